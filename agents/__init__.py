@@ -1,0 +1,1 @@
+"""Who acts and what they say: messages, agents, effects (declared), people."""

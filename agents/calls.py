@@ -1,0 +1,83 @@
+"""Calls: what an effect would send, described without sending it.
+
+An effect's function is a generator: it yields one `Request` and is given its `Response`, as in httpx's auth flow. It does
+no I/O, so the exact bytes exist before anybody decides about them.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import rfc8785
+from pydantic import BaseModel
+
+from answerable.errors import DeclarationError
+
+R = TypeVar("R", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One HTTP request: `method`, `path` (with its query, relative to the receiver's origin), and the exact `body`."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    content_type: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """What the receiver answered: the `status` (200–299), its `headers` (lower-case names) and the `body`."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return jsonlib.loads(self.body)
+
+
+Call: TypeAlias = Generator[Request, Response, R]
+
+
+def request(method: str, path: str, *, json: Any = None, content: bytes | None = None) -> Request:
+    """A request with `json` (a pydantic model or plain values, written as RFC 8785 canonical JSON) or raw `content`.
+
+    Raises: DeclarationError if the path is not relative to the receiver's origin, or if both bodies are given.
+    """
+    if not path.startswith("/") or path.startswith("//") or ".." in path.split("?")[0].split("/") or "\\" in path:
+        raise DeclarationError(
+            f"{method} {path!r}: a path starts with one '/' and stays below the receiver's origin",
+            hint="give the origin to connect(origins=…), and only the path here",
+        )
+    if json is not None and content is not None:
+        raise DeclarationError(f"{method} {path}: give json= or content=, not both")
+    if json is None:
+        return Request(method=method, path=path, body=content or b"")
+    plain = json.model_dump(mode="json") if isinstance(json, BaseModel) else json
+    return Request(method=method, path=path, body=rfc8785.dumps(plain), content_type="application/json")
+
+
+def POST(path: str, *, json: Any = None, content: bytes | None = None) -> Request:  # noqa: N802 - named as the verb
+    """A POST request; see `request`."""
+    return request("POST", path, json=json, content=content)
+
+
+def PUT(path: str, *, json: Any = None, content: bytes | None = None) -> Request:  # noqa: N802 - named as the verb
+    """A PUT request; see `request`."""
+    return request("PUT", path, json=json, content=content)
+
+
+def PATCH(path: str, *, json: Any = None, content: bytes | None = None) -> Request:  # noqa: N802 - named as the verb
+    """A PATCH request; see `request`."""
+    return request("PATCH", path, json=json, content=content)
+
+
+def DELETE(path: str) -> Request:  # noqa: N802 - named as the verb
+    """A DELETE request; see `request`."""
+    return request("DELETE", path)

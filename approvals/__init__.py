@@ -1,0 +1,1 @@
+"""Who decided: requests, decisions, grants, exemptions."""

@@ -1,0 +1,73 @@
+"""Approvals and exemptions, as a system declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from answerable.agents.hints import Input
+from answerable.agents.messages import Message
+from answerable.agents.nodes import Node, Source
+from answerable.agents.outcomes import Expired, Rejected, Response
+from answerable.agents.people import Person, Role
+
+M = TypeVar("M", bound=Message)
+
+AS_PROPOSED = "as-proposed"
+DENIED = "denied"
+RESPONSE = "response"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exemption:
+    """A named, versioned predicate over a message and the run's input. It has no force until the RI accepts it."""
+
+    name: str
+    version: int
+    fn: Callable[[Any, Any], bool]
+
+    def __call__(self, message: Any, run_input: Any) -> bool:
+        return self.fn(message, run_input)
+
+
+def exemption(*, version: int) -> Callable[[Callable[[Any, Any], bool]], Exemption]:
+    """Declare a predicate `(message, run input) -> bool` that may let a message pass an approval without asking.
+
+    Change `version` whenever its meaning changes: each version is accepted anew by the Responsible Individual.
+    """
+
+    def declare(fn: Callable[[Any, Any], bool]) -> Exemption:
+        return Exemption(name=fn.__name__, version=version, fn=fn)
+
+    return declare
+
+
+class Approval(Node[M, M], Generic[M]):
+    """A node that a message passes only with a decision.
+
+    `denied` and `response` are its other ways out: of a request that was rejected or expired, and of one that was
+    answered with a text.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        of: type[M],
+        *,
+        by: Role | Person,
+        within: float,
+        exempt: Exemption | None,
+        options: Callable[[Any, Any], Mapping[str, Message]] | None,
+        may_decide_own: bool,
+        owner: str,
+    ) -> None:
+        super().__init__(name, (Input(name="message", types=(of,)),), (of,), owner)
+        self.of = of
+        self.by = by
+        self.within = within
+        self.exempt = exempt
+        self.options = options
+        self.may_decide_own = may_decide_own
+        self.denied: Source[Rejected | Expired] = Source(name, (Rejected, Expired), port=DENIED)
+        self.response: Source[Response] = Source(name, (Response,), port=RESPONSE)

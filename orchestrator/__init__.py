@@ -1,0 +1,1 @@
+"""How it runs: the system, its graph, compilation to LangGraph, steps, effects, freezes."""

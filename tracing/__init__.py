@@ -1,0 +1,1 @@
+"""What happened: the store, records, the ledger, spans and their delivery."""

@@ -1,0 +1,28 @@
+"""Time, as it is written into records: whole microseconds since the Unix epoch."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+Micros = int
+
+
+class Clock(Protocol):
+    """Where the time comes from; tests give their own."""
+
+    def now(self) -> Micros:
+        """Microseconds since the Unix epoch."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> Micros:
+        return time.time_ns() // 1000
+
+
+def micros(seconds: float) -> Micros:
+    """Seconds as microseconds."""
+    return round(seconds * 1_000_000)

@@ -1,0 +1,85 @@
+"""SQLite: one file, write-ahead log, one connection for each thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from answerable.errors import AnswerableError, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+
+# Short, because it blocks the event loop's thread; `Store` then tries again after an awaited pause.
+BUSY_MILLISECONDS = 10
+
+
+class SQLite:
+    """A SQLite database file."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: str) -> None:
+        if path in ("", ":memory:"):
+            raise StoreError("a store is a file, so that another process can decide", hint="sqlite:///answerable.db")
+        self._path = path
+
+    def connect(self) -> SQLiteConnection:
+        raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        try:
+            raw.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+            raw.execute("PRAGMA journal_mode = WAL")
+            raw.execute("PRAGMA foreign_keys = ON")
+            raw.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            raw.close()
+            raise
+        return SQLiteConnection(raw)
+
+    def handles(self, error: Exception) -> bool:
+        return isinstance(error, sqlite3.Error)
+
+    def translate(self, error: Exception) -> AnswerableError | None:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return None
+        if name.startswith("SQLITE_FULL"):
+            return StoreFull(
+                f"{self._path}: the disk is full; nothing was written",
+                hint="free some space, then resume the run: `answerable runs resume RUN`",
+            )
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return StoreCorrupt(f"{self._path}: {error}", hint="restore a backup, then `answerable store restored`")
+        if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR")):
+            return StoreUnavailable(
+                f"{self._path}: {error}", hint="check that its folder exists and that this user may write there"
+            )
+        return StoreError(f"{self._path}: {error} ({name or type(error).__name__})")
+
+
+class SQLiteConnection:
+    """An open file. `durable` transactions wait for the disk; others for the operating system only."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._raw = raw
+        self._durable = False
+
+    def begin(self, *, write: bool, durable: bool) -> None:
+        if durable is not self._durable:
+            self._raw.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
+            self._durable = durable
+        self._raw.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def commit(self) -> None:
+        self._raw.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._raw.in_transaction:
+            self._raw.execute("ROLLBACK")
+
+    def execute(self, sql: str, params: Mapping[str, Any]) -> sqlite3.Cursor:
+        return self._raw.execute(sql, params)
+
+    def executemany(self, sql: str, params: Sequence[Mapping[str, Any]]) -> None:
+        self._raw.executemany(sql, params)
+
+    def close(self) -> None:
+        self._raw.close()

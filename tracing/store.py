@@ -1,0 +1,276 @@
+"""The store: one database, reached through short transactions.
+
+1. A transaction is a plain function of a `Tx`. It does no I/O of its own and never awaits; it may be called again if the
+   database asked for a retry, so it has no effect but on the database.
+2. It happens whole or not at all. If it raises, nothing was written.
+3. On SQLite it runs on the caller's thread: handing it to another thread costs more than running it. On PostgreSQL it
+   runs in a worker thread, which owns its connection.
+4. `durable=True` survives power loss (decisions, grants, freezes, each state of an effect); otherwise a crash of the process
+   loses nothing, and a power cut loses at most the newest steps, which run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from answerable.errors import AnswerableError, StoreError, StoreNewer, StoreUnavailable
+from answerable.tracing import tables
+from answerable.tracing.clock import Clock, SystemClock
+from answerable.tracing.statements import DIALECTS, Statement, inserting
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+LOCK_WAIT_SECONDS = 30.0
+
+
+class Cursor(Protocol):
+    """The part of a DB-API cursor that is used here."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> Any: ...
+
+
+class Connection(Protocol):
+    """One open connection of one thread, to one kind of database."""
+
+    def begin(self, *, write: bool, durable: bool) -> None: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+    def execute(self, sql: str, params: Mapping[str, Any]) -> Cursor: ...
+    def executemany(self, sql: str, params: Sequence[Mapping[str, Any]]) -> None: ...
+    def close(self) -> None: ...
+
+
+class Database(Protocol):
+    """What differs between kinds of databases."""
+
+    dialect: str
+
+    def connect(self) -> Connection: ...
+
+    def translate(self, error: Exception) -> AnswerableError | None:
+        """The error to raise in its place; None if the transaction should be tried again."""
+        ...
+
+    def handles(self, error: Exception) -> bool:
+        """Whether the error is the driver's."""
+        ...
+
+
+class Tx:
+    """A running transaction. Rows are plain tuples, in the order of the selected columns."""
+
+    __slots__ = ("_connection", "_dialect")
+
+    def __init__(self, connection: Connection, dialect: str) -> None:
+        self._connection = connection
+        self._dialect = dialect
+
+    def run(self, statement: Statement, /, **params: Any) -> int:
+        """Run a statement that returns no rows; the number of rows that it changed."""
+        return self._execute(statement, params).rowcount
+
+    def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each row of parameters."""
+        if rows:
+            sql, fixed = statement.compiled(self._dialect)
+            self._connection.executemany(sql, [{**fixed, **row} for row in rows] if fixed else rows)
+
+    def one(self, statement: Statement, /, **params: Any) -> Row | None:
+        """The first row, or None."""
+        row: Row | None = self._execute(statement, params).fetchone()
+        return row
+
+    def all(self, statement: Statement, /, **params: Any) -> list[Row]:
+        """All rows."""
+        rows: list[Row] = self._execute(statement, params).fetchall()
+        return rows
+
+    def _execute(self, statement: Statement, params: dict[str, Any]) -> Cursor:
+        sql, fixed = statement.compiled(self._dialect)
+        return self._connection.execute(sql, {**fixed, **params} if fixed else params)
+
+
+class Store:
+    """One database, opened by `open_store`."""
+
+    def __init__(self, url: str, database: Database, clock: Clock) -> None:
+        self.url = url
+        self.clock = clock
+        self._database = database
+        self._local = threading.local()
+        self._open: list[Connection] = []
+        self._threads = (
+            None if database.dialect == "sqlite" else ThreadPoolExecutor(8, thread_name_prefix="answerable-store")
+        )
+
+    @property
+    def dialect(self) -> str:
+        """ "sqlite" or "postgresql"."""
+        return self._database.dialect
+
+    async def write(self, work: Callable[[Tx], T], *, durable: bool = False) -> T:
+        """Run `work` in a transaction that may write, and return what it returns.
+
+        Raises: StoreFull, StoreUnavailable, StoreError; and whatever `work` raises, with nothing written.
+        """
+        return await self._transact(work, write=True, durable=durable)
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a transaction that sees one state of the database and writes nothing."""
+        return await self._transact(work, write=False, durable=False)
+
+    def close(self) -> None:
+        """Close all connections. Idempotent."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=True)
+        while self._open:
+            self._open.pop().close()
+        self._local = threading.local()
+
+    async def _transact(self, work: Callable[[Tx], T], *, write: bool, durable: bool) -> T:
+        give_up = 0.0
+        while True:
+            try:
+                if self._threads is None:
+                    return self._attempt(work, write, durable)
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._attempt, work, write, durable
+                )
+            except _TryAgain as again:
+                now = time.monotonic()
+                give_up = give_up or now + LOCK_WAIT_SECONDS
+                if now > give_up:
+                    raise StoreUnavailable(
+                        f"{self.url}: another program has held the database for {LOCK_WAIT_SECONDS:.0f} s",
+                        hint="find out what keeps a transaction open on it; nothing was written",
+                    ) from again.__cause__
+            await asyncio.sleep(random.uniform(0.001, 0.01))
+
+    def _attempt(self, work: Callable[[Tx], T], write: bool, durable: bool) -> T:
+        connection: Connection | None = None
+        try:
+            connection = self._connection()
+            connection.begin(write=write, durable=durable)
+            result = work(Tx(connection, self._database.dialect))
+            connection.commit()
+            return result
+        except BaseException as error:
+            if connection is not None:
+                self._roll_back(connection)
+            if not isinstance(error, Exception) or not self._database.handles(error):
+                raise
+            translated = self._database.translate(error)
+            if translated is None:
+                raise _TryAgain from error
+            raise translated from error
+
+    def _connection(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._database.connect()
+            self._open.append(connection)
+        return connection
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            connection.rollback()
+        except Exception as error:
+            if not self._database.handles(error):
+                raise
+            # The connection is gone, and the transaction with it: the next one opens another.
+            self._open.remove(connection)
+            del self._local.connection
+
+
+class _TryAgain(Exception):
+    """The database asked for the transaction to be tried again."""
+
+
+_META = Statement(select(tables.meta.c.value).where(tables.meta.c.key == bindparam("key")))
+_SET_META = inserting(tables.meta)
+
+
+def open_store(url: str, *, clock: Clock | None = None) -> Store:
+    """Open the database at `url` ("sqlite:///answerable.db" or "postgresql://…"), and create its tables if it is empty.
+
+    Raises: StoreUnavailable if it cannot be reached; StoreNewer if a newer program wrote it; StoreError for other URLs.
+    """
+    store = Store(url, _database(url), clock or SystemClock())
+    give_up = time.monotonic() + LOCK_WAIT_SECONDS
+    try:
+        while True:
+            try:
+                store._attempt(_prepare, write=True, durable=True)
+                return store
+            except _TryAgain as again:
+                if time.monotonic() > give_up:
+                    raise StoreUnavailable(f"{url}: the database is locked") from again.__cause__
+                time.sleep(0.01)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _database(url: str) -> Database:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreError(f"{url!r} is no database URL", hint="for example sqlite:///answerable.db") from error
+    if parsed.get_backend_name() == "sqlite":
+        from answerable.tracing.sqlite import SQLite
+
+        return SQLite(parsed.database or "")
+    if parsed.get_backend_name() == "postgresql":
+        from answerable.tracing.postgresql import PostgreSQL
+
+        return PostgreSQL(parsed.set(drivername="postgresql").render_as_string(hide_password=False))
+    raise StoreError(
+        f"{parsed.get_backend_name()} databases are not supported",
+        hint="use sqlite:///FILE or postgresql://USER@HOST/DATABASE",
+    )
+
+
+def _prepare(tx: Tx) -> None:
+    """Create the tables where there are none; refuse those of a newer program."""
+    dialect = DIALECTS[tx._dialect]
+    if tx._dialect == "postgresql":  # two processes may open an empty database at once
+        tx._connection.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": 0x616E7377})
+    create_meta = str(CreateTable(tables.meta, if_not_exists=True).compile(dialect=dialect))
+    tx._connection.execute(create_meta, {})
+    row = tx.one(_META, key="schema_version")
+    if row is None:
+        for table in tables.metadata.sorted_tables:
+            if table is not tables.meta:
+                tx._connection.execute(str(CreateTable(table).compile(dialect=dialect)), {})
+                for index in table.indexes:
+                    tx._connection.execute(str(CreateIndex(index).compile(dialect=dialect)), {})
+        tx.run(_SET_META, key="schema_version", value=str(tables.SCHEMA_VERSION))
+        tx.run(_SET_META, key="store_id", value=secrets.token_hex(8))
+    elif int(row[0]) > tables.SCHEMA_VERSION:
+        raise StoreNewer(
+            f"the store has schema {row[0]}; this program knows schemas up to {tables.SCHEMA_VERSION}",
+            hint="use the newer Answerable that wrote it",
+        )
+
+
+def store_id(tx: Tx) -> str:
+    """The random name that this database was given when it was created."""
+    row = tx.one(_META, key="store_id")
+    assert row is not None, "an opened store has an id"
+    return str(row[0])

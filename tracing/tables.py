@@ -1,0 +1,284 @@
+"""The tables: one schema for SQLite and PostgreSQL.
+
+1. `records` is the truth. It is only ever appended to; `seq` is given once, by the sequencer, in commit order.
+2. Every other table is an index of records, written in the same transaction, or work in progress that can be lost
+   (checkpoints of LangGraph, the outbox's spans, which are projected again).
+3. Times are microseconds since the epoch, ids are text, JSON is text, payloads and bodies are bytes.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, Table, Text
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+# SQLite gives rowids to INTEGER PRIMARY KEY only, PostgreSQL wants 64 bits and an identity.
+_serial = BigInteger().with_variant(Integer(), "sqlite")
+
+records = Table(
+    "records",
+    metadata,
+    Column("id", _serial, Identity(), primary_key=True),
+    Column("seq", BigInteger, unique=True),
+    Column("run", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+)
+Index("records_by_run", records.c.run, records.c.id)
+
+# Complete subtrees of the ledger's tree, every eighth level only: 1/255 row per record.
+tree_nodes = Table(
+    "tree_nodes",
+    metadata,
+    Column("level", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+# Where each reader of the ledger stands (`name`: the sequencer, the projection).
+cursors = Table(
+    "cursors", metadata, Column("name", Text, primary_key=True), Column("position", BigInteger, nullable=False)
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("handle", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("roles", Text, nullable=False),  # JSON list of names
+    Column("teams", Text, nullable=False),  # JSON list of handles
+)
+
+systems = Table(
+    "systems",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("responsible", Text, nullable=False),  # person id of the RI in force
+    Column("successor", Text, nullable=False),  # person id that was offered the system, or ""
+    Column("frozen", Text, nullable=False),  # JSON list of the frozen targets, read by every step and send
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("system", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_by", Text, nullable=False),  # person id
+    Column("input", Text, nullable=False),  # message id
+    Column("result", Text, nullable=False),  # message id, or ""
+    Column("detail", Text, nullable=False),  # why it ended as it did, or ""
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("rested", Integer, nullable=False),  # how often it came to rest
+    Column("lease_owner", Text, nullable=False),
+    Column("lease_fence", BigInteger, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+)
+Index("runs_by_status", runs.c.status, runs.c.started_at)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("commitment", Text, nullable=False),
+)
+Index("messages_by_run", messages.c.run)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("state", Text, nullable=False),  # running, done, failed, superseded
+    Column("scope", Text, nullable=False),  # JSON list of frames
+    Column("consumed", Text, nullable=False),  # JSON object: input → crossing or gather id
+    Column("error", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+)
+Index("steps_by_run", steps.c.run)
+
+crossings = Table(
+    "crossings",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("edge", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("input", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("step", Text, nullable=False),  # the step that made it
+    Column("scope", Text, nullable=False),  # JSON list of frames
+    Column("processed", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+Index("crossings_by_run", crossings.c.run)
+
+gathers = Table(
+    "gathers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("edge", Text, nullable=False),  # the gathering edge
+    Column("frame", Text, nullable=False),  # JSON: the scope up to the scatter's frame, its index left out
+    Column("size", Integer, nullable=False),
+    Column("items", Text, nullable=False),  # JSON list, "" while open
+)
+Index("gathers_by_run", gathers.c.run)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("system", Text, nullable=False),
+    Column("approval", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("state", Text, nullable=False),  # open, decided, expired, withdrawn, superseded
+    Column("routed", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # the canonical JSON that the digest binds
+    Column("view", LargeBinary, nullable=False),  # JSON: what is shown beside it (tally, exemption, eligibility)
+    Column("edited_from", Text, nullable=False),  # request id, or ""
+    Column("edited_by", Text, nullable=False),  # person id, or ""
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+Index("requests_by_run", requests.c.run)
+Index("requests_by_state", requests.c.state, requests.c.expires_at)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("request", Text, nullable=False, unique=True),
+    Column("outcome", Text, nullable=False),  # approved, edited, rejected, answered, expired, exempted
+    Column("option", Text, nullable=False),
+    Column("message", Text, nullable=False),  # the message that is let through, "" where none
+    Column("by", Text, nullable=False),  # person id, or "" for a timeout, or exemption NAME@VERSION
+    Column("assurance", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+Index("decisions_by_run", decisions.c.run)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("effect", Text, nullable=False, unique=True),
+    Column("decision", Text, nullable=False),
+    Column("call_digest", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),  # granted, suspended, revoked, consumed
+    Column("mac", Text, nullable=False),
+)
+Index("grants_by_run", grants.c.run)
+
+effects = Table(
+    "effects",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("system", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("guarantee", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("call_digest", Text, nullable=False),
+    Column("idempotency_key", Text, nullable=False),
+    Column("state", Text, nullable=False),  # prepared, sent, done, failed, in-doubt, withdrawn
+    Column("attempt", Integer, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("detail", Text, nullable=False),
+)
+Index("effects_by_run", effects.c.run)
+Index("effects_by_state", effects.c.state)
+
+exemptions = Table(
+    "exemptions",
+    metadata,
+    Column("system", Text, primary_key=True),
+    Column("approval", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("accepted_by", Text, nullable=False),  # person id, "" until accepted
+    Column("mac", Text, nullable=False),
+)
+
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("system", Text, nullable=False),
+    Column("target", Text, nullable=False),  # system, agent:NAME, edge:ID, effect:NAME
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),  # committed, quiesced, lifted
+    Column("at", BigInteger, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _serial, Identity(), primary_key=True),
+    Column("span", Text, nullable=False, unique=True),  # trace id and span id, hexadecimal
+    Column("run", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),  # one encoded ResourceSpans
+    Column("made_at", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("thread", Text, primary_key=True),
+    Column("namespace", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("parent", Text, nullable=False),
+    Column("checkpoint", LargeBinary, nullable=False),
+    Column("metadata", LargeBinary, nullable=False),
+)
+
+checkpoint_writes = Table(
+    "checkpoint_writes",
+    metadata,
+    Column("thread", Text, primary_key=True),
+    Column("namespace", Text, primary_key=True),
+    Column("checkpoint", Text, primary_key=True),
+    Column("task", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("path", Text, nullable=False),
+)
