@@ -1,18 +1,18 @@
 """The ledger: records, appended in the transaction of what they describe.
 
 1. The stored body is the record; its leaf hash is that of RFC 9162, SHA-256 over a zero byte and the body.
-2. Appending takes no lock beyond the transaction's. The order (`seq`) is given behind it, by the sequencer, to committed
-   records only, so it has no gaps; records of one transaction keep their order.
+2. Appending takes no lock beyond the transaction's. The order (`seq`) is given behind it, by the sequencer, to
+   committed records only, so it has no gaps; records of one transaction keep their order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 
 from sqlalchemy import bindparam, select
 
+from answerable.tracing.merkle import leaf_hash
 from answerable.tracing.records import AnyRecord, Record, read_record
 from answerable.tracing.statements import Statement, inserting
 from answerable.tracing.store import Tx
@@ -30,11 +30,6 @@ class Entry:
     id: int
     seq: int | None
     record: AnyRecord
-
-
-def leaf_hash(body: bytes) -> bytes:
-    """The 32 bytes that stand for a record in the tree. Source: RFC 9162, section 2.1.1."""
-    return sha256(b"\x00" + body).digest()
 
 
 def append(tx: Tx, record: Record) -> None:
@@ -58,4 +53,4 @@ def append_all(tx: Tx, many: Iterable[Record]) -> None:
 
 def records_of(tx: Tx, run: str) -> list[Entry]:
     """Everything that is recorded of a run, in the order in which it was written."""
-    return [Entry(id=id, seq=seq, record=read_record(body)) for id, seq, body in tx.all(_OF_RUN, run=run)]
+    return [Entry(id=row[0], seq=row[1], record=read_record(row[2])) for row in tx.all(_OF_RUN, run=run)]

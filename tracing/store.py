@@ -1,12 +1,12 @@
 """The store: one database, reached through short transactions.
 
-1. A transaction is a plain function of a `Tx`. It does no I/O of its own and never awaits; it may be called again if the
-   database asked for a retry, so it has no effect but on the database.
+1. A transaction is a plain function of a `Tx`. It does no I/O of its own and never awaits; it may be called again if
+   the database asked for a retry, so it has no effect but on the database.
 2. It happens whole or not at all. If it raises, nothing was written.
 3. On SQLite it runs on the caller's thread: handing it to another thread costs more than running it. On PostgreSQL it
    runs in a worker thread, which owns its connection.
-4. `durable=True` survives power loss (decisions, grants, freezes, each state of an effect); otherwise a crash of the process
-   loses nothing, and a power cut loses at most the newest steps, which run again.
+4. `durable=True` survives power loss (decisions, grants, freezes, each state of an effect); otherwise a crash of the
+   process loses nothing, and a power cut loses at most the newest steps, which run again.
 """
 
 from __future__ import annotations
@@ -81,6 +81,11 @@ class Tx:
         self._connection = connection
         self._dialect = dialect
 
+    @property
+    def dialect(self) -> str:
+        """The kind of database: "sqlite" or "postgresql"."""
+        return self._dialect
+
     def run(self, statement: Statement, /, **params: Any) -> int:
         """Run a statement that returns no rows; the number of rows that it changed."""
         return self._execute(statement, params).rowcount
@@ -121,7 +126,7 @@ class Store:
 
     @property
     def dialect(self) -> str:
-        """ "sqlite" or "postgresql"."""
+        """The kind of database: "sqlite" or "postgresql"."""
         return self._database.dialect
 
     async def write(self, work: Callable[[Tx], T], *, durable: bool = False) -> T:

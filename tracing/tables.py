@@ -23,7 +23,7 @@ records = Table(
     "records",
     metadata,
     Column("id", _serial, Identity(), primary_key=True),
-    Column("seq", BigInteger, unique=True),
+    Column("seq", BigInteger),
     Column("run", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
@@ -31,6 +31,10 @@ records = Table(
     Column("leaf", LargeBinary, nullable=False),
 )
 Index("records_by_run", records.c.run, records.c.id)
+# Two halves, so that each reads only its own: what waits for its place, however long the ledger is, and what has one.
+_placed, _unplaced = records.c.seq.is_not(None), records.c.seq.is_(None)
+Index("records_by_seq", records.c.seq, unique=True, sqlite_where=_placed, postgresql_where=_placed)
+Index("records_unplaced", records.c.id, sqlite_where=_unplaced, postgresql_where=_unplaced)
 
 # Complete subtrees of the ledger's tree, every eighth level only: 1/255 row per record.
 tree_nodes = Table(
@@ -126,10 +130,21 @@ crossings = Table(
     Column("message", Text, nullable=False),
     Column("step", Text, nullable=False),  # the step that made it
     Column("scope", Text, nullable=False),  # JSON list of frames
-    Column("processed", Integer, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
 Index("crossings_by_run", crossings.c.run)
+
+# A scatter is written when it is made; a row of it for each gathering edge is written when that gather closes.
+scatters = Table(
+    "scatters",
+    metadata,
+    Column("edge", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("scope", Text, nullable=False),  # JSON list of frames: the scope around the scatter
+)
+Index("scatters_by_run", scatters.c.run)
 
 gathers = Table(
     "gathers",
@@ -137,9 +152,11 @@ gathers = Table(
     Column("id", Text, primary_key=True),
     Column("run", Text, nullable=False),
     Column("edge", Text, nullable=False),  # the gathering edge
-    Column("frame", Text, nullable=False),  # JSON: the scope up to the scatter's frame, its index left out
-    Column("size", Integer, nullable=False),
-    Column("items", Text, nullable=False),  # JSON list, "" while open
+    Column("scatter_edge", Text, nullable=False),
+    Column("scatter_step", Text, nullable=False),
+    Column("scope", Text, nullable=False),  # JSON list of frames: the scope of the list on its input
+    Column("items", Text, nullable=False),  # JSON list of [index, crossing or "", outcome or null]
+    Column("at", BigInteger, nullable=False),
 )
 Index("gathers_by_run", gathers.c.run)
 

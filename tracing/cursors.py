@@ -1,0 +1,32 @@
+"""Cursors: how far each reader of the ledger has come.
+
+A position is a number of records: the reader is done with every `seq` below it, and `seq == position` is its next.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, select, update
+
+from answerable.tracing.statements import Statement, inserting
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import cursors
+
+SEQUENCER = "sequencer"  # its position is the size of the ledger's tree
+
+_POSITION = Statement(select(cursors.c.position).where(cursors.c.name == bindparam("reader")))
+_MOVE = Statement(
+    update(cursors).where(cursors.c.name == bindparam("reader")).values(position=bindparam("moved_to")),
+)
+_START = inserting(cursors)
+
+
+def position_of(tx: Tx, reader: str) -> int:
+    """How many records `reader` is done with; 0 if it never moved."""
+    row = tx.one(_POSITION, reader=reader)
+    return 0 if row is None else int(row[0])
+
+
+def move(tx: Tx, reader: str, position: int) -> None:
+    """Note that `reader` is done with every record below `position`."""
+    if tx.run(_MOVE, reader=reader, moved_to=position) == 0:
+        tx.run(_START, name=reader, position=position)
