@@ -1,0 +1,1 @@
+"""What Answerable costs, side by side with its peers: `make bench`."""

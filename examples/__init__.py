@@ -1,0 +1,1 @@
+"""Whole systems, each one a package that runs with one command."""

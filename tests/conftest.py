@@ -1,0 +1,79 @@
+"""What every test may ask for.
+
+1. `store_url`: an empty store, once on SQLite and once on PostgreSQL, for each test that takes it.
+2. `postgres_url`: an empty database on a PostgreSQL server that these tests started. Where PostgreSQL is not installed,
+   such a test is skipped.
+3. With CI=true a skipped test is a failed one: all that the tests need is installed there.
+4. Async tests are marked `@pytest.mark.anyio` and run on asyncio, the only event loop that we support.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import postgresql_server
+from tests.postgresql_server import Server
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """One server for each test process, from the first test that needs it to the last."""
+    folder = postgresql_server.programs()
+    if folder is None:
+        pytest.skip("PostgreSQL is not installed (`make test` installs it on Debian when run as root)")
+    with postgresql_server.running(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, which is dropped after the test."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield postgres_server.create(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an SQLite database in a file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'answerable.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store, on each database that we support."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    url: str = request.getfixturevalue(fixture)
+    return url
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    expected_failure = hasattr(report, "wasxfail")
+    if os.environ.get("CI") == "true" and report.outcome == "skipped" and not expected_failure:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"In CI nothing may be skipped. {reason}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _refuse_skip(report)
+    return report

@@ -1,0 +1,71 @@
+"""The test house itself: real databases, and no skips in CI."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+_A_SKIPPED_TEST = """
+import pytest
+
+def test_needs_a_service():
+    pytest.skip("the service is not here")
+
+@pytest.mark.xfail(raises=ZeroDivisionError)
+def test_expected_to_fail():
+    1 / 0
+"""
+_A_SKIPPED_MODULE = """
+import pytest
+
+pytest.importorskip("a_service_that_nobody_has")
+"""
+
+
+def _pytest(folder: Path, *, ci: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.conftest",
+        "-c",
+        os.devnull,
+        f"--rootdir={folder}",
+        str(folder),
+    ]
+    environment = os.environ | {"CI": ci, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.mark.parametrize("source", [_A_SKIPPED_TEST, _A_SKIPPED_MODULE])
+def test_a_skip_fails_in_ci_and_nowhere_else(tmp_path: Path, source: str) -> None:
+    (tmp_path / "test_it.py").write_text(source)
+    elsewhere = _pytest(tmp_path, ci="")
+    assert "1 skipped" in elsewhere.stdout
+    assert elsewhere.returncode in {0, 5}  # 5: the only module was skipped, so there was no test
+    in_ci = _pytest(tmp_path, ci="true")
+    assert in_ci.returncode in {1, 2}
+    assert "In CI nothing may be skipped" in in_ci.stdout
+    assert "skipped," not in in_ci.stdout
+
+
+def test_postgresql_is_empty_and_durable(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
+        assert connection.execute("SHOW fsync").fetchone() == ("on",)
+        connection.execute("CREATE TABLE left_behind (id int)")
+
+
+def test_postgresql_is_empty_again(postgres_url: str) -> None:
+    test_postgresql_is_empty_and_durable(postgres_url)
+
+
+def test_a_store_is_tested_on_each_database(store_url: str, request: pytest.FixtureRequest) -> None:
+    assert make_url(store_url).get_backend_name() == request.node.callspec.params["store_url"]

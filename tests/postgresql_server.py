@@ -1,0 +1,150 @@
+"""A PostgreSQL server of the tests' own, started from the programs that are installed.
+
+1. It lies in a new directory and listens on a free loopback port; nothing that was there before is touched.
+2. It syncs to disk as a real one does: what the tests say about commits must be true.
+3. PostgreSQL refuses to run as root, so for root it runs as `postgres`, or as `nobody`.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+_START_SECONDS = 60
+_STOP_SECONDS = 30
+
+
+def programs() -> Path | None:
+    """The folder that holds `initdb` and `postgres`, of the newest version that is installed; None if there is none."""
+    versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = sorted(versions, key=lambda path: int(path.parts[-3]) if path.parts[-3].isdigit() else 0)
+    if newest:
+        return newest[-1].parent
+    found = shutil.which("initdb")
+    return Path(found).resolve().parent if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A running server, by its loopback port."""
+
+    port: int
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def create(self, database: str) -> str:
+        """Make a new database and return its URL."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        return self.url(database)
+
+    def drop(self, database: str) -> None:
+        """Remove a database, and end the connections that are still open to it."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Server]:
+    """Run a server from the programs in `folder`, and stop and remove it at the end.
+
+    Raises: RuntimeError if it did not start; its log is in the text.
+    """
+    user = _unprivileged_user()
+    home = Path(tempfile.mkdtemp(prefix="answerable-postgresql-"))
+    try:
+        if user is not None:
+            os.chown(home, user.pw_uid, user.pw_gid)
+        _initialize(folder, home, user)
+        process, port = _start(folder, home, user)
+        try:
+            yield Server(port=port)
+        finally:
+            _stop(process)
+    finally:
+        shutil.rmtree(home)
+
+
+def _unprivileged_user() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    return known.get("postgres") or known["nobody"]
+
+
+def _popen(command: list[str | Path], home: Path, user: pwd.struct_passwd | None, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
+        )
+
+
+def _initialize(folder: Path, home: Path, user: pwd.struct_passwd | None) -> None:
+    # --no-sync: the empty cluster itself need not survive a power cut; what the server writes later is synced
+    command: list[str | Path] = [folder / "initdb", "--pgdata", home / "data", "--username=postgres", "--auth=trust"]
+    command += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+    log = home / "initdb.log"
+    if _popen(command, home, user, log).wait() != 0:
+        raise RuntimeError(f"initdb failed:\n{log.read_text()}")
+
+
+def _start(folder: Path, home: Path, user: pwd.struct_passwd | None) -> tuple[subprocess.Popen[bytes], int]:
+    log = home / "server.log"
+    port = _free_port()
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": "",
+        "max_connections": "200",
+        "shared_buffers": "32MB",
+    }
+    command: list[str | Path] = [folder / "postgres", "-D", home / "data"]
+    command += [f"--{name}={value}" for name, value in settings.items()]
+    process = _popen(command, home, user, log)
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            psycopg.connect(Server(port=port).url("postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return process, port
+    _stop(process)
+    raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)  # a fast shutdown: open connections are ended, not waited for
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
