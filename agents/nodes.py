@@ -58,8 +58,11 @@ START: Final = Start("START", ())
 END: Final = End("END", ())
 
 
-class Node(Source[Out], Target[In], Generic[In, Out]):
-    """A node with a name, inputs and outputs. `owner` is the handle of the person or team that answers for its quality."""
+class Node(Source[Out], Target[In | None], Generic[In, Out]):
+    """A node with a name, inputs and outputs. `owner` is the handle of the person or team that answers for its quality.
+
+    It is a target of None too: an agent that may return nothing is joined to it like one that always returns something.
+    """
 
     def __init__(self, name: str, inputs: tuple[Input, ...], outputs: tuple[type[Message], ...], owner: str) -> None:
         Source.__init__(self, name, outputs)

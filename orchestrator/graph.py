@@ -17,7 +17,9 @@ from typing import Any, NamedTuple, TypeAlias
 from answerable.agents.hints import Input
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Node
+from answerable.agents.outcomes import Failed
 from answerable.agents.prioritization import Demand
+from answerable.approvals.node import Approval
 
 START_NAME = "START"
 END_NAME = "END"
@@ -163,6 +165,21 @@ class Graph:
         if node == END_NAME:
             return (Input(name=RESULT, types=(self.output_type,)),)
         return self.nodes[node].inputs if node != START_NAME else ()
+
+    def message_types(self) -> tuple[type[Message], ...]:
+        """Every type that a message of a run may have, the run's input and result among them, each once."""
+        kinds: list[type[Message]] = [self.input_type, self.output_type]
+        for node in self.nodes.values():
+            kinds.extend(
+                kind
+                for input in node.inputs
+                for kind in (*input.types, *([] if input.gathers is None else [input.gathers]))
+            )
+            kinds.extend(node.outputs)
+            if isinstance(node, Approval):
+                kinds.extend((*node.denied.outputs, *node.response.outputs))
+        kinds.extend(kind for edge in self.edges for kind in edge.crossing_types)
+        return tuple(dict.fromkeys((*kinds, Failed)))
 
     def depth(self, node: str, input: str) -> int:
         """How many frames the scope of every crossing on this input has."""

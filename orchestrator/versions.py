@@ -1,0 +1,83 @@
+"""The version of an app: a digest of what was declared, so that a run can stay on what began it.
+
+It covers nodes, types, edges, loops, approvals, effects and tiers. It does not cover the bodies of functions, how often
+and how long they are tried, who owns an agent, or who is responsible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import rfc8785
+
+from answerable.agents.hints import Input
+from answerable.agents.nodes import Effect, Node
+from answerable.approvals.node import Approval
+from answerable.orchestrator.graph import Edge, Graph
+
+
+def version_of(graph: Graph) -> str:
+    """SHA-256 (hex) over the canonical JSON of `describe(graph)`."""
+    return hashlib.sha256(rfc8785.dumps(describe(graph))).hexdigest()
+
+
+def describe(graph: Graph) -> dict[str, Any]:
+    """The declaration of `graph` as plain JSON; the order of declarations does not matter, that of tiers does."""
+    return {
+        "system": graph.system,
+        "input": graph.input_type.__name__,
+        "output": graph.output_type.__name__,
+        "tiers": list(graph.tiers),
+        "nodes": {name: _node(node) for name, node in graph.nodes.items()},
+        "messages": {
+            kind.__name__: {"version": kind.version, "schema": kind.model_json_schema()}
+            for kind in graph.message_types()
+        },
+        "edges": {edge.id: _edge(edge) for edge in graph.edges},
+        "loops": {
+            loop.name: {"header": loop.header, "at_most": loop.at_most, "then": loop.then} for loop in graph.loops
+        },
+    }
+
+
+def _node(node: Node[Any, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "kind": type(node).__name__.lower(),
+        "inputs": {input.name: _input(input) for input in node.inputs},
+        "outputs": sorted(kind.__name__ for kind in node.outputs),
+    }
+    if isinstance(node, Approval):
+        plain |= {
+            "by": str(node.by),
+            "within": node.within,
+            "exempt": None if node.exempt is None else [node.exempt.name, node.exempt.version],
+            "options": None if node.options is None else node.options.__name__,
+            "may_decide_own": node.may_decide_own,
+        }
+    if isinstance(node, Effect):
+        plain |= {
+            "receiver": None if node.receiver is None else node.receiver.name,
+            "guarantee": node.guarantee,
+            "gate": node.gate,
+        }
+    return plain
+
+
+def _input(input: Input) -> dict[str, Any]:
+    return {
+        "types": sorted(kind.__name__ for kind in input.types),
+        "gathers": None if input.gathers is None else input.gathers.__name__,
+    }
+
+
+def _edge(edge: Edge) -> dict[str, Any]:
+    return {
+        "carries": sorted(kind.__name__ for kind in edge.carries),
+        "purpose": edge.purpose,
+        "when": edge.condition,
+        "each": edge.each,
+        "item": None if edge.item is None else edge.item.__name__,
+        "gather": edge.gather,
+        "implicit": edge.implicit,
+    }
