@@ -9,20 +9,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Table, insert
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
 # Both take their parameters as one mapping, which keeps every call the same.
 DIALECTS: dict[str, Dialect] = {
-    "sqlite": sqlite.dialect(paramstyle="named"),
-    "postgresql": postgresql.dialect(paramstyle="pyformat"),
+    "sqlite": SQLiteDialect_pysqlite(paramstyle="named"),
+    "postgresql": PGDialect_psycopg(paramstyle="pyformat"),  # type: ignore[no-untyped-call]  # SQLAlchemy left it untyped
 }
 
 
 class Statement:
-    """One statement, with named parameters (`bindparam`). `columns` names those of an INSERT, each a parameter."""
+    """One statement, with named parameters (`bindparam`). `columns` names those of an INSERT, each a parameter.
+
+    A list for `in_` is given in the statement itself; as a parameter it would change the text at each call.
+    """
 
     __slots__ = ("_clause", "_columns", "_compiled")
 
@@ -37,9 +41,11 @@ class Statement:
         if known is None:
             done = self._clause.compile(dialect=DIALECTS[dialect], column_keys=self._columns)
             assert isinstance(done, SQLCompiler)
-            fixed = {name: bind.value for name, bind in done.binds.items() if not bind.required and bind.value is not None}
-            fixed = {name: value for name, value in fixed.items() if name not in (self._columns or ())}
-            known = self._compiled[dialect] = (str(done), fixed)
+            wanted = {name: bind for name, bind in done.binds.items() if bind.required}
+            assert not any(bind.expanding for bind in wanted.values()), "a list must be given in the statement itself"
+            state = done.construct_expanded_state(dict.fromkeys(wanted))  # writes the lists out
+            fixed = {name: value for name, value in state.parameters.items() if name not in wanted}
+            known = self._compiled[dialect] = (state.statement, fixed)
         return known
 
 
