@@ -5,6 +5,7 @@
    such a test is skipped.
 3. With CI=true a skipped test is a failed one: all that the tests need is installed there.
 4. Async tests are marked `@pytest.mark.anyio` and run on asyncio, the only event loop that we support.
+5. Tests do not time: hypothesis has no deadline for an example.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import postgresql_server
 from tests.postgresql_server import Server
+
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

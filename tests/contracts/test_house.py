@@ -29,18 +29,14 @@ pytest.importorskip("a_service_that_nobody_has")
 
 
 def _pytest(folder: Path, *, ci: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "tests.conftest",
-        "-c",
-        os.devnull,
-        f"--rootdir={folder}",
-        str(folder),
-    ]
-    environment = os.environ | {"CI": ci, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    options = ["-p", "tests.conftest", "-c", os.devnull, f"--rootdir={folder}"]
+    command = [sys.executable, "-m", "pytest", *options, str(folder)]
+    environment = os.environ | {
+        "CI": ci,
+        "PYTEST_ADDOPTS": "",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
