@@ -1,0 +1,1 @@
+"""A logistics company's agents in a storm: who decides that medical goods wait?"""
