@@ -3,7 +3,7 @@
 1. The blocks of one file run in their order, in a folder of their own, and share their names, as a notebook's cells do.
 2. A `python` block is executed; its names stay for the blocks after it.
 3. A `bash` block holds commands that begin with `$ answerable` or `make`. The first are run; where lines follow, they
-   are what the command prints, with `…` for what differs from run to run. A `make` command must name an existing target.
+   are what the command prints, with `…` for what differs from run to run. A `make` command names an existing target.
 4. A command that ends with 3 waits for a person; that is no mistake. With any other code but 0 it failed.
 """
 
