@@ -222,6 +222,13 @@ class Released(Message):
     units: NonNegativeInt
 
 
+class Outcome(Message):
+    """Which of the approved plan's calls succeeded, as places in its lists of dispatches and releases."""
+
+    dispatched: list[int]
+    released: list[int]
+
+
 class TierReport(Message):
     """One tier, in units: what was ordered, what the agents' own plan served, and what really left."""
 

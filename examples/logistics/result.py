@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from answerable.agents.outcomes import Ended, Expired, Rejected
 from answerable.agents.prioritization import Prioritization
 from answerable.examples.logistics.execution import margin
-from answerable.examples.logistics.messages import Dispatched, Plan, Released, Report, Storm, TierReport
+from answerable.examples.logistics.messages import Dispatched, Outcome, Plan, Released, Report, Storm, TierReport
 from answerable.examples.logistics.tiers import tally_of
 
 
@@ -24,22 +24,30 @@ def served_table(storm: Storm, proposed: Prioritization, final: Prioritization |
     }
 
 
-def account(
-    storm: Storm,
-    proposed: Plan,
-    approved: Plan,
-    dispatched: Sequence[Ended[Dispatched]],
-    released: Sequence[Ended[Released]],
-) -> Report:
-    """The report of a run that was decided. What a call that did not succeed was to carry is not counted as served."""
-    trucks = {approved.dispatches[ended.index].truck for ended in dispatched if ended.result is None}
-    depots = {approved.releases[ended.index].depot for ended in released if ended.result is None}
-    left: Counter[str] = Counter()
-    gone = [order for order in approved.dispatches if order.truck not in trucks and order.depot not in depots]
+def outcome_of(dispatched: Sequence[Ended[Dispatched]], released: Sequence[Ended[Released]]) -> Outcome:
+    """Which calls succeeded."""
+    return Outcome(
+        dispatched=[ended.index for ended in dispatched if ended.result is not None],
+        released=[ended.index for ended in released if ended.result is not None],
+    )
+
+
+def account(storm: Storm, proposed: Plan, approved: Plan, outcome: Outcome) -> Report:
+    """The report of a run that was decided.
+
+    A truck has left if its carrier and its depot's warehouse both said yes; only what it carries counts as served.
+    """
+    trucks = {approved.dispatches[place].truck for place in outcome.dispatched}
+    depots = {approved.releases[place].depot for place in outcome.released}
+    gone = [order for order in approved.dispatches if order.truck in trucks and order.depot in depots]
+    left = Counter[str]()
     for dispatch in gone:
         for stop in dispatch.stops:
             left[stop.order] += stop.units
-    failed = [f"carrier {truck}" for truck in sorted(trucks)] + [f"warehouse {depot}" for depot in sorted(depots)]
+    failed = [
+        *(f"carrier {order.truck}" for order in approved.dispatches if order.truck not in trucks),
+        *(f"warehouse {order.depot}" for order in approved.releases if order.depot not in depots),
+    ]
     return _report(storm, proposed, Prioritization(served=dict(left)), trucks=len(gone), failed=failed)
 
 
