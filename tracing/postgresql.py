@@ -1,4 +1,10 @@
-"""PostgreSQL, through psycopg: one connection for each worker thread of the store."""
+"""PostgreSQL, through psycopg.
+
+1. A writing transaction is READ COMMITTED, whatever the server's default is: each statement sees what is committed by
+   then.
+2. Nobody waits for ever. A transaction that waits for a row is tried again, and the server ends one that was left open,
+   so a process that was stopped in the middle of one does not stop the others.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +20,16 @@ except ImportError as error:  # an extra: SQLite needs none of it
     raise StoreError("a PostgreSQL store needs its driver", hint="pip install 'answerable[postgres]'") from error
 
 
+UNIQUE_TRIES = 3
+
+# `synchronous_commit` may be stronger than "on" (a replica confirms): then that is what durable means here.
+_SETTINGS = """
+SET lock_timeout = '5s';
+SET idle_in_transaction_session_timeout = '30s';
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+
+
 class PostgreSQL:
     """A PostgreSQL database."""
 
@@ -21,28 +37,36 @@ class PostgreSQL:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._name = psycopg.conninfo.conninfo_to_dict(url).get("dbname", "")
+        self.name = f"database {psycopg.conninfo.conninfo_to_dict(url).get('dbname', '')!r}"
 
     def connect(self) -> PostgreSQLConnection:
         # Transactions are begun by hand, as on SQLite, so that both kinds behave alike.
-        return PostgreSQLConnection(psycopg.connect(self._url, autocommit=True, connect_timeout=10))
+        raw = psycopg.connect(self._url, autocommit=True, connect_timeout=10)
+        try:
+            raw.execute(_SETTINGS)
+        except BaseException:
+            raw.close()
+            raise
+        return PostgreSQLConnection(raw)
 
     def handles(self, error: Exception) -> bool:
         return isinstance(error, psycopg.Error)
 
-    def translate(self, error: Exception) -> AnswerableError | None:
+    def translate(self, error: Exception, tries: int) -> AnswerableError | None:
         if isinstance(error, errors.SerializationFailure | errors.DeadlockDetected | errors.LockNotAvailable):
             return None
+        if isinstance(error, errors.UniqueViolation) and tries < UNIQUE_TRIES:
+            return None  # another process wrote the row since it was looked for: the next try sees it
         if isinstance(error, errors.DiskFull):
             return StoreFull(
-                f"database {self._name!r}: the disk is full; nothing was written",
+                f"{self.name}: the disk is full; nothing was written",
                 hint="free some space, then resume the run: `answerable runs resume RUN`",
             )
         if isinstance(error, psycopg.OperationalError):
             return StoreUnavailable(
-                f"database {self._name!r}: {error}".strip(), hint="check that the server runs and the URL is right"
+                f"{self.name}: {error}".strip(), hint="check that the server runs and the URL is right"
             )
-        return StoreError(f"database {self._name!r}: {error}".strip())
+        return StoreError(f"{self.name}: {error}".strip())
 
 
 class PostgreSQLConnection:
@@ -51,10 +75,17 @@ class PostgreSQLConnection:
     def __init__(self, raw: psycopg.Connection[tuple[Any, ...]]) -> None:
         self._raw = raw
 
+    @property
+    def lost(self) -> bool:
+        return self._raw.closed
+
     def begin(self, *, write: bool, durable: bool) -> None:
-        self._raw.execute("BEGIN" if write else "BEGIN TRANSACTION READ ONLY ISOLATION LEVEL REPEATABLE READ")
-        if write and not durable:
-            self._raw.execute("SET LOCAL synchronous_commit = off")
+        if not write:
+            self._raw.execute("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ")
+        elif durable:
+            self._raw.execute("BEGIN READ WRITE ISOLATION LEVEL READ COMMITTED")
+        else:  # in one round trip
+            self._raw.execute("BEGIN READ WRITE ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off")
 
     def commit(self) -> None:
         self._raw.execute("COMMIT")
@@ -63,7 +94,7 @@ class PostgreSQLConnection:
         self._raw.execute("ROLLBACK")
 
     def execute(self, text: str, params: Mapping[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
-        return self._raw.execute(sql.SQL(text), params or None)
+        return self._raw.execute(sql.SQL(text), params)
 
     def executemany(self, text: str, params: Sequence[Mapping[str, Any]]) -> None:
         self._raw.cursor().executemany(sql.SQL(text), params)

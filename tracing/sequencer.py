@@ -1,8 +1,8 @@
 """The sequencer: gives committed records their place in the ledger, and extends its tree.
 
-1. A place (`seq`) is given once, without gaps, from 0 on: it is the record's leaf index. Committed records get theirs in
-   the order of their ids. The sequencer looks for records without one, so a transaction that began early and committed
-   late is never missed; it only comes later.
+1. A place (`seq`) is given once, without gaps, from 0 on: it is the record's leaf index. Committed records get theirs
+   in the order of their ids. The sequencer looks for records without one, so a transaction that began early and
+   committed late is never missed; it only comes later.
 2. One sequencer works at a time. On SQLite the write transaction sees to that; on PostgreSQL an advisory lock.
    Who does not get it leaves the work to the one who has it.
 3. The tree is kept as the hashes of complete subtrees at every eighth level: one row for 255 records, written once and

@@ -1,4 +1,4 @@
-"""SQLite: one file, write-ahead log, one connection for each thread."""
+"""SQLite: one file, write-ahead log, transactions on the caller's thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from answerable.errors import AnswerableError, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 
 # Short, because it blocks the event loop's thread; `Store` then tries again after an awaited pause.
-BUSY_MILLISECONDS = 10
+BUSY_SECONDS = 0.01
 
 
 class SQLite:
@@ -20,13 +20,21 @@ class SQLite:
     def __init__(self, path: str) -> None:
         if path in ("", ":memory:"):
             raise StoreError("a store is a file, so that another process can decide", hint="sqlite:///answerable.db")
-        self._path = path
+        self.name = self._path = path
 
     def connect(self) -> SQLiteConnection:
-        raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        raw = sqlite3.connect(
+            self._path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,  # the store gives a connection to one thread at a time
+            cached_statements=256,
+        )
         try:
-            raw.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-            raw.execute("PRAGMA journal_mode = WAL")
+            if raw.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+                raise StoreUnavailable(
+                    f"{self._path}: there can be no write-ahead log here", hint="use a local file system, or PostgreSQL"
+                )
             raw.execute("PRAGMA foreign_keys = ON")
             raw.execute("PRAGMA synchronous = NORMAL")
         except BaseException:
@@ -37,7 +45,7 @@ class SQLite:
     def handles(self, error: Exception) -> bool:
         return isinstance(error, sqlite3.Error)
 
-    def translate(self, error: Exception) -> AnswerableError | None:
+    def translate(self, error: Exception, _tries: int) -> AnswerableError | None:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return None
@@ -58,17 +66,23 @@ class SQLite:
 class SQLiteConnection:
     """An open file. `durable` transactions wait for the disk; others for the operating system only."""
 
+    lost = False  # a file does not hang up
+
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
         self._durable = False
+        self._changes: int | None = None  # how many there had been when a transaction began that may make none
 
     def begin(self, *, write: bool, durable: bool) -> None:
         if durable is not self._durable:
             self._raw.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
             self._durable = durable
         self._raw.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        self._changes = None if write else self._raw.total_changes
 
     def commit(self) -> None:
+        if self._changes is not None and self._raw.total_changes != self._changes:
+            raise StoreError("a transaction that was begun to read has written", hint="use Store.write")
         self._raw.execute("COMMIT")
 
     def rollback(self) -> None:

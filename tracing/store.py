@@ -4,17 +4,20 @@
    the database asked for a retry, so it has no effect but on the database.
 2. It happens whole or not at all. If it raises, nothing was written.
 3. On SQLite it runs on the caller's thread: handing it to another thread costs more than running it. On PostgreSQL it
-   runs in a worker thread, which owns its connection.
+   runs in a worker thread. A connection serves one transaction at a time and goes back to the others.
 4. `durable=True` survives power loss (decisions, grants, freezes, each state of an effect); otherwise a crash of the
    process loses nothing, and a power cut loses at most the newest steps, which run again.
+5. SQLite runs writing transactions one after another. PostgreSQL runs them side by side: what a decision rests on is
+   read `with_for_update()`, which does nothing on SQLite.
+6. A store belongs to the process that opened it; it may be used from any thread and any event loop of it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,8 +49,10 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """One open connection of one thread, to one kind of database."""
+    """One open connection. `lost`: the database has hung up, so it is of no more use."""
 
+    @property
+    def lost(self) -> bool: ...
     def begin(self, *, write: bool, durable: bool) -> None: ...
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
@@ -60,11 +65,12 @@ class Database(Protocol):
     """What differs between kinds of databases."""
 
     dialect: str
+    name: str  # for messages: no password in it
 
     def connect(self) -> Connection: ...
 
-    def translate(self, error: Exception) -> AnswerableError | None:
-        """The error to raise in its place; None if the transaction should be tried again."""
+    def translate(self, error: Exception, tries: int) -> AnswerableError | None:
+        """The error to raise in its place; None if the transaction, tried `tries` times, should be tried again."""
         ...
 
     def handles(self, error: Exception) -> bool:
@@ -118,8 +124,9 @@ class Store:
         self.url = url
         self.clock = clock
         self._database = database
-        self._local = threading.local()
-        self._open: list[Connection] = []
+        self._process = os.getpid()
+        self._closed = False
+        self._idle: list[Connection] = []  # the one used last is used next: its caches are warm
         self._threads = (
             None if database.dialect == "sqlite" else ThreadPoolExecutor(8, thread_name_prefix="answerable-store")
         )
@@ -132,79 +139,126 @@ class Store:
     async def write(self, work: Callable[[Tx], T], *, durable: bool = False) -> T:
         """Run `work` in a transaction that may write, and return what it returns.
 
-        Raises: StoreFull, StoreUnavailable, StoreError; and whatever `work` raises, with nothing written.
+        Raises: StoreFull, StoreUnavailable, StoreError; and whatever `work` raises, with nothing written. Only when the
+        connection breaks during the commit itself can nobody know; what runs here is safe to be run again.
         """
         return await self._transact(work, write=True, durable=durable)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` in a transaction that sees one state of the database and writes nothing."""
+        """Run `work` in a transaction that sees one state of the database and writes nothing.
+
+        Raises: StoreUnavailable, StoreError; and whatever `work` raises.
+        """
         return await self._transact(work, write=False, durable=False)
 
     def close(self) -> None:
-        """Close all connections. Idempotent."""
+        """Close all connections, when the transactions that use them are over. Idempotent."""
+        self._closed = True
         if self._threads is not None:
             self._threads.shutdown(wait=True)
-        while self._open:
-            self._open.pop().close()
-        self._local = threading.local()
+        self._close_idle()
 
     async def _transact(self, work: Callable[[Tx], T], *, write: bool, durable: bool) -> T:
-        give_up = 0.0
+        retry = _Retry(self._database.name)
         while True:
             try:
                 if self._threads is None:
-                    return self._attempt(work, write, durable)
+                    return self._attempt(work, write, durable, retry.tries)
+                if self._closed:
+                    raise self._unusable()
                 return await asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._attempt, work, write, durable
+                    self._threads, self._attempt, work, write, durable, retry.tries
                 )
             except _TryAgain as again:
-                now = time.monotonic()
-                give_up = give_up or now + LOCK_WAIT_SECONDS
-                if now > give_up:
-                    raise StoreUnavailable(
-                        f"{self.url}: another program has held the database for {LOCK_WAIT_SECONDS:.0f} s",
-                        hint="find out what keeps a transaction open on it; nothing was written",
-                    ) from again.__cause__
-            await asyncio.sleep(random.uniform(0.001, 0.01))
+                await asyncio.sleep(retry.pause(again))
 
-    def _attempt(self, work: Callable[[Tx], T], write: bool, durable: bool) -> T:
-        connection: Connection | None = None
+    def _attempt(self, work: Callable[[Tx], T], write: bool, durable: bool, tries: int) -> T:
+        if self._closed or os.getpid() != self._process:
+            raise self._unusable()
+        idle = self._take_idle()
+        connection = idle
+        began = False
         try:
-            connection = self._connection()
+            connection = connection or self._database.connect()
             connection.begin(write=write, durable=durable)
+            began = True
             result = work(Tx(connection, self._database.dialect))
             connection.commit()
-            return result
         except BaseException as error:
             if connection is not None:
                 self._roll_back(connection)
             if not isinstance(error, Exception) or not self._database.handles(error):
                 raise
-            translated = self._database.translate(error)
+            died_idle = (
+                idle is not None and idle.lost and not began
+            )  # the server was restarted: nothing has happened yet
+            translated = None if died_idle else self._database.translate(error, tries)
             if translated is None:
                 raise _TryAgain from error
             raise translated from error
+        self._give_back(connection)
+        return result
 
-    def _connection(self) -> Connection:
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._database.connect()
-            self._open.append(connection)
-        return connection
+    def _take_idle(self) -> Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _give_back(self, connection: Connection) -> None:
+        self._idle.append(connection)
+        if self._closed:  # meanwhile
+            self._close_idle()
 
     def _roll_back(self, connection: Connection) -> None:
         try:
             connection.rollback()
         except Exception as error:
+            connection.close()
             if not self._database.handles(error):
                 raise
-            # The connection is gone, and the transaction with it: the next one opens another.
-            self._open.remove(connection)
-            del self._local.connection
+            return  # the connection is gone, and the transaction with it
+        if connection.lost:
+            connection.close()
+        else:
+            self._give_back(connection)
+
+    def _close_idle(self) -> None:
+        while (connection := self._take_idle()) is not None:
+            connection.close()
+
+    def _unusable(self) -> StoreError:
+        if self._closed:
+            return StoreUnavailable(f"{self._database.name}: this store was closed")
+        return StoreUnavailable(
+            f"{self._database.name}: this store was opened by another process",
+            hint="a connection does not survive a fork: call open_store() in the new process",
+        )
 
 
 class _TryAgain(Exception):
     """The database asked for the transaction to be tried again."""
+
+
+class _Retry:
+    """How often a transaction was tried, and for how much longer it will be."""
+
+    def __init__(self, name: str) -> None:
+        self.tries = 0
+        self._name = name
+        self._give_up = 0.0
+
+    def pause(self, again: _TryAgain) -> float:
+        """How many seconds to wait before the next try. Raises: StoreUnavailable when it is enough."""
+        now = time.monotonic()
+        self._give_up = self._give_up or now + LOCK_WAIT_SECONDS
+        if now > self._give_up:
+            raise StoreUnavailable(
+                f"{self._name}: another program has held the database for {LOCK_WAIT_SECONDS:.0f} s",
+                hint="find out what keeps a transaction open on it; nothing was written",
+            ) from again.__cause__
+        self.tries += 1
+        return random.uniform(0.001, 0.01)
 
 
 _META = Statement(select(tables.meta.c.value).where(tables.meta.c.key == bindparam("key")))
@@ -216,17 +270,16 @@ def open_store(url: str, *, clock: Clock | None = None) -> Store:
 
     Raises: StoreUnavailable if it cannot be reached; StoreNewer if a newer program wrote it; StoreError for other URLs.
     """
-    store = Store(url, _database(url), clock or SystemClock())
-    give_up = time.monotonic() + LOCK_WAIT_SECONDS
+    database = _database(url)
+    store = Store(url, database, clock or SystemClock())
+    retry = _Retry(database.name)
     try:
         while True:
             try:
-                store._attempt(_prepare, write=True, durable=True)
+                store._attempt(_prepare, True, True, retry.tries)
                 return store
             except _TryAgain as again:
-                if time.monotonic() > give_up:
-                    raise StoreUnavailable(f"{url}: the database is locked") from again.__cause__
-                time.sleep(0.01)
+                time.sleep(retry.pause(again))
     except BaseException:
         store.close()
         raise
@@ -253,8 +306,8 @@ def _database(url: str) -> Database:
 
 def _prepare(tx: Tx) -> None:
     """Create the tables where there are none; refuse those of a newer program."""
-    dialect = DIALECTS[tx._dialect]
-    if tx._dialect == "postgresql":  # two processes may open an empty database at once
+    dialect = DIALECTS[tx.dialect]
+    if tx.dialect == "postgresql":  # two processes may open an empty database at once
         tx._connection.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": 0x616E7377})
     create_meta = str(CreateTable(tables.meta, if_not_exists=True).compile(dialect=dialect))
     tx._connection.execute(create_meta, {})
