@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ANSWERABLE_CRASH_RUNS ?= 2000
-ROOMS := agents answerable approvals benchmarks examples orchestrator scripts tests tracing
+ROOMS := agents answerable approvals benchmarks examples orchestrator tests tracing
 
 UV_VERSION := 0.13.8
 UV := .venv/bin/uv
