@@ -53,9 +53,9 @@ def account(storm: Storm, proposed: Plan, approved: Plan, outcome: Outcome) -> R
 
 def account_of_denial(storm: Storm, proposed: Plan, denied: Rejected | Expired) -> Report:
     """The report of a run in which nothing was sent."""
-    expired = isinstance(denied, Expired)
-    refused = f"nobody decided in {denied.waited_seconds:.0f} s" if expired else f"rejected: {denied.reason}"
-    return _report(storm, proposed, None, refused=refused)
+    if isinstance(denied, Rejected):
+        return _report(storm, proposed, None, refused=f"rejected: {denied.reason}")
+    return _report(storm, proposed, None, refused=f"nobody decided in {denied.waited_seconds:.0f} s")
 
 
 def _report(
