@@ -106,8 +106,11 @@ class _Program:
         )
 
     def _optimum(self) -> float:
-        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise AnswerableError(f"the allocation has no optimum: {self._solver.getModelStatus()}")
+        status = self._solver.getModelStatus()
+        if status == highspy.HighsModelStatus.kModelEmpty:  # nothing is ordered and nothing expected
+            return 0.0
+        if status != highspy.HighsModelStatus.kOptimal:
+            raise AnswerableError(f"the allocation has no optimum: {status}")
         return float(self._solver.getObjectiveValue())
 
 

@@ -40,11 +40,12 @@ from answerable.examples.logistics.messages import (
     Storm,
 )
 from answerable.examples.logistics.options import alternatives
+from answerable.examples.logistics.people import RESPONSIBLE
 from answerable.examples.logistics.result import account, account_of_denial, outcome_of
 from answerable.examples.logistics.routing import drive
 from answerable.examples.logistics.tiers import demands, keeps_to_orders, tally_of
 
-system = System("logistics", responsible="alice", tiers=list(TIERS))
+system = System("logistics", responsible=RESPONSIBLE, tiers=list(TIERS))
 carrier = Receiver("carrier", keeps_keys_for=24 * HOUR)
 warehouse = Receiver("warehouse", keeps_keys_for=24 * HOUR)
 
