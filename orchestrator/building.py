@@ -19,7 +19,7 @@ from answerable.orchestrator.checks import (
 )
 from answerable.orchestrator.coverage import uncovered_effects
 from answerable.orchestrator.declared import Declaration
-from answerable.orchestrator.graph import END_NAME, Edge, Graph
+from answerable.orchestrator.graph import END_NAME, Edge, Graph, Loop
 from answerable.orchestrator.loops import close_loops
 from answerable.orchestrator.nesting import Nesting
 from answerable.orchestrator.resolve import resolve_edge, with_gates
@@ -42,16 +42,14 @@ def build_graph(declaration: Declaration) -> Graph:
     problems.extend(duplicates(edges))
     problems.extend(approvals_fit(declaration))
     problems.extend(demands_fit(declaration))
-    problems.extend(uncovered_effects(edges, declaration.nodes))
-    if not typed:
-        raise GraphError(declaration.system, problems)
-    declared_count = len(edges)
-    edges, loops, wrong = close_loops(edges, declaration)
+    loops: list[Loop] = []
+    wrong: list[Problem] = []
+    if typed:
+        edges, loops, wrong = close_loops(edges, declaration)
     problems.extend(wrong)
-    problems.extend(uncovered_effects(edges[declared_count:], declaration.nodes))
-    if wrong:
-        raise GraphError(declaration.system, problems)
-    problems.extend(unfed(edges, declaration))
+    problems.extend(uncovered_effects(edges, declaration.nodes))
+    if typed and not wrong:
+        problems.extend(unfed(edges, declaration))
     if problems:
         raise GraphError(declaration.system, problems)
     nesting = Nesting(edges, loops, declaration)

@@ -58,12 +58,12 @@ def unfed(edges: Sequence[Edge], of: Declaration) -> Iterator[Problem]:
                 do="add the edge that is missing, or remove the node",
             )
             continue
-        for input in node.inputs:
-            if (name, input.name) not in fed:
+        for entry in node.inputs:
+            if (name, entry.name) not in fed:
                 yield Problem(
                     code="input-unfed",
                     where=name,
-                    what=f"no edge brings it {input}, so it can never run",
+                    what=f"no edge brings it {entry}, so it can never run",
                     do=f"add an edge to {name} that carries it",
                 )
         for kind in node.outputs:
@@ -143,13 +143,13 @@ def type_names(kinds: Sequence[type[Message]]) -> Iterator[Problem]:
 def multiplied(edges: Sequence[Edge], of: Declaration) -> Iterator[str]:
     """Warnings: inputs of a join that several nodes feed, so that a step runs for each of their messages."""
     for name, node in of.nodes.items():
-        for input in node.inputs:
+        for entry in node.inputs:
             sources = {
-                edge.source for edge in edges if (edge.target, edge.input, edge.back) == (name, input.name, None)
+                edge.source for edge in edges if (edge.target, edge.input, edge.back) == (name, entry.name, None)
             }
             if len(node.inputs) > 1 and len(sources) > 1:
                 yield (
-                    f"{name}.{input.name} is fed by {', '.join(sorted(sources))}: where more than one of them sends a "
+                    f"{name}.{entry.name} is fed by {', '.join(sorted(sources))}: where more than one of them sends a "
                     f"message, {name} runs once for each, beside every message on its other inputs"
                 )
 

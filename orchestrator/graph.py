@@ -172,8 +172,8 @@ class Graph:
         for node in self.nodes.values():
             kinds.extend(
                 kind
-                for input in node.inputs
-                for kind in (*input.types, *([] if input.gathers is None else [input.gathers]))
+                for entry in node.inputs
+                for kind in (*entry.types, *([] if entry.gathers is None else [entry.gathers]))
             )
             kinds.extend(node.outputs)
             if isinstance(node, Approval):

@@ -119,7 +119,7 @@ def _header(loop: DeclaredLoop, edges: Sequence[Edge], loops: Sequence[DeclaredL
             do="declare these as a loop of their own, inside this one",
         )
     for inner in loops:
-        if set(inner.nodes) < body and node in inner.nodes and _is_inner_beside(node, inner, edges):
+        if set(inner.nodes) < body and node in inner.nodes and not _begins_at(node, inner, edges):
             return Problem(
                 code="loops-overlap",
                 where=f"loop {loop.name}, loop {inner.name}",
@@ -129,9 +129,9 @@ def _header(loop: DeclaredLoop, edges: Sequence[Edge], loops: Sequence[DeclaredL
     return node
 
 
-def _is_inner_beside(node: str, inner: DeclaredLoop, edges: Sequence[Edge]) -> bool:
-    """Whether `inner` begins elsewhere than at `node`. Its back edges are marked, as inner loops are closed first."""
-    return not any(edge.target == node and edge.back is not None and edge.back.name == inner.name for edge in edges)
+def _begins_at(node: str, inner: DeclaredLoop, edges: Sequence[Edge]) -> bool:
+    """Whether `inner` begins at `node`. Its back edges are marked already, as inner loops are closed first."""
+    return any(edge.target == node and edge.back is not None and edge.back.name == inner.name for edge in edges)
 
 
 def _close(loop: Loop, edges: Sequence[Edge], of: Declaration) -> tuple[list[Edge], list[Problem]]:
@@ -142,12 +142,12 @@ def _close(loop: Loop, edges: Sequence[Edge], of: Declaration) -> tuple[list[Edg
         if edge.target != loop.header or edge.source not in loop.nodes or edge.back is not None:
             closed.append(edge)
             continue
-        exit = _exit(loop, edge, of)
-        if isinstance(exit, Problem):
-            problems.append(exit)
+        outlet = _exit(loop, edge, of)
+        if isinstance(outlet, Problem):
+            problems.append(outlet)
         else:
-            closed.append(replace(edge, back=loop, exit=exit.id))
-            exits.append(exit)
+            closed.append(replace(edge, back=loop, exit=outlet.id))
+            exits.append(outlet)
     return closed + exits, problems
 
 
@@ -167,12 +167,12 @@ def _exit(loop: Loop, back: Edge, of: Declaration) -> Edge | Problem:
     inputs = inputs_of(loop.then, of)
     if back.gather:
         fitting = [
-            input
-            for input in inputs
-            if input.gathers is not None and all(issubclass(kind, input.gathers) for kind in back.carries)
+            entry
+            for entry in inputs
+            if entry.gathers is not None and all(issubclass(kind, entry.gathers) for kind in back.carries)
         ]
     else:
-        fitting = [input for input in inputs if all(input.accepts(kind) for kind in back.crossing_types)]
+        fitting = [entry for entry in inputs if all(entry.accepts(kind) for kind in back.crossing_types)]
     if len(fitting) != 1:
         return Problem(
             code="loop-then-type",

@@ -46,17 +46,17 @@ class Nesting:
 
     def _node(self, node: str) -> Shape:
         longest: Shape = ()
-        for input in inputs_of(node, self._of):
-            into = (node, input.name)
+        for entry in inputs_of(node, self._of):
+            into = (node, entry.name)
             self.shapes[into] = self._merged(into)
-        for input in inputs_of(node, self._of):
-            shape = self.shapes[node, input.name]
+        for entry in inputs_of(node, self._of):
+            shape = self.shapes[node, entry.name]
             if not _can_agree(shape, longest):
                 self.problems.append(
                     Problem(
                         code="unrelated-scopes",
                         where=node,
-                        what=f"input {input.name!r} is fed {_tell(shape)}, and another one {_tell(longest)}: "
+                        what=f"input {entry.name!r} is fed {_tell(shape)}, and another one {_tell(longest)}: "
                         "no two such messages belong together",
                         do="gather the items first, or join before they are taken apart",
                     )

@@ -138,26 +138,26 @@ def _items(
 
 def _input(declared: DeclaredEdge, crossing: tuple[type[Message], ...], inputs: tuple[Input, ...]) -> Input:
     """The one input of the target that is meant."""
-    if declared.to is not None and declared.to not in [input.name for input in inputs]:
+    if declared.to is not None and declared.to not in [entry.name for entry in inputs]:
         raise _mistake(
             "unknown-input",
             declared,
             f"{declared.target!r} has no input {declared.to!r}, but {listed(inputs)}",
             "let to= name a parameter of the target",
         )
-    asked = [input for input in inputs if declared.to in (None, input.name)]
-    fitting = [input for input in asked if any(_accepts(input, kind, gather=declared.gather) for kind in crossing)]
+    asked = [entry for entry in inputs if declared.to in (None, entry.name)]
+    fitting = [entry for entry in asked if any(_accepts(entry, kind, gather=declared.gather) for kind in crossing)]
     if len(fitting) == 1:
         return fitting[0]
     if len(fitting) > 1:
-        shared = any(all(_accepts(input, kind, gather=declared.gather) for input in fitting) for kind in crossing)
+        shared = any(all(_accepts(entry, kind, gather=declared.gather) for entry in fitting) for kind in crossing)
         raise _mistake(
             "ambiguous-input" if shared else "ambiguous-type",
             declared,
             f"{names(crossing)} could go into {listed(fitting)}",
             "say which with to=" if shared else "declare an edge for each, with carries= or to=",
         )
-    if any(_accepts(input, kind, gather=not declared.gather) for input in asked for kind in crossing):
+    if any(_accepts(entry, kind, gather=not declared.gather) for entry in asked for kind in crossing):
         if declared.gather:
             raise _mistake(
                 "gather-no-list",
@@ -216,4 +216,4 @@ def names(kinds: Iterable[type[Message]]) -> str:
 
 def listed(inputs: Iterable[Input]) -> str:
     """The inputs with their types, for a sentence."""
-    return ", ".join(f"{input!s}" for input in inputs) or "nothing"
+    return ", ".join(f"{entry!s}" for entry in inputs) or "nothing"

@@ -64,7 +64,8 @@ def cross(scope: Scope, edge: Edge, *, step: str, index: int | None = None) -> S
     frames = list(scope[: len(scope) - edge.leaves])
     if edge.back is not None:
         frame = frames.pop()
-        assert isinstance(frame, LoopFrame) and frame.loop == edge.back.name, (scope, edge.id)
+        assert isinstance(frame, LoopFrame), (scope, edge.id)
+        assert frame.loop == edge.back.name, (scope, edge.id)
         if frame.iteration + 1 >= edge.back.at_most:
             assert edge.exit is not None, edge.id
             return OverBudget(edge.back.name, edge.exit)

@@ -127,12 +127,12 @@ class System:
             )
 
         def declare(fn: Callable[[A], Call[R]]) -> Effect[A, R]:
-            input, output = read_effect(fn, what=what)
+            taken, given = read_effect(fn, what=what)
             node: Effect[A, R] = Effect(
                 name,
                 fn,
-                input=input,
-                output=output,
+                input=taken,
+                output=given,
                 receiver=to,
                 guarantee=guarantee,
                 gate=None if gate is None else gate.name,
@@ -164,12 +164,12 @@ class System:
             raise DeclarationError(f"{what}: {guarantee!r} is no guarantee that a function with I/O can give")
 
         def declare(fn: Callable[..., Any]) -> Effect[Any, Any]:
-            input, output = read_opaque_effect(fn, what=what)
+            taken, given = read_opaque_effect(fn, what=what)
             node: Effect[Any, Any] = Effect(
                 name,
                 fn,
-                input=input,
-                output=output,
+                input=taken,
+                output=given,
                 receiver=None,
                 guarantee=guarantee,
                 gate=None if gate is None else gate.name,
@@ -329,6 +329,8 @@ class System:
         Raises: DeclarationError if there are no nodes, or no rounds.
         """
         what = f"loop {'+'.join(repr(node) for node in nodes)}"
+        if not all(isinstance(node, Node) for node in nodes) or not isinstance(then, Target):
+            raise DeclarationError(f"{what} is made of nodes", hint="name agents, approvals and effects of this system")
         if not nodes or len(set(nodes)) != len(nodes):
             raise DeclarationError(f"{what} must name each of its nodes once")
         for node in (*nodes, then):

@@ -7,9 +7,8 @@ and how long they are tried, who owns an agent, or who is responsible.
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
-
-import rfc8785
 
 from answerable.agents.hints import Input
 from answerable.agents.nodes import Effect, Node
@@ -18,8 +17,12 @@ from answerable.orchestrator.graph import Edge, Graph
 
 
 def version_of(graph: Graph) -> str:
-    """SHA-256 (hex) over the canonical JSON of `describe(graph)`."""
-    return hashlib.sha256(rfc8785.dumps(describe(graph))).hexdigest()
+    """SHA-256 (hex) over `describe(graph)` as JSON with sorted keys.
+
+    Not RFC 8785, which refuses the integers above 2**53 that a schema may hold.
+    """
+    plain = json.dumps(describe(graph), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def describe(graph: Graph) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def describe(graph: Graph) -> dict[str, Any]:
 def _node(node: Node[Any, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = {
         "kind": type(node).__name__.lower(),
-        "inputs": {input.name: _input(input) for input in node.inputs},
+        "inputs": {entry.name: _input(entry) for entry in node.inputs},
         "outputs": sorted(kind.__name__ for kind in node.outputs),
     }
     if isinstance(node, Approval):
