@@ -29,6 +29,7 @@ from answerable.examples.logistics import services
 SERVICES: Final = ("carrier", "warehouse")
 START_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.02
+HEALTH_SECONDS: Final = 1.0
 
 
 def base_path(store: str) -> Path:
@@ -131,7 +132,7 @@ def _await_answer(process: subprocess.Popen[bytes], said: IO[bytes], service: st
 def _answers(service: str, port: int, journal: Path) -> bool:
     """Whether this service, with this journal, listens on `port`."""
     try:
-        health = httpx.get(f"{origin(port)}/health", timeout=2, trust_env=False).json()
+        health = httpx.get(f"{origin(port)}/health", timeout=HEALTH_SECONDS, trust_env=False).json()
     except (httpx.HTTPError, ValueError):
         return False
     return bool(health == {"service": service, "journal": str(journal.resolve())})

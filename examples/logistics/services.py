@@ -136,9 +136,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Take an order."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > LARGEST_BODY_BYTES:
+        if not length.isdigit():
             self.close_connection = True
-            return self._answer(413, {"error": f"a body has a length, of at most {LARGEST_BODY_BYTES} bytes"})
+            return self._answer(411, {"error": "an order says how long it is"})
+        if int(length) > LARGEST_BODY_BYTES:
+            self.close_connection = True
+            return self._answer(413, {"error": f"an order has at most {LARGEST_BODY_BYTES} bytes"})
         body = self.rfile.read(int(length))
         key = self.headers.get("Idempotency-Key", "")
         if self.path != PATHS[self.server.name]:
