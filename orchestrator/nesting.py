@@ -4,7 +4,8 @@
 2. The inputs of a node have shapes that can agree: one is a prefix of the other, with a scatter in common wherever both
    have one. The node's steps have the longest.
 3. A scatter that is opened inside a loop is gathered before the loop repeats or is left.
-4. A gather has a scatter, opened inside of every loop that the gathering edge does not leave.
+4. A gather has a scatter, opened inside of every loop that the gathering edge does not leave. An input gathers each
+   scatter on one edge only, as each edge makes a list of its own.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Nesting:
         for edge in edges:
             self._fed.setdefault((edge.target, edge.input), []).append(edge)
         self._crossed: dict[str, Shape] = {}
+        self._gathered: dict[str, ScatterShape] = {}
         self.problems: list[Problem] = []
         self.shapes: dict[tuple[str, str], Shape] = {}
         self.order = order_of(edges, [*of.nodes, END_NAME])
@@ -43,6 +45,7 @@ class Nesting:
                     done[edge.id] = self._passage(edge, shape)
         self.edges = tuple(done[edge.id] for edge in edges)
         self._check_back_edges()
+        self._check_gathers()
 
     def _node(self, node: str) -> Shape:
         longest: Shape = ()
@@ -105,6 +108,7 @@ class Nesting:
                 around = "" if innermost is None else f" since the loop {innermost.loop} began"
                 self._problem("gather-without-scatter", edge, f"nothing was taken apart{around} that it could gather")
                 return edge
+            self._gathered[edge.id] = innermost
         leaves = _pop_loops(frames, left)
         if left or (edge.back is not None and (not frames or frames[-1] != LoopShape(edge.back.name))):
             loop = sorted(left)[0] if edge.back is None else edge.back.name
@@ -138,6 +142,22 @@ class Nesting:
                 if _kinds(shape) != _kinds(self.shapes[into]):
                     entry = next(feed for feed in self._fed[into] if feed.back is None)
                     self._mixed(into, entry, self.shapes[into], edge, shape)
+
+    def _check_gathers(self) -> None:
+        for feeds in self._fed.values():
+            gathers = [edge for edge in feeds if edge.id in self._gathered]
+            for place, edge in enumerate(gathers):
+                for other in gathers[:place]:
+                    if shared := self._gathered[edge.id].edges & self._gathered[other.id].edges:
+                        self.problems.append(
+                            Problem(
+                                code="gather-twice",
+                                where=f"{other.id}, {edge.id}",
+                                what=f"both gather the items of {' or '.join(sorted(shared))}, "
+                                "and neither would have them all",
+                                do=f"let these messages meet in one node before {edge.target}, and gather from there",
+                            )
+                        )
 
     def _problem(self, code: str, edge: Edge, what: str) -> None:
         do = "let each= and gather=True enclose each other like brackets, and like the loops around them"

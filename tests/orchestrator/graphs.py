@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from answerable.agents.calls import POST, Call
 from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START, Agent, Receiver
@@ -11,6 +13,7 @@ from answerable.agents.options import HOUR
 from answerable.agents.outcomes import Ended, Expired, Rejected
 from answerable.agents.people import role
 from answerable.approvals.node import Approval
+from answerable.errors import GraphError, Problem
 from answerable.orchestrator.system import System
 
 LEAD = role("lead")
@@ -212,19 +215,39 @@ def nested() -> Bench:
     def settle(part: Part) -> Piece:
         return Piece()
 
+    def collect(piece: Piece) -> Piece:
+        return piece
+
     plan_, work_ = bench.agent(plan), bench.agent(work)
-    judge_, settle_ = bench.agent(judge), bench.agent(settle)
+    judge_, settle_, collect_ = bench.agent(judge), bench.agent(settle), bench.agent(collect)
     report = bench.agent(pieces_to_account, "report")
     stop = bench.agent(pieces_to_account, "stop")
     bench.edge(START, plan_)
     bench.edge(plan_, work_, each="parts")
     bench.edge(work_, judge_)
     bench.edge(judge_, work_, carries=Part)
-    bench.edge(judge_, plan_, carries=Piece, gather=True)
+    bench.edge(judge_, collect_, carries=Piece)
     bench.edge(judge_, report, carries=Piece, gather=True)
-    bench.edge(settle_, plan_, gather=True)
+    bench.edge(settle_, collect_)
+    bench.edge(collect_, plan_, gather=True)
     bench.edge(report, END)
     bench.edge(stop, END)
     bench.system.loop(work_, judge_, at_most=2, then=settle_)
-    bench.system.loop(plan_, work_, judge_, settle_, at_most=3, then=stop)
+    bench.system.loop(plan_, work_, judge_, settle_, collect_, at_most=3, then=stop)
     return bench
+
+
+def problems(bench: Bench) -> list[Problem]:
+    with pytest.raises(GraphError) as caught:
+        bench.system.build(Order, Account)
+    for problem in caught.value.problems:
+        assert str(problem) in str(caught.value)
+    return caught.value.problems
+
+
+def only(bench: Bench, code: str, *words: str) -> None:
+    """The system has exactly one mistake, of this code, and the text has these words."""
+    found = problems(bench)
+    assert [problem.code for problem in found] == [code]
+    for word in words:
+        assert word in str(found[0])

@@ -109,7 +109,7 @@ def test_a_loop_knows_its_beginning_and_its_way_out() -> None:
 def test_inner_loops_come_before_outer_ones() -> None:
     assert [(loop.name, loop.header) for loop in graph_of(nested()).loops] == [
         ("judge+work", "work"),
-        ("judge+plan+settle+work", "plan"),
+        ("collect+judge+plan+settle+work", "plan"),
     ]
 
 

@@ -119,7 +119,7 @@ def test_a_loop_has_as_many_rounds_as_its_budget(at_most: int) -> None:
 def test_every_item_around_a_loop_has_a_budget_of_its_own() -> None:
     graph = graph_of(nested())
     back = graph.edge("judge→work.part:Part")
-    around: Scope = (LoopFrame("judge+plan+settle+work", 0),)
+    around: Scope = (LoopFrame("collect+judge+plan+settle+work", 0),)
     one, two = (crossed(around, graph.edge("plan→work.part[parts]"), step="s", index=number) for number in (0, 1))
     assert one[-1] == LoopFrame("judge+work", 0)
     used_up = crossed(one, back, step="t")
@@ -129,7 +129,7 @@ def test_every_item_around_a_loop_has_a_budget_of_its_own() -> None:
 
 def test_a_loop_that_is_entered_again_begins_anew() -> None:
     graph = graph_of(nested())
-    outer = LoopFrame("judge+plan+settle+work", 1)
+    outer = LoopFrame("collect+judge+plan+settle+work", 1)
     again = cross((outer,), graph.edge("plan→work.part[parts]"), step="s", index=0)
     assert again == (outer, ScatterFrame("plan→work.part[parts]", "s", 0), LoopFrame("judge+work", 0))
 
@@ -182,23 +182,22 @@ def test_a_scatter_is_pushed_and_its_gather_pops_it() -> None:
 
 def test_a_gather_pops_the_loops_inside_of_its_scatter() -> None:
     graph = graph_of(nested())
-    outer = LoopFrame("judge+plan+settle+work", 0)
+    outer = LoopFrame("collect+judge+plan+settle+work", 0)
     item = ScatterFrame("plan→work.part[parts]", "s", 2)
-    gather = graph.edge("judge→plan.start:Piece")
-    inner: Scope = (outer, item, LoopFrame("judge+work", 1))
-    assert gathered(inner, gather) == (Scatter(item.edge, "s"), (outer,))
-    assert item_index(inner, gather) == 2
-    assert cross((outer,), gather, step="g") == (LoopFrame(outer.loop, 1),)
     leaving = graph.edge("judge→report.pieces:Piece")
+    inner: Scope = (outer, item, LoopFrame("judge+work", 1))
     assert gathered(inner, leaving) == (Scatter(item.edge, "s"), (outer,))
+    assert item_index(inner, leaving) == 2
     assert cross((outer,), leaving, step="g") == ()
 
 
 def test_a_gather_that_repeats_a_loop_is_counted() -> None:
     graph = graph_of(nested())
-    last: Scope = (LoopFrame("judge+plan+settle+work", 2),)
-    gather = graph.edge("judge→plan.start:Piece")
-    assert cross(last, gather, step="g") == OverBudget("judge+plan+settle+work", f"{gather.id}~stop.pieces")
+    loop = "collect+judge+plan+settle+work"
+    gather = graph.edge("collect→plan.start")
+    assert cross((LoopFrame(loop, 0),), gather, step="g") == (LoopFrame(loop, 1),)
+    last: Scope = (LoopFrame(loop, 2),)
+    assert cross(last, gather, step="g") == OverBudget(loop, f"{gather.id}~stop.pieces")
     assert graph.edge(f"{gather.id}~stop.pieces").gather
     assert cross(last, graph.edge(f"{gather.id}~stop.pieces"), step="g") == ()
 
