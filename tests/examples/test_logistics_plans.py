@@ -114,6 +114,18 @@ def test_in_tier_order_nothing_is_passed_over(world: Storm, options: dict[str, P
     assert tally_of(options[TIER_ORDER], world).inversions == 0
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_it_is_so_in_other_worlds_too(seed: int) -> None:
+    world = storm(seed)
+    plan = carry_out(world, drive(world, by_margin(world, expected_demand(world))))
+    option = alternatives(plan, world)[FLOOR]
+    assert isinstance(option, Plan)
+    without, floor = tally_of(plan, world).tiers, tally_of(option, world).tiers
+    assert without[0].served < without[0].demand / 2
+    assert without[0].served / without[0].demand < without[2].served / without[2].demand
+    assert floor[0].waiting == 0
+
+
 def test_the_options_do_not_depend_on_what_the_agents_wrote(world: Storm, options: dict[str, Plan]) -> None:
     nothing = Plan(served={}, date="", margin_cents=0, driving_cents=0, dispatches=[], releases=[])
     for name, option in alternatives(nothing, world).items():
