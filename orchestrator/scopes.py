@@ -57,9 +57,11 @@ class OverBudget(NamedTuple):
 def cross(scope: Scope, edge: Edge, *, step: str, index: int | None = None) -> Scope | OverBudget:
     """The scope that a message has after crossing `edge`, or that it may not cross for want of budget.
 
-    `scope` is that of the step `step` that sent it, `index` the place of the item if the edge takes messages apart. For
-    a gathering edge, `scope` is the outer scope that `gathered` returned. After `OverBudget`, cross its exit edge with
-    the same `scope`.
+    `scope` is that of the step `step` that sent it, `index` the place of the item if the edge takes messages apart.
+    After `OverBudget`, cross its exit edge with the same `scope`.
+
+    On a gathering edge it is the list that crosses, once the gather closes, and `scope` is the outer one that
+    `gathered` returned. Until then each message waits there with its own scope, which is what `gathered` takes.
     """
     frames = list(scope[: len(scope) - edge.leaves])
     if edge.back is not None:
