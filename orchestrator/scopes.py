@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from answerable.orchestrator.graph import Edge
+from answerable.orchestrator.graph import Edge, Graph
 
 
 class ScatterFrame(NamedTuple):
@@ -77,6 +77,16 @@ def cross(scope: Scope, edge: Edge, *, step: str, index: int | None = None) -> S
         frames.append(ScatterFrame(edge.id, step, index))
     frames.extend(LoopFrame(loop, 0) for loop in edge.enters)
     return tuple(frames)
+
+
+def land(scope: Scope, edge: Edge, graph: Graph, *, step: str, index: int | None = None) -> tuple[Edge, Scope]:
+    """The edge that is crossed in the end, and the scope after it: `edge`, or the way out of a loop without budget.
+
+    That way out may repeat a loop around it, which may be over budget in turn.
+    """
+    while isinstance(after := cross(scope, edge, step=step, index=index), OverBudget):
+        edge = graph.edge(after.exit)
+    return edge, after
 
 
 def gathered(scope: Scope, edge: Edge) -> tuple[Scatter, Scope]:

@@ -22,6 +22,7 @@ from answerable.orchestrator.scopes import (
     from_plain,
     gathered,
     item_index,
+    land,
     longest,
     to_plain,
 )
@@ -32,8 +33,10 @@ from tests.orchestrator.graphs import (
     Bundle,
     Draft,
     Order,
+    advice_to_account,
     drafting,
     nested,
+    review,
     sending,
 )
 
@@ -166,6 +169,44 @@ def in_a_loop(bench: Bench, write: object) -> None:
     bench.loop("write", "review", then=stop_)
 
 
+def refining() -> Bench:
+    """An inner loop whose way out is the beginning of the outer one."""
+
+    def plan(task: Order | Advice) -> Draft:
+        return Draft()
+
+    def write(task: Draft | Advice) -> Draft:
+        return Draft()
+
+    bench = Bench()
+    plan_, write_, look = bench.agent(plan), bench.agent(write), bench.agent(review)
+    give_up = bench.agent(advice_to_account, "give-up")
+    bench.edge(START, plan_)
+    bench.edge(plan_, write_)
+    bench.edge(write_, look)
+    bench.edge(look, write_, carries=Advice)
+    bench.edge(look, END, carries=Account)
+    bench.edge(give_up, END)
+    bench.loop("write", "review", at_most=2, then=plan_)
+    bench.loop("plan", "write", "review", at_most=2, then=give_up)
+    return bench
+
+
+def test_a_way_out_may_repeat_the_loop_around_it() -> None:
+    graph = graph_of(refining())
+    back = graph.edge("review→write.task:Advice")
+    inner, outer = "review+write", "plan+review+write"
+
+    def landing(outer_round: int, inner_round: int) -> tuple[str, Scope]:
+        scope: Scope = (LoopFrame(outer, outer_round), LoopFrame(inner, inner_round))
+        edge, after = land(scope, back, graph, step="s")
+        return edge.id, after
+
+    assert landing(0, 0) == (back.id, (LoopFrame(outer, 0), LoopFrame(inner, 1)))
+    assert landing(0, 1) == (f"{back.id}~plan.task", (LoopFrame(outer, 1),))
+    assert landing(1, 1) == (f"{back.id}~plan.task~give-up.advice", ())
+
+
 # scatters and gathers
 
 
@@ -234,7 +275,7 @@ def shape_of_steps(graph: Graph, node: str) -> Shape:
     return max((graph.shapes[node, entry.name] for entry in graph.inputs(node)), key=len)
 
 
-@pytest.mark.parametrize("make", [drafting, sending, nested])
+@pytest.mark.parametrize("make", [drafting, sending, nested, refining])
 @given(data=st.data())
 def test_every_crossing_on_an_input_has_the_depth_that_build_computed(
     make: Callable[[], Bench], data: st.DataObject
