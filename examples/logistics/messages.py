@@ -95,6 +95,8 @@ class Storm(Message):
             if order.city not in cities:
                 raise ValueError(f"order {order.key}: no place is called {order.city!r}")
         for series, units in self.demand.items():
+            if series.partition("/")[0] not in self.stock:
+                raise ValueError(f"demand of {series}: no depot of that name has stock")
             if len(units) != len(self.history):
                 raise ValueError(f"demand of {series}: {len(units)} days, the history has {len(self.history)}")
         return self

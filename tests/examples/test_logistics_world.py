@@ -88,6 +88,7 @@ def test_wet_days_bring_more_orders() -> None:
         ({"places": [founding_case().places[0], founding_case().places[0]]}, "same name"),
         ({"stock": {}}, "no place with stock"),
         ({"demand": {"Kent/toys": [1, 2]}}, "2 days"),
+        ({"demand": {"Atlantis/toys": []}}, "no depot of that name"),
     ],
 )
 def test_an_input_that_does_not_hang_together_is_refused(changes: dict[str, object], what: str) -> None:
