@@ -2,7 +2,8 @@
 
 1. It lies in a new directory and listens on a free loopback port; nothing that was there before is touched.
 2. It syncs to disk as a real one does: what the tests say about commits must be true.
-3. PostgreSQL refuses to run as root, so for root it runs as `postgres`, or as `nobody`.
+3. It ends with the process that started it, however that ends: a guard waits for the other end of a pipe to close.
+4. PostgreSQL refuses to run as root, so for root it runs as `postgres`, or as `nobody`.
 """
 
 from __future__ import annotations
@@ -71,12 +72,10 @@ def running(folder: Path) -> Iterator[Server]:
             os.chown(home, user.pw_uid, user.pw_gid)
         _initialize(folder, home, user)
         process, port = _start(folder, home, user)
-        try:
+        with _guarded(process, home):
             yield Server(port=port)
-        finally:
-            _stop(process)
     finally:
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)  # the guard may have been first
 
 
 def _unprivileged_user() -> pwd.struct_passwd | None:
@@ -97,6 +96,7 @@ def _popen(command: list[str | Path], home: Path, user: pwd.struct_passwd | None
             user=user.pw_uid if user else None,
             group=user.pw_gid if user else None,
             extra_groups=[] if user else None,
+            start_new_session=True,  # Ctrl-C is for the tests, which still want to tidy up in the database
         )
 
 
@@ -132,6 +132,18 @@ def _start(folder: Path, home: Path, user: pwd.struct_passwd | None) -> tuple[su
             return process, port
     _stop(process)
     raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}")
+
+
+@contextmanager
+def _guarded(process: subprocess.Popen[bytes], home: Path) -> Iterator[None]:
+    """Stop the server at the end, or when this process is gone."""
+    script = 'exec >/dev/null 2>&1; read -r _; kill -INT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2"'
+    command = ["sh", "-c", script, "guard", str(process.pid), str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        try:
+            yield
+        finally:
+            _stop(process)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy.engine import make_url
+
+from tests import postgresql_server
+from tests.postgresql_server import Server
 
 _A_SKIPPED_TEST = """
 import pytest
@@ -65,3 +70,31 @@ def test_postgresql_is_empty_again(postgres_url: str) -> None:
 
 def test_a_store_is_tested_on_each_database(store_url: str, request: pytest.FixtureRequest) -> None:
     assert make_url(store_url).get_backend_name() == request.node.callspec.params["store_url"]
+
+
+_A_PROCESS_WITH_A_SERVER = """
+import pathlib, sys, time
+from tests import postgresql_server
+
+with postgresql_server.running(pathlib.Path(sys.argv[1])) as server:
+    print(server.port, flush=True)
+    time.sleep(3600)
+"""
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_killed_test_process_leaves_no_server_behind(postgres_server: Server) -> None:
+    folder = postgresql_server.programs()
+    command = [sys.executable, "-c", _A_PROCESS_WITH_A_SERVER, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        assert _accepts(port)
+        process.kill()
+    while _accepts(port):  # if the guard failed, this test would hang, and be ended as such
+        time.sleep(0.05)
+    assert _accepts(postgres_server.port)
