@@ -154,7 +154,6 @@ gathers = Table(
     Column("edge", Text, nullable=False),  # the gathering edge
     Column("scatter_edge", Text, nullable=False),
     Column("scatter_step", Text, nullable=False),
-    Column("scope", Text, nullable=False),  # JSON list of frames: the scope of the list on its input
     Column("items", Text, nullable=False),  # JSON list of [index, crossing or "", outcome or null]
     Column("at", BigInteger, nullable=False),
 )
@@ -261,6 +260,7 @@ freezes = Table(
     Column("reason", Text, nullable=False),
     Column("state", Text, nullable=False),  # committed, quiesced, lifted
     Column("at", BigInteger, nullable=False),
+    Column("in_flight", Text, nullable=False),  # JSON list of [effect, attempt] as it was committed
 )
 
 outbox = Table(
@@ -295,7 +295,6 @@ checkpoint_writes = Table(
     Column("task", Text, primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("channel", Text, nullable=False),
-    Column("type", Text, nullable=False),
     Column("value", LargeBinary, nullable=False),
     Column("path", Text, nullable=False),
 )
