@@ -12,12 +12,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
 STRIDE = 8  # levels between two that are stored
 
 EMPTY_ROOT = sha256().digest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What a tree was at one moment: how many leaves it had, and its root (32 bytes)."""
+
+    size: int
+    root: bytes
 
 
 class Hashes(Protocol):
@@ -43,6 +52,30 @@ def fold(hashes: Sequence[bytes]) -> bytes:
     while len(hashes) > 1:
         hashes = [sha256(b"\x01" + hashes[i] + hashes[i + 1]).digest() for i in range(0, len(hashes), 2)]
     return hashes[0]
+
+
+class Frontier:
+    """The right edge of a tree that grows leaf by leaf: enough to know its root at each size."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._edge: list[bytes] = []  # complete subtrees, the largest first
+
+    def append(self, leaf: bytes) -> list[tuple[int, bytes]]:
+        """Append a leaf's hash. Returns the subtrees that it completed, as (level, hash), the smallest first."""
+        completed = []
+        position, level, running = self.size, 0, leaf
+        while position & 1:
+            running = node_hash(self._edge.pop(), running)
+            position, level = position >> 1, level + 1
+            completed.append((level, running))
+        self._edge.append(running)
+        self.size += 1
+        return completed
+
+    def head(self) -> Head:
+        """The tree as it is now."""
+        return Head(size=self.size, root=_join(self._edge) if self._edge else EMPTY_ROOT)
 
 
 def root(hashes: Hashes, size: int) -> bytes:
@@ -162,7 +195,12 @@ def _range(hashes: Hashes, start: int, end: int) -> bytes:
         stored = level - level % STRIDE
         parts.append(fold(hashes.read(stored, start >> stored, 1 << level - stored)))
         start += 1 << level
-    running = parts.pop()
-    while parts:
-        running = node_hash(parts.pop(), running)
+    return _join(parts)
+
+
+def _join(parts: Sequence[bytes]) -> bytes:
+    """The root over neighbouring complete subtrees, the largest first."""
+    running = parts[-1]
+    for part in parts[-2::-1]:
+        running = node_hash(part, running)
     return running

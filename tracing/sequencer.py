@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from sqlalchemy import Integer, bindparam, func, select, update
 
 from answerable.tracing import cursors
-from answerable.tracing.merkle import STRIDE, fold
+from answerable.tracing.merkle import STRIDE, Head, fold, root
 from answerable.tracing.statements import Statement, inserting
 from answerable.tracing.store import Store, Tx
 from answerable.tracing.tables import records, tree_nodes
@@ -86,6 +86,12 @@ def sequence(tx: Tx, *, at_most: int = 1000) -> int:
     _extend(tx, size, size + len(rows))
     cursors.move(tx, cursors.SEQUENCER, size + len(rows))
     return len(rows)
+
+
+def head(tx: Tx) -> Head:
+    """The ledger's tree as it is now: what is kept outside, to notice later that something was changed."""
+    size = cursors.position_of(tx, cursors.SEQUENCER)
+    return Head(size=size, root=root(StoredHashes(tx), size))
 
 
 async def sequence_all(store: Store) -> int:

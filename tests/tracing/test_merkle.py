@@ -201,3 +201,18 @@ def test_pymerkle_refuses_what_we_refuse() -> None:
         oracle.append_entry(b"record %d" % number)
     with pytest.raises(InvalidProof):
         verify_inclusion(merkle.leaf_hash(b"another"), oracle.get_root(5), oracle.prove_inclusion(2, 5))
+
+
+@given(size=st.integers(0, 600))
+def test_a_growing_tree_knows_its_root_and_what_it_completes(size: int) -> None:
+    hashes = tree(size)
+    frontier = merkle.Frontier()
+    completed: set[tuple[int, int, bytes]] = set()
+    for leaf in hashes.leaves:
+        completed |= {(level, (frontier.size >> level) - 1, found) for level, found in frontier.append(leaf)}
+    assert frontier.head() == merkle.Head(size=size, root=merkle.root(hashes, size))
+    assert completed == {
+        (level, at, merkle.fold(hashes.leaves[at << level : at + 1 << level]))
+        for level in range(1, size.bit_length())
+        for at in range(size >> level)
+    }
