@@ -1,0 +1,60 @@
+"""Context: the span that a step will have is current while its function runs.
+
+1. The step's span is made later, from its record; its id is known before. So what other libraries trace in the meantime
+   becomes its child, in this process and, by `traceparent`, in the receiver of an effect.
+2. Nothing is put into baggage, which would travel in outgoing headers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from opentelemetry import context as otel
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+
+from answerable.tracing.ids import span_id, trace_id
+
+_KEY: Final = otel.create_key("answerable-step")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Within:
+    """The step that is running: its run, and (if the caller said so) its node and system."""
+
+    run: str
+    node: str
+    system: str
+
+
+@contextmanager
+def step_context(
+    run: str, step: str, attempt: int, *, node: str = "", system: str = "", sampled: bool = True
+) -> Iterator[None]:
+    """Make the future span of a step's attempt the current one.
+
+    `node` and `system` become the service of the spans that other libraries make in it. `sampled` says whether the run
+    is projected; if it is not, those libraries need not record either.
+    """
+    flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
+    future = SpanContext(trace_id(run), span_id(run, step, attempt), is_remote=False, trace_flags=flags)
+    within = otel.set_value(_KEY, Within(run=run, node=node, system=system))
+    token = otel.attach(set_span_in_context(NonRecordingSpan(future), within))
+    try:
+        yield
+    finally:
+        otel.detach(token)
+
+
+def current_step(context: Context | None = None) -> Within | None:
+    """The step whose function is running in this context (the current one, if none is given)."""
+    found = otel.get_value(_KEY, context)
+    return found if isinstance(found, Within) else None
+
+
+def traceparent(run: str, effect: str, attempt: int, *, sampled: bool = True) -> str:
+    """The header that makes the receiver's spans children of this sending's span (W3C Trace Context)."""
+    return f"00-{trace_id(run):032x}-{span_id(run, effect, attempt):016x}-{'01' if sampled else '00'}"
