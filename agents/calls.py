@@ -50,7 +50,7 @@ def request(method: str, path: str, *, json: Any = None, content: bytes | None =
 
     Raises: DeclarationError if the path is not relative to the receiver's origin, or if both bodies are given.
     """
-    if not path.startswith("/") or path.startswith("//") or ".." in path.split("?")[0].split("/") or "\\" in path:
+    if not path.startswith("/") or path.startswith("//") or ".." in path.split("?", maxsplit=1)[0].split("/") or "\\" in path:
         raise DeclarationError(
             f"{method} {path!r}: a path starts with one '/' and stays below the receiver's origin",
             hint="give the origin to connect(origins=…), and only the path here",

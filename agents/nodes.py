@@ -151,5 +151,3 @@ class Effect(Node[In, Out]):
     def opaque(self) -> bool:
         """Whether it is bound to its message instead of bytes."""
         return self.receiver is None
-
-

@@ -13,7 +13,8 @@ DAY = 86400.0
 @dataclass(frozen=True, kw_only=True)
 class Retry:
     """How often a step or a call is tried: `attempts` in all, the first pause in seconds, and what each pause is
-    multiplied by."""
+    multiplied by.
+    """
 
     attempts: int = 1
     pause_seconds: float = 0.5

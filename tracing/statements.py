@@ -53,3 +53,8 @@ def inserting(table: Table, *, without: Sequence[str] = ()) -> Statement:
     """INSERT of one row, each column a parameter of its name, except those the database fills in."""
     columns = [column.name for column in table.columns if column.name not in without]
     return Statement(insert(table).inline(), columns)
+
+
+def named(table: Table, row: Sequence[Any]) -> dict[str, Any]:
+    """A row of all columns of `table`, by name."""
+    return dict(zip(table.columns.keys(), row, strict=True))

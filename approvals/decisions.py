@@ -1,0 +1,264 @@
+"""Decisions: what a person (or the passing of time, or an accepted exemption) answered.
+
+1. A request is decided once. Whoever comes second is told so.
+2. A yes names one option and makes one grant for each call that the option releases; the calls of the other options are
+   withdrawn. Everything else releases nothing and withdraws every call.
+3. Time denies; it never approves.
+4. A decision and its grants are written with a MAC, in one transaction with their records, before any graph is resumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import bindparam, select, update
+
+from answerable.approvals.eligibility import check_eligible
+from answerable.approvals.keys import Key
+from answerable.approvals.requests import RequestRow, close_request, get_request
+from answerable.errors import AlreadyDecided, InvalidInput, NotOpen
+from answerable.tracing import ids
+from answerable.tracing.clock import micros
+from answerable.tracing.freezes import frozen_targets
+from answerable.tracing.ledger import append
+from answerable.tracing.people import authority, get_person
+from answerable.tracing.records import Decided, EffectWithdrawn, MessageRef
+from answerable.tracing.statements import Statement, inserting, named
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import decisions, effects, grants
+
+Outcome = Literal["approved", "edited", "rejected", "answered", "expired", "exempted"]
+
+_INSERT = inserting(decisions)
+_INSERT_GRANT = inserting(grants)
+_COLUMNS = tuple(decisions.c)
+_BY_REQUEST = Statement(select(*_COLUMNS).where(decisions.c.request == bindparam("request")))
+_GET = Statement(select(*_COLUMNS).where(decisions.c.id == bindparam("decision")))
+_OF_RUN = Statement(select(*_COLUMNS).where(decisions.c.run == bindparam("run")).order_by(decisions.c.at))
+_WITHDRAW = Statement(
+    update(effects)
+    .where(effects.c.id == bindparam("effect"), effects.c.state == "prepared")
+    .values(state="withdrawn", detail=bindparam("new_detail"))
+)
+_EFFECT = Statement(select(effects.c.name, effects.c.step).where(effects.c.id == bindparam("effect")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A stored decision. `by` is a person's id, "" for the passing of time, NAME@VERSION for an exemption."""
+
+    id: str
+    run: str
+    request: str
+    outcome: str
+    option: str
+    message: str
+    by: str
+    assurance: str
+    reason: str
+    digest: str
+    mac: str
+    at: int
+
+    def genuine(self, key: Key) -> bool:
+        """Whether it was written by this program with the store's key."""
+        return key.holds(self.mac, "decision", *self._signed())
+
+    def _signed(self) -> tuple[object, ...]:
+        return (
+            self.id,
+            self.run,
+            self.request,
+            self.outcome,
+            self.option,
+            self.message,
+            self.by,
+            self.assurance,
+            self.reason,
+            self.digest,
+            self.at,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What is answered: the outcome; for a yes the option and the id of the message that it lets through."""
+
+    outcome: Outcome
+    option: str = ""
+    reason: str = ""
+
+
+def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, by: str, assurance: str, at: int) -> Decision:
+    """A person with the handle `by` answers an open request.
+
+    Raises: UnknownId, InvalidInput (no such option, no reason), NotEligible, AlreadyDecided, NotOpen.
+    """
+    request = get_request(tx, request_id)
+    person = get_person(tx, by)
+    _check_open(tx, request, at=at)
+    check_eligible(person, request.asked, responsible=authority(tx, request.system).responsible)
+    if answer.outcome == "approved" and request.option(answer.option) is None:
+        raise InvalidInput(
+            f"request {request.id} has no option {answer.option!r}", hint=f"choose one of {', '.join(request.options)}"
+        )
+    if answer.outcome in ("rejected", "answered") and not answer.reason.strip():
+        raise InvalidInput("a no needs a reason, and a response a text", hint="say why, for whoever reads it later")
+    return record_decision(tx, key, request, answer, by=person.id, assurance=assurance, at=at)
+
+
+def expire(tx: Tx, key: Key, request_id: str, *, at: int) -> Decision | None:
+    """Deny a request whose time is over; None if it is not open or not overdue."""
+    request = get_request(tx, request_id)
+    if request.state != "open" or at < request.expires_at or _is_frozen(tx, request):
+        return None
+    return record_decision(tx, key, request, Answer(outcome="expired"), by="", assurance="", at=at)
+
+
+def record_decision(
+    tx: Tx, key: Key, request: RequestRow, answer: Answer, *, by: str, assurance: str, at: int
+) -> Decision:
+    """Write a decision that was found to be right, with its grants and withdrawals.
+
+    Raises: AlreadyDecided if another transaction was first.
+    """
+    if not close_request(tx, request.id, state="expired" if answer.outcome == "expired" else "decided"):
+        raise AlreadyDecided(f"request {request.id} was decided a moment ago", hint="`answerable show` tells by whom")
+    yes = answer.outcome in ("approved", "exempted")
+    option = request.option(answer.option) if yes else None
+    unsigned = Decision(
+        id=ids.derive(ids.DECISION, request.id),
+        run=request.run,
+        request=request.id,
+        outcome=answer.outcome,
+        option=answer.option if yes else "",
+        message=option["message"]["id"] if option else "",
+        by=by,
+        assurance=assurance,
+        reason=answer.reason,
+        digest=request.digest,
+        mac="",
+        at=at,
+    )
+    mac = key.mac("decision", *unsigned._signed())
+    fields = {**vars(unsigned), "mac": mac}
+    tx.run(_INSERT, **fields)
+    decision = Decision(**fields)
+    responsible = authority(tx, request.system).responsible
+    chain = tuple(dict.fromkeys((decision.id, by, responsible) if by else (decision.id, responsible)))
+    released = [call["effect"] for call in option["calls"]] if option else []
+    granted = [
+        _grant(tx, key, decision, call, expires_at=at + micros(request.body["execute_within_seconds"]))
+        for call in (option["calls"] if option else ())
+    ]
+    others = [
+        call["effect"] for each in request.body["options"] for call in each["calls"] if call["effect"] not in released
+    ]
+    append(
+        tx,
+        Decided(
+            at=at,
+            system=request.system,
+            run=request.run,
+            responsible=responsible,
+            chain=chain,
+            decision=decision.id,
+            request=request.id,
+            approval=request.approval,
+            step=request.step,
+            message=MessageRef(**option["message"]) if option else None,
+            digest=request.digest,
+            outcome=answer.outcome,
+            option=decision.option,
+            by=by,
+            assurance=assurance,
+            grants=tuple(granted),
+            withdrawn=tuple(others),
+            asked_at=request.made_at,
+        ),
+    )
+    for effect in others:
+        withdraw_effect(tx, effect, reason=_why_withdrawn(answer), request=request, responsible=responsible, at=at)
+    return decision
+
+
+def withdraw_effect(tx: Tx, effect: str, *, reason: str, request: RequestRow, responsible: str, at: int) -> None:
+    """Withdraw a prepared call; one that was sent or withdrawn before stays as it is."""
+    row = tx.one(_EFFECT, effect=effect)
+    if row is not None and tx.run(_WITHDRAW, effect=effect, new_detail=reason):
+        append(
+            tx,
+            EffectWithdrawn(
+                at=at,
+                system=request.system,
+                run=request.run,
+                responsible=responsible,
+                chain=(responsible,),
+                effect=effect,
+                name=row[0],
+                step=row[1],
+                reason=reason,
+            ),
+        )
+
+
+def decision_on(tx: Tx, request_id: str) -> Decision | None:
+    """What was decided on a request, if anything was."""
+    row = tx.one(_BY_REQUEST, request=request_id)
+    return _decision(row) if row else None
+
+
+def get_decision(tx: Tx, id: str) -> Decision | None:
+    """The decision with this id."""
+    row = tx.one(_GET, decision=id)
+    return _decision(row) if row else None
+
+
+def decisions_of(tx: Tx, run: str) -> list[Decision]:
+    """All decisions of a run, oldest first."""
+    return [_decision(row) for row in tx.all(_OF_RUN, run=run)]
+
+
+def _decision(row: tuple[Any, ...]) -> Decision:
+    return Decision(**named(decisions, row))
+
+
+def _grant(tx: Tx, key: Key, decision: Decision, call: dict[str, str], *, expires_at: int) -> str:
+    id = ids.derive(ids.GRANT, decision.id, call["effect"])
+    tx.run(
+        _INSERT_GRANT,
+        id=id,
+        run=decision.run,
+        effect=call["effect"],
+        decision=decision.id,
+        call_digest=call["digest"],
+        expires_at=expires_at,
+        state="granted",
+        mac=key.mac("grant", id, call["effect"], decision.id, call["digest"], expires_at),
+    )
+    return id
+
+
+def _check_open(tx: Tx, request: RequestRow, *, at: int) -> None:
+    known = decision_on(tx, request.id)
+    if known is not None:
+        raise AlreadyDecided(
+            f"request {request.id} is already {known.outcome}", hint=f"`answerable show {request.id}` tells by whom"
+        )
+    if request.state != "open":
+        raise NotOpen(f"request {request.id} is {request.state}", hint="a later request may have taken its place")
+    if at >= request.expires_at:
+        raise NotOpen(f"the time to decide request {request.id} is over", hint="resume the run: it takes that as a no")
+    if _is_frozen(tx, request):
+        raise NotOpen(
+            f"request {request.id} is suspended: {request.system} is frozen", hint="it can be decided after the thaw"
+        )
+
+
+def _is_frozen(tx: Tx, request: RequestRow) -> bool:
+    return not frozen_targets(tx, request.system).isdisjoint(("system", f"agent:{request.approval}"))
+
+
+def _why_withdrawn(answer: Answer) -> str:
+    return "another option was chosen" if answer.outcome in ("approved", "exempted") else answer.outcome

@@ -1,0 +1,103 @@
+"""Exemptions: named predicates that the Responsible Individual accepted, one version at a time.
+
+1. A declared exemption has no force. The RI accepts it, by name and version, for one approval; that is a record.
+2. The acceptance has a MAC, so a row written by hand is none. A new version is accepted anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from answerable.approvals.keys import Key
+from answerable.approvals.node import Approval, Exemption
+from answerable.errors import InvalidInput, NotEligible
+from answerable.tracing.ledger import append
+from answerable.tracing.people import authority, get_person
+from answerable.tracing.records import ExemptionAccepted
+from answerable.tracing.statements import Statement, inserting, named
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import exemptions
+
+_INSERT = inserting(exemptions)
+_GET = Statement(
+    select(exemptions.c.accepted_by, exemptions.c.mac).where(
+        exemptions.c.system == bindparam("system"),
+        exemptions.c.approval == bindparam("approval"),
+        exemptions.c.name == bindparam("name"),
+        exemptions.c.version == bindparam("version"),
+    )
+)
+_ALL = Statement(select(*exemptions.c).where(exemptions.c.system == bindparam("system")).order_by(exemptions.c.name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptedExemption:
+    """One accepted version of an exemption; `accepted_by` is a person's id."""
+
+    system: str
+    approval: str
+    name: str
+    version: int
+    accepted_by: str
+    mac: str
+
+
+def is_accepted(tx: Tx, key: Key, system: str, approval: Approval[Any]) -> bool:
+    """Whether the exemption that `approval` declares was accepted, in its present version."""
+    exempt = approval.exempt
+    if exempt is None:
+        return False
+    row = tx.one(_GET, system=system, approval=approval.name, name=exempt.name, version=exempt.version)
+    return row is not None and key.holds(row[1], "exemption", *_signed(system, approval.name, exempt, row[0]))
+
+
+def accept_exemption(tx: Tx, key: Key, system: str, approval: Approval[Any], *, by: str, at: int) -> None:
+    """The RI `by` (a handle) accepts the exemption of `approval`. Accepting it again changes nothing.
+
+    Raises: InvalidInput if the approval declares none; NotEligible if `by` is not the RI; UnknownId.
+    """
+    exempt = approval.exempt
+    if exempt is None:
+        raise InvalidInput(f"approval {approval.name!r} declares no exemption")
+    person = get_person(tx, by)
+    responsible = authority(tx, system).responsible
+    if person.id != responsible:
+        raise NotEligible(
+            f"{by} does not answer for {system!r}", hint="only the Responsible Individual accepts an exemption"
+        )
+    if is_accepted(tx, key, system, approval):
+        return
+    tx.run(
+        _INSERT,
+        system=system,
+        approval=approval.name,
+        name=exempt.name,
+        version=exempt.version,
+        accepted_by=person.id,
+        mac=key.mac("exemption", *_signed(system, approval.name, exempt, person.id)),
+    )
+    append(
+        tx,
+        ExemptionAccepted(
+            at=at,
+            system=system,
+            responsible=responsible,
+            chain=(responsible,),
+            approval=approval.name,
+            exemption=exempt.name,
+            version=exempt.version,
+            by=person.id,
+        ),
+    )
+
+
+def accepted_exemptions(tx: Tx, system: str) -> list[AcceptedExemption]:
+    """All that were accepted in a system."""
+    return [AcceptedExemption(**named(exemptions, row)) for row in tx.all(_ALL, system=system)]
+
+
+def _signed(system: str, approval: str, exempt: Exemption, by: str) -> tuple[object, ...]:
+    return (system, approval, exempt.name, exempt.version, by)

@@ -1,0 +1,247 @@
+"""The gate: the one transaction that decides whether a call may leave.
+
+All of these hold at the moment of its commit, or nothing is sent and the refusal is a record:
+
+1. the effect is prepared, or was sent before by this very grant and may be sent again;
+2. neither the system, nor the effect, nor the approval that it came from is frozen, and its run is not over;
+3. there is a grant for this effect with a valid MAC, granted (or consumed by this effect), unexpired;
+4. its decision exists, has a valid MAC, and said yes;
+5. the stored bytes are those that the grant is bound to;
+6. a Responsible Individual is in force, and no handover is open.
+
+Passing consumes the grant and writes SENT, both durably, before the first byte leaves. The rules are in `refusal`, which is
+pure; `let_pass` reads what it needs and writes what it says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, select, update
+
+from answerable.approvals.decisions import Decision, get_decision
+from answerable.approvals.keys import Key
+from answerable.approvals.requests import call_digest
+from answerable.tracing.freezes import frozen_targets
+from answerable.tracing.ledger import append
+from answerable.tracing.people import Authority, authority
+from answerable.tracing.records import EffectRefused, EffectSent
+from answerable.tracing.statements import Statement, named
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import effects, grants
+
+_EFFECT = Statement(select(*effects.c).where(effects.c.id == bindparam("effect")).with_for_update())
+_OF_RUN = Statement(select(*effects.c).where(effects.c.run == bindparam("run")).order_by(effects.c.id))
+_IN_STATE = Statement(select(*effects.c).where(effects.c.state == bindparam("state")).order_by(effects.c.id))
+_GRANT = Statement(select(*grants.c).where(grants.c.effect == bindparam("effect")))
+_CONSUME = Statement(update(grants).where(grants.c.id == bindparam("grant")).values(state="consumed"))
+_SEND = Statement(
+    update(effects)
+    .where(effects.c.id == bindparam("effect"))
+    .values(state="sent", attempt=bindparam("new_attempt"), sent_at=bindparam("new_sent_at"))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectRow:
+    """A stored effect; `state` is prepared, sent, done, failed, in-doubt or withdrawn. `sent_at` is of the first attempt."""
+
+    id: str
+    run: str
+    system: str
+    name: str
+    receiver: str
+    guarantee: str
+    step: str
+    message: str
+    origin: str
+    method: str
+    path: str
+    content_type: str
+    body: bytes
+    call_digest: str
+    idempotency_key: str
+    state: str
+    attempt: int
+    sent_at: int | None
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """A stored grant; `state` is granted, suspended, revoked or consumed."""
+
+    id: str
+    run: str
+    effect: str
+    decision: str
+    call_digest: str
+    expires_at: int
+    state: str
+    mac: str
+
+    def genuine(self, key: Key) -> bool:
+        """Whether it was written by this program with the store's key."""
+        return key.holds(self.mac, "grant", self.id, self.effect, self.decision, self.call_digest, self.expires_at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passed:
+    """The call may leave, as this attempt, by this decision."""
+
+    effect: EffectRow
+    attempt: int
+    grant: str
+    decision: str
+    responsible: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The call may not leave. `waits` says that it may later (a freeze, a handover); otherwise it never may."""
+
+    reason: str
+    waits: bool
+
+
+def refusal(
+    effect: EffectRow,
+    grant: Grant | None,
+    decision: Decision | None,
+    *,
+    key: Key,
+    authority: Authority,
+    frozen: frozenset[str],
+    approval: str,
+    now: int,
+) -> Refused | None:
+    """Why this call may not leave, or None if it may."""
+    for target in ("system", f"effect:{effect.name}", f"agent:{approval}", f"agent:{effect.name}"):
+        if target in frozen:
+            return Refused(reason=f"{target} is frozen", waits=True)
+    if not authority.responsible:
+        return Refused(reason="nobody answers for this system", waits=True)
+    if authority.successor:
+        return Refused(reason="a handover waits for the successor", waits=True)
+    if effect.state not in ("prepared", "sent"):
+        return Refused(reason=f"the effect is {effect.state}", waits=False)
+    if grant is None:
+        return Refused(reason="there is no grant for this call", waits=False)
+    if not grant.genuine(key) or grant.effect != effect.id or grant.run != effect.run:
+        return Refused(reason="its grant was not made by this system: the MAC is wrong", waits=False)
+    if decision is None or decision.id != grant.decision or not decision.genuine(key):
+        return Refused(reason="its decision was not made by this system: the MAC is wrong", waits=False)
+    if decision.outcome not in ("approved", "exempted") or decision.run != effect.run:
+        return Refused(reason=f"its decision is {decision.outcome}", waits=False)
+    if grant.state not in ("granted", "consumed") or (grant.state == "consumed" and effect.state != "sent"):
+        return Refused(reason=f"its grant is {grant.state}", waits=grant.state == "suspended")
+    if now >= grant.expires_at:
+        return Refused(reason="its grant has expired", waits=False)
+    found = call_digest(
+        effect.id, effect.name, effect.origin, effect.method, effect.path, effect.content_type, bytes(effect.body)
+    )
+    if found != grant.call_digest or found != effect.call_digest:
+        return Refused(reason="the stored call is not the one that was approved", waits=False)
+    return None
+
+
+def let_pass(tx: Tx, key: Key, effect_id: str, *, approval: str, now: int, host: str) -> Passed | Refused:
+    """Decide about one attempt of one call, and write what was decided. The caller has checked the run and its lease."""
+    effect = get_effect(tx, effect_id)
+    if effect is None:
+        return Refused(reason="there is no such effect", waits=False)
+    grant_row = tx.one(_GRANT, effect=effect_id)
+    grant = Grant(**named(grants, grant_row)) if grant_row else None
+    decision = get_decision(tx, grant.decision) if grant else None
+    in_force = authority(tx, effect.system)
+    refused = refusal(
+        effect,
+        grant,
+        decision,
+        key=key,
+        authority=in_force,
+        frozen=frozen_targets(tx, effect.system),
+        approval=approval,
+        now=now,
+    )
+    if refused is not None:
+        refuse(tx, effect, refused.reason, responsible=in_force.responsible, now=now, host=host)
+        return refused
+    assert grant is not None and decision is not None
+    attempt = effect.attempt + 1
+    tx.run(_CONSUME, grant=grant.id)
+    tx.run(_SEND, effect=effect.id, new_attempt=attempt, new_sent_at=effect.sent_at or now)
+    append(
+        tx,
+        EffectSent(
+            at=now,
+            system=effect.system,
+            run=effect.run,
+            responsible=in_force.responsible,
+            chain=tuple(dict.fromkeys((grant.id, decision.id, decision.by, in_force.responsible))),
+            effect=effect.id,
+            name=effect.name,
+            step=effect.step,
+            host=host,
+            attempt=attempt,
+            grant=grant.id,
+            decision=decision.id,
+        ),
+    )
+    return Passed(
+        effect=effect, attempt=attempt, grant=grant.id, decision=decision.id, responsible=in_force.responsible
+    )
+
+
+def refuse(tx: Tx, effect: EffectRow, reason: str, *, responsible: str, now: int, host: str) -> None:
+    """Record that a call was not let through."""
+    append(
+        tx,
+        EffectRefused(
+            at=now,
+            system=effect.system,
+            run=effect.run,
+            responsible=responsible,
+            chain=(responsible,),
+            effect=effect.id,
+            name=effect.name,
+            step=effect.step,
+            host=host,
+            reason=reason,
+        ),
+    )
+
+
+def refuse_unprepared(tx: Tx, *, system: str, run: str, name: str, responsible: str, now: int, host: str) -> None:
+    """Record that an effect was called for which nothing is prepared, let alone granted."""
+    append(
+        tx,
+        EffectRefused(
+            at=now,
+            system=system,
+            run=run,
+            responsible=responsible,
+            chain=(responsible,),
+            effect="",
+            name=name,
+            step="",
+            host=host,
+            reason="it was called, and nothing is prepared and granted for it",
+        ),
+    )
+
+
+def get_effect(tx: Tx, id: str) -> EffectRow | None:
+    """The effect with this id, locked until the transaction ends."""
+    row = tx.one(_EFFECT, effect=id)
+    return EffectRow(**named(effects, row)) if row else None
+
+
+def effects_of(tx: Tx, run: str) -> list[EffectRow]:
+    """All effects of a run."""
+    return [EffectRow(**named(effects, row)) for row in tx.all(_OF_RUN, run=run)]
+
+
+def effects_in(tx: Tx, state: str) -> list[EffectRow]:
+    """All effects of this store in one state."""
+    return [EffectRow(**named(effects, row)) for row in tx.all(_IN_STATE, state=state)]

@@ -1,0 +1,174 @@
+"""Requests: what a person is asked, bound to exactly what they are shown.
+
+1. A request's body is canonical JSON (RFC 8785) of everything that a yes means: system, run, approval, message, for each
+   option the calls that it would release, the deadlines, whom it asks, and the digest of the view that is shown.
+2. Its digest is the SHA-256 of that body. A decision repeats the digest; one changed byte is another request.
+3. The view holds what is shown: payloads and consequences. It lies beside the ledger; records hold digests only.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import rfc8785
+from sqlalchemy import bindparam, select, update
+
+from answerable.approvals.eligibility import Asked
+from answerable.errors import StoreCorrupt, UnknownId
+from answerable.tracing.statements import Statement, inserting
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import effects, requests
+
+INSERT_REQUEST = inserting(requests)
+INSERT_EFFECT = inserting(effects)
+_COLUMNS = tuple(requests.c)
+_GET = Statement(select(*_COLUMNS).where(requests.c.id == bindparam("request")))
+_OF_RUN = Statement(select(*_COLUMNS).where(requests.c.run == bindparam("run")).order_by(requests.c.made_at))
+_IN_STATE = Statement(
+    select(*_COLUMNS).where(requests.c.state == bindparam("state")).order_by(requests.c.expires_at, requests.c.id)
+)
+_ALL = Statement(select(*_COLUMNS).order_by(requests.c.made_at, requests.c.id))
+_SET_STATE = Statement(
+    update(requests)
+    .where(requests.c.id == bindparam("request"), requests.c.state == bindparam("old_state"))
+    .values(state=bindparam("new_state"))
+)
+_SET_ROUTED = Statement(
+    update(requests).where(requests.c.id == bindparam("request"), requests.c.routed == 0).values(routed=1)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCall:
+    """One call that an option would release, to the byte. An opaque effect has no method, origin or path."""
+
+    effect: str
+    name: str
+    receiver: str
+    guarantee: str
+    message: str
+    origin: str
+    method: str
+    path: str
+    content_type: str
+    body: bytes
+    idempotency_key: str
+
+    @property
+    def digest(self) -> str:
+        """What a grant is bound to: SHA-256 over everything that is sent, 64 hexadecimal digits."""
+        return call_digest(self.effect, self.name, self.origin, self.method, self.path, self.content_type, self.body)
+
+
+def call_digest(effect: str, name: str, origin: str, method: str, path: str, content_type: str, body: bytes) -> str:
+    """The digest of a call, from its stored parts."""
+    parts = [effect, name, origin, method, path, content_type, sha256(body).hexdigest()]
+    return sha256(rfc8785.dumps(parts)).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestRow:
+    """A stored request."""
+
+    id: str
+    run: str
+    system: str
+    approval: str
+    step: str
+    message: str
+    digest: str
+    state: str  # open, decided, expired, withdrawn, superseded
+    routed: bool
+    body: dict[str, Any]
+    view: dict[str, Any]
+    edited_from: str
+    edited_by: str
+    made_at: int
+    expires_at: int
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of its options, "as-proposed" first."""
+        return tuple(option["name"] for option in self.body["options"])
+
+    @property
+    def asked(self) -> Asked:
+        """Whom it asks, and who is too close to it."""
+        asked = self.body["asked"]
+        return Asked(
+            role=asked["role"],
+            person=asked["person"],
+            started_by=asked["started_by"],
+            edited_by=self.edited_by,
+            owners=asked["owners"],
+            may_decide_own=asked["may_decide_own"],
+        )
+
+    def option(self, name: str) -> dict[str, Any] | None:
+        """One option of the body: its name, message and calls."""
+        return next((option for option in self.body["options"] if option["name"] == name), None)
+
+
+def get_request(tx: Tx, id: str) -> RequestRow:
+    """A request, its bytes checked against its digest. Raises: UnknownId, StoreCorrupt."""
+    row = tx.one(_GET, request=id)
+    if row is None:
+        raise UnknownId(f"there is no request {id}", hint="`answerable inbox` lists the open ones")
+    return _request(row)
+
+
+def requests_of(tx: Tx, run: str) -> list[RequestRow]:
+    """All requests of a run, oldest first."""
+    return [_request(row) for row in tx.all(_OF_RUN, run=run)]
+
+
+def open_requests(tx: Tx) -> list[RequestRow]:
+    """All open requests of this store, the soonest deadline first."""
+    return [_request(row) for row in tx.all(_IN_STATE, state="open")]
+
+
+def all_requests(tx: Tx) -> list[RequestRow]:
+    """All requests of this store, oldest first."""
+    return [_request(row) for row in tx.all(_ALL)]
+
+
+def close_request(tx: Tx, id: str, *, state: str) -> bool:
+    """Move an open request to `state`; False if it was not open any more."""
+    return tx.run(_SET_STATE, request=id, old_state="open", new_state=state) == 1
+
+
+def mark_routed(tx: Tx, id: str) -> bool:
+    """Note that a decided request was routed onward; False if it was already."""
+    return tx.run(_SET_ROUTED, request=id) == 1
+
+
+def _request(row: tuple[Any, ...]) -> RequestRow:
+    (id, run, system, approval, step, message, digest, state, routed, body, view, edited_from, edited_by, made, due) = (
+        row
+    )
+    body, view = bytes(body), bytes(view)
+    if sha256(body).hexdigest() != digest or sha256(view).hexdigest() != json.loads(body)["view"]:
+        raise StoreCorrupt(
+            f"request {id} is not what it was when it was made",
+            hint="`answerable ledger verify` finds what was changed",
+        )
+    return RequestRow(
+        id=id,
+        run=run,
+        system=system,
+        approval=approval,
+        step=step,
+        message=message,
+        digest=digest,
+        state=state,
+        routed=bool(routed),
+        body=json.loads(body),
+        view=json.loads(view),
+        edited_from=edited_from,
+        edited_by=edited_by,
+        made_at=made,
+        expires_at=due,
+    )

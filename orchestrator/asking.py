@@ -1,0 +1,438 @@
+"""Asking: what an approval does with a message that comes to it, and what becomes of it once decided.
+
+1. An approval's step writes its request, with every option and the exact calls of each, and ends. Nothing waits in it.
+2. An exemption that the RI accepted, and that says yes to this message and the run's input, decides at once; the grants cite
+   it. One that raises means: ask.
+3. A decided request is routed once: the chosen message leaves by the ordinary output, a no by `denied`, a text by
+   `response`; an edited message is a new request about a new message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import rfc8785
+
+from answerable.agents.messages import Message
+from answerable.agents.nodes import Agent
+from answerable.agents.outcomes import Expired, Rejected, Response
+from answerable.agents.people import Role
+from answerable.approvals.decisions import Answer, Decision, record_decision
+from answerable.approvals.exemptions import is_accepted
+from answerable.approvals.node import AS_PROPOSED, DENIED, RESPONSE, Approval
+from answerable.approvals.requests import (
+    INSERT_EFFECT,
+    INSERT_REQUEST,
+    PlannedCall,
+    RequestRow,
+    get_request,
+    mark_routed,
+)
+from answerable.errors import InvalidMessage
+from answerable.orchestrator import journal
+from answerable.orchestrator.crossing import Outflow, Written, message_id, outflow, written
+from answerable.orchestrator.execution import Ending, Execution, tally_of
+from answerable.orchestrator.journal import Guard
+from answerable.orchestrator.planning import plan_calls
+from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.scopes import Scope
+from answerable.orchestrator.stepping import call_user, describe
+from answerable.orchestrator.view import Ready
+from answerable.tracing import ids
+from answerable.tracing.clock import micros
+from answerable.tracing.failpoints import failpoint
+from answerable.tracing.ledger import append_all
+from answerable.tracing.records import EffectPrepared, Record, RequestMade
+from answerable.tracing.store import Tx
+
+EXECUTE_WITHIN_SECONDS = 24 * 3600
+OPTIONS_WITHIN_SECONDS = 120.0
+MOST_OPTIONS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One answer that a request offers: the message that it lets through, what would leave with it, and the calls."""
+
+    name: str
+    message: Written
+    out: Outflow
+    calls: Sequence[PlannedCall]
+
+
+async def run_approval(execution: Execution, approval: Approval[Any], ready: Ready) -> set[str]:
+    """Ask about one message; the nodes that have something to do now (none, unless an exemption let it pass)."""
+    now = execution.worker.store.clock.now()
+    attempt = await execution.begin(ready)
+    if attempt == 0:
+        return set()
+    (arrival,) = ready.combination.values()
+    message = await execution.message(execution.view.crossings[arrival.id].message)
+    stored = await stored_message(execution, execution.view.crossings[arrival.id].message, message)
+    try:
+        asked = await prepare_request(execution, approval, ready.step, ready.scope, stored, upstream(execution, ready))
+    except Exception as error:
+        return await execution.finish(ready, Ending(error=describe(error, None)), attempt=attempt, started_at=now)
+    exempt = await _exempted(execution, approval, message)
+    produced = [option.message for option in asked.options[1:]]
+
+    def settle(tx: Tx, guard: Guard) -> Ending:
+        records = write_request(tx, execution, guard, asked)
+        if not exempt:
+            return Ending(produced=produced, records=records)
+        append_all(tx, records)
+        answer = Answer(outcome="exempted", option=AS_PROPOSED)
+        key = execution.worker.key
+        record_decision(tx, key, get_request(tx, asked.id), answer, by=exempt, assurance="exemption", at=now)
+        mark_routed(tx, asked.id)
+        return Ending(produced=produced, out=asked.options[0].out)
+
+    woken = await execution.finish(ready, settle, attempt=attempt, started_at=now, durable=bool(exempt))
+    if not exempt:
+        execution.worker.progress(Progress(execution.run.id, approval.name, "waiting", detail=asked.id))
+    return woken
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request that is about to be written."""
+
+    id: str
+    approval: Approval[Any]
+    step: str
+    options: Sequence[Option]
+    body: bytes
+    view: bytes
+    made_at: int
+    expires_at: int
+    tally: dict[str, tuple[int, int]] | None
+    inversions: int | None
+    edited_from: str = ""
+    edited_by: str = ""
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.body).hexdigest()
+
+
+async def prepare_request(
+    execution: Execution,
+    approval: Approval[Any],
+    step: str,
+    scope: Scope,
+    proposed: Written,
+    causes: Sequence[str],
+    *,
+    edited_from: RequestRow | None = None,
+    edited_by: str = "",
+) -> Asked:
+    """Everything that a request binds and shows, computed before its transaction."""
+    now = execution.worker.store.clock.now()
+    run_input = await execution.run_input()
+    edit = f"edit:{edited_from.id}:" if edited_from else ""
+    offered: dict[str, Message] = {}
+    trouble = ""
+    if approval.options is not None:
+        try:
+            offered = await _offered(approval, proposed.message, run_input)
+        except Exception as error:
+            trouble = describe(error, OPTIONS_WITHIN_SECONDS)
+    named = [(AS_PROPOSED, proposed)]
+    named += [(name, written(message_id(step, f"{edit}option:{name}"), offered[name])) for name in sorted(offered)]
+    options = []
+    for name, one in named:
+        out = leaving(execution, approval, step, f"{edit}option:{name}", scope, one, now=now)
+        options.append(Option(name=name, message=one, out=out, calls=plan_calls(execution, out)))
+    counted = {option.name: execution.count(option.message.message, run_input) for option in options}
+    view = {
+        "message": json.loads(proposed.payload),
+        "options": [
+            {
+                "name": option.name,
+                "message": json.loads(option.message.payload),
+                "tiers": tally_of(counted[option.name]),
+                "inversions": tallied.inversions if (tallied := counted[option.name]) else None,
+                "calls": [
+                    {
+                        "name": call.name,
+                        "method": call.method,
+                        "url": call.origin + call.path,
+                        "body": _shown(call.body),
+                    }
+                    for call in option.calls
+                ],
+            }
+            for option in options
+        ],
+        "trouble_with_options": trouble,
+    }
+    view_bytes = rfc8785.dumps(view)
+    id = ids.derive(ids.REQUEST, step, edit)
+    expires_at = edited_from.expires_at if edited_from else now + micros(approval.within)
+    owners = sorted({node.owner for name in causes if (node := execution.graph.nodes.get(name)) and node.owner})
+    body = {
+        "system": execution.run.system,
+        "run": execution.run.id,
+        "request": id,
+        "approval": approval.name,
+        "message_type": approval.of.__name__,
+        "message_version": approval.of.version,
+        "options": [
+            {
+                "name": option.name,
+                "message": option.message.ref.model_dump(),
+                "payload": sha256(option.message.payload).hexdigest(),
+                "calls": [{"effect": call.effect, "name": call.name, "digest": call.digest} for call in option.calls],
+            }
+            for option in options
+        ],
+        "asked": {
+            "role": approval.by.name if isinstance(approval.by, Role) else "",
+            "person": "" if isinstance(approval.by, Role) else approval.by.handle,
+            "started_by": execution.run.started_by,
+            "agents": sorted(causes),
+            "owners": owners,
+            "may_decide_own": approval.may_decide_own,
+        },
+        "made_at": now,
+        "decide_by": expires_at,
+        "execute_within_seconds": EXECUTE_WITHIN_SECONDS,
+        "view": sha256(view_bytes).hexdigest(),
+    }
+    first = counted[AS_PROPOSED]
+    return Asked(
+        id=id,
+        approval=approval,
+        step=step,
+        options=options,
+        body=rfc8785.dumps(body),
+        view=view_bytes,
+        made_at=now,
+        expires_at=expires_at,
+        tally=tally_of(first),
+        inversions=first.inversions if first else None,
+        edited_from=edited_from.id if edited_from else "",
+        edited_by=edited_by,
+    )
+
+
+async def _offered(approval: Approval[Any], message: Message, run_input: Any) -> dict[str, Message]:
+    assert approval.options is not None
+    offered: Mapping[str, Any] = await call_user(approval.options, message, run_input, timeout=OPTIONS_WITHIN_SECONDS)
+    for name, option in offered.items():
+        if not isinstance(option, approval.of):
+            raise InvalidMessage(
+                f"option {name!r} of {approval.name} is {type(option).__name__}, not {approval.of.__name__}"
+            )
+        if name == AS_PROPOSED or not name.replace("-", "").replace("_", "").isalnum():
+            raise InvalidMessage(f"{name!r} is no name for an option of {approval.name}")
+    if len(offered) > MOST_OPTIONS:
+        raise InvalidMessage(
+            f"{approval.name} offers {len(offered)} options; nobody can weigh more than {MOST_OPTIONS}"
+        )
+    return dict(offered)
+
+
+async def _exempted(execution: Execution, approval: Approval[Any], message: Message) -> str:
+    """NAME@VERSION of the exemption that lets this message pass, or ""."""
+    if approval.exempt is None:
+        return ""
+    key, system = execution.worker.key, execution.run.system
+    if not await execution.worker.store.read(lambda tx: is_accepted(tx, key, system, approval)):
+        return ""
+    try:
+        said = await call_user(approval.exempt.fn, message, await execution.run_input(), timeout=OPTIONS_WITHIN_SECONDS)
+    except Exception:
+        return ""  # rule 2
+    return f"{approval.exempt.name}@{approval.exempt.version}" if said is True else ""
+
+
+def leaving(
+    execution: Execution, approval: Approval[Any], step: str, slot: str, scope: Scope, one: Written, *, now: int
+) -> Outflow:
+    """What follows when `one` leaves the approval by its ordinary output."""
+    return outflow(
+        execution.graph, execution.run.id, approval.name, "", step=step, slot=slot, scope=scope, sent=one, now=now
+    )
+
+
+def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked) -> list[Record]:
+    """Write a request and the effects that its options would release; their records."""
+    run = execution.run
+    tx.run(
+        INSERT_REQUEST,
+        id=asked.id,
+        run=run.id,
+        system=run.system,
+        approval=asked.approval.name,
+        step=asked.step,
+        message=asked.options[0].message.id,
+        digest=asked.digest,
+        state="open",
+        routed=0,
+        body=asked.body,
+        view=asked.view,
+        edited_from=asked.edited_from,
+        edited_by=asked.edited_by,
+        made_at=asked.made_at,
+        expires_at=asked.expires_at,
+    )
+    stamp = execution.stamp(guard)
+    records: list[Record] = [
+        RequestMade(
+            **stamp,
+            request=asked.id,
+            approval=asked.approval.name,
+            step=asked.step,
+            message=asked.options[0].message.ref,
+            digest=asked.digest,
+            calls={option.name: tuple(call.effect for call in option.calls) for option in asked.options},
+            tally=asked.tally,
+            inversions=asked.inversions,
+            expires_at=asked.expires_at,
+            edited_from=asked.edited_from,
+            edited_by=asked.edited_by,
+            host=execution.host,
+        )
+    ]
+    for option in asked.options:
+        for call in option.calls:
+            records.append(_write_effect(tx, execution, stamp, asked.step, call))
+    return records
+
+
+def _write_effect(tx: Tx, execution: Execution, stamp: dict[str, Any], step: str, call: PlannedCall) -> EffectPrepared:
+    tx.run(
+        INSERT_EFFECT,
+        id=call.effect,
+        run=execution.run.id,
+        system=execution.run.system,
+        name=call.name,
+        receiver=call.receiver,
+        guarantee=call.guarantee,
+        step=step,
+        message=call.message,
+        origin=call.origin,
+        method=call.method,
+        path=call.path,
+        content_type=call.content_type,
+        body=call.body,
+        call_digest=call.digest,
+        idempotency_key=call.idempotency_key,
+        state="prepared",
+        attempt=0,
+        sent_at=None,
+        detail="",
+    )
+    return EffectPrepared(
+        **stamp,
+        effect=call.effect,
+        name=call.name,
+        step=step,
+        host=execution.host,
+        receiver=call.receiver,
+        guarantee=call.guarantee,
+        message=call.message,
+        method=call.method,
+        origin=call.origin,
+        path_digest=sha256(call.path.encode()).hexdigest() if call.path else "",
+        call_digest=call.digest,
+        idempotency_key=call.idempotency_key,
+    )
+
+
+async def route(execution: Execution, request: RequestRow, decision: Decision) -> set[str]:
+    """Send a decided request's outcome onward, once; the nodes that have something to do now."""
+    now = execution.worker.store.clock.now()
+    step = execution.view.steps[request.step]
+    approval = execution.node(request.approval)
+    assert isinstance(approval, Approval), request.approval
+    port, one, slot = await _outcome(execution, approval, request, decision)
+    out = Outflow()
+    if one is not None:
+        out = outflow(
+            execution.graph,
+            execution.run.id,
+            approval.name,
+            port,
+            step=request.step,
+            slot=slot,
+            scope=step.scope,
+            sent=one,
+            now=now,
+        )
+    fresh = one is not None and port != ""
+    run_input = await execution.run_input()
+
+    def work(tx: Tx, guard: Guard) -> bool:
+        if not mark_routed(tx, request.id):
+            return False
+        if fresh and one is not None:
+            journal.write_messages(tx, execution.run.id, [one])
+        journal.write_outflow(tx, execution.run.id, out)
+        stamp = execution.stamp(guard, decision.id, *([decision.by] if decision.by else []))
+        append_all(tx, [execution.crossed(*left, stamp, run_input) for left in out.crossings])
+        failpoint("route:before-commit")
+        return True
+
+    if not await execution.write(work):
+        return set()
+    failpoint("route:after-commit")
+    if one is not None:
+        execution.view.messages[one.id] = one.message
+    execution.worker.progress(Progress(execution.run.id, approval.name, "done", detail=decision.outcome))
+    return execution.view.add_outflow(out)
+
+
+async def _outcome(
+    execution: Execution, approval: Approval[Any], request: RequestRow, decision: Decision
+) -> tuple[str, Written | None, str]:
+    """By which port what leaves, and in which slot."""
+    edit = f"edit:{request.edited_from}:" if request.edited_from else ""
+    if decision.outcome in ("approved", "exempted"):
+        message = await execution.message(decision.message)
+        stored = await stored_message(execution, decision.message, message)
+        return "", stored, f"{edit}option:{decision.option}"
+    if decision.outcome == "edited":
+        return "", None, ""
+    named: dict[str, Any] = {"approval": approval.name, "request": request.id}
+    answer: Message
+    if decision.outcome == "expired":
+        answer = Expired(**named, waited_seconds=(decision.at - request.made_at) / 1e6)
+    elif decision.outcome == "answered":
+        answer = Response(**named, by=decision.by, text=decision.reason)
+        return RESPONSE, written(message_id(request.step, f"{edit}{RESPONSE}"), answer), RESPONSE
+    else:
+        answer = Rejected(**named, by=decision.by, reason=decision.reason)
+    return DENIED, written(message_id(request.step, f"{edit}{DENIED}"), answer), DENIED
+
+
+async def stored_message(execution: Execution, id: str, message: Message) -> Written:
+    """A message that is stored already, with the salt and commitment that it has there."""
+    return await execution.worker.store.read(lambda tx: journal.read_written(tx, id, message))
+
+
+def upstream(execution: Execution, ready: Ready) -> list[str]:
+    """The agents whose steps led to this one, by name."""
+    names: set[str] = set()
+    seen: set[str] = set()
+    waiting = list(execution.links(ready))
+    while waiting:
+        crossing = execution.view.crossings[waiting.pop()]
+        if crossing.step and crossing.step not in seen:
+            seen.add(crossing.step)
+            step = execution.view.steps[crossing.step]
+            if isinstance(execution.graph.nodes[step.node], Agent):
+                names.add(step.node)
+            for taken in step.consumed.values():
+                gather = execution.view.gathers.get(taken)
+                waiting += [taken] if gather is None else [item[1] for item in gather.items if item[1]]
+    return sorted(names)
+
+
+def _shown(body: bytes) -> str:
+    return body.decode("utf-8", "backslashreplace")

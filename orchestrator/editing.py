@@ -1,0 +1,61 @@
+"""Editing: a person proposes another message, and somebody else decides about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from answerable.agents.messages import Message
+from answerable.approvals.decisions import Answer, decide
+from answerable.approvals.node import Approval
+from answerable.approvals.requests import get_request
+from answerable.orchestrator import journal
+from answerable.orchestrator.asking import prepare_request, write_request
+from answerable.orchestrator.crossing import message_id, written
+from answerable.orchestrator.journal import Guard
+from answerable.orchestrator.runs import get_run
+from answerable.orchestrator.runtime import Runtime
+from answerable.tracing.ledger import append_all
+from answerable.tracing.people import authority, get_person
+from answerable.tracing.store import Tx
+
+
+async def edit_request(
+    runtime: Runtime, request_id: str, message: Message | Mapping[str, Any], *, by: str, reason: str, assurance: str
+) -> str:
+    """Close a request as edited and make a new one about `message`, in one transaction; the new request's id.
+
+    Raises: InvalidMessage if it does not fit the type; NotEligible, AlreadyDecided, NotOpen, UnknownId.
+    """
+    worker = runtime.worker
+    request = await worker.store.read(lambda tx: get_request(tx, request_id))
+    row = await worker.store.read(lambda tx: get_run(tx, request.run))
+    runtime.check_version(row)
+    approval = worker.graph.nodes[request.approval]
+    assert isinstance(approval, Approval), request.approval
+    payload = message.to_bytes() if isinstance(message, Message) else json.dumps(dict(message)).encode()
+    edited = written(message_id(request.step, f"edit:{request.id}:message"), approval.of.from_bytes(payload))
+    person = await worker.store.read(lambda tx: get_person(tx, by))
+    execution = await runtime.load(row)
+    asked = await prepare_request(
+        execution,
+        approval,
+        request.step,
+        execution.view.steps[request.step].scope,
+        edited,
+        request.body["asked"]["agents"],
+        edited_from=request,
+        edited_by=person.id,
+    )
+
+    def work(tx: Tx) -> None:
+        answer = Answer(outcome="edited", reason=reason)
+        decide(tx, worker.key, request.id, answer, by=by, assurance=assurance, at=worker.store.clock.now())
+        journal.write_messages(tx, row.id, [edited, *(option.message for option in asked.options[1:])])
+        guard = Guard(authority(tx, row.system).responsible, frozenset(), row.status)
+        append_all(tx, write_request(tx, execution, guard, asked))
+
+    await worker.store.write(work, durable=True)
+    worker.committed()
+    return asked.id

@@ -1,0 +1,332 @@
+"""An execution: one run, in one worker, while that worker holds the run's lease.
+
+1. It holds the view of the run and writes through the journal; each method that writes is one transaction.
+2. What stops a worker (a lost lease, a full disk) is kept in `abort`: every node then starts nothing more, siblings that
+   are in flight end in peace, and the caller raises it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy import bindparam, select
+
+from answerable.agents.messages import Message
+from answerable.agents.nodes import Agent, Effect, Node
+from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Response
+from answerable.agents.prioritization import Prioritization, Tally, tally
+from answerable.approvals.keys import Key
+from answerable.errors import LeaseLost, StoreCorrupt
+from answerable.orchestrator import journal
+from answerable.orchestrator.crossing import Crossing, Outflow, Written
+from answerable.orchestrator.graph import Edge, Graph
+from answerable.orchestrator.journal import Guard, StepRow
+from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.runs import ENDS, RunRow
+from answerable.orchestrator.scopes import to_plain
+from answerable.orchestrator.view import Ready, RunView
+from answerable.tracing import ids
+from answerable.tracing.failpoints import failpoint
+from answerable.tracing.ledger import append_all
+from answerable.tracing.records import Crossed, Record, StepFinished, StepStarted
+from answerable.tracing.statements import Statement
+from answerable.tracing.store import Store, Tx
+from answerable.tracing.tables import messages
+
+T = TypeVar("T")
+
+_MESSAGE = Statement(
+    select(messages.c.type, messages.c.version, messages.c.salt, messages.c.payload, messages.c.commitment).where(
+        messages.c.id == bindparam("message")
+    )
+)
+OUTCOMES: Mapping[str, type[Message]] = {kind.__name__: kind for kind in (Rejected, Expired, Failed, Response)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """What all executions of a service share. `name` tells this process from others; `host` stands on records."""
+
+    graph: Graph
+    store: Store
+    key: Key
+    name: str
+    host: str
+    deps: Any
+    origins: Mapping[str, str]
+    types: Mapping[str, type[Message]]
+    progress: Callable[[Progress], None]
+    committed: Callable[[], None]  # told after each commit, so that what follows the ledger may go on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a step ended: what it produced, what left it, why it failed ("" if it did not), and other records of the fact."""
+
+    produced: Sequence[Written] = ()
+    out: Outflow = field(default_factory=Outflow)
+    error: str = ""
+    records: Sequence[Record] = ()
+
+    @property
+    def state(self) -> Literal["done", "failed"]:
+        return "failed" if self.error else "done"
+
+
+@dataclass(kw_only=True)
+class Execution:
+    """One run in this worker. `fence` is the lease's number."""
+
+    worker: Worker
+    run: RunRow
+    fence: int
+    starter: str  # handle
+    view: RunView
+    abort: BaseException | None = None
+
+    @property
+    def graph(self) -> Graph:
+        return self.worker.graph
+
+    def node(self, name: str) -> Node[Any, Any]:
+        """The declared node of this name."""
+        return self.graph.nodes[name]
+
+    # -- messages -----------------------------------------------------------------------------------------------------
+
+    async def message(self, id: str) -> Message:
+        """A message of this run, from the view or the store. Raises: StoreCorrupt, InvalidMessage."""
+        known = self.view.messages.get(id)
+        if known is None:
+            known = self.view.messages[id] = await self.worker.store.read(lambda tx: load_message(tx, self.worker, id))
+        return known
+
+    async def run_input(self) -> Any:
+        """The message that the run began with."""
+        return await self.message(self.run.input)
+
+    async def arguments(self, ready: Ready) -> dict[str, Any]:
+        """What a step's function is given, by input name: a message, or the list of a gather."""
+        values: dict[str, Any] = {}
+        for name, arrival in ready.combination.items():
+            gather = self.view.gathers.get(arrival.id)
+            if gather is None:
+                values[name] = await self.message(self.view.crossings[arrival.id].message)
+                continue
+            ended: list[Ended[Any]] = []
+            for index, crossing, outcome in gather.items:
+                if outcome is None:
+                    result = await self.message(self.view.crossings[crossing].message)
+                else:
+                    result = OUTCOMES[outcome["type"]].model_validate(outcome["fields"])
+                ended.append(Ended.model_construct(index=index, outcome=result))
+            values[name] = ended
+        return values
+
+    def count(self, message: Message, run_input: Message | None) -> Tally | None:
+        """What a prioritization means, counted against the run's input; None for other messages."""
+        if not isinstance(message, Prioritization) or self.graph.demands is None:
+            return None
+        return tally(message, self.graph.demands(run_input), self.graph.tiers)
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    async def write(self, work: Callable[[Tx, Guard], T], *, durable: bool = False) -> T:
+        """One guarded transaction of this execution. Raises: LeaseLost, StoreError."""
+
+        def guarded(tx: Tx) -> T:
+            return work(tx, journal.guard(tx, self.run.id, self.fence))
+
+        result = await self.worker.store.write(guarded, durable=durable)
+        self.worker.committed()
+        return result
+
+    def stamp(self, guard: Guard, *through: str) -> dict[str, Any]:
+        """What every record of this run says: when, where, who answers, and how authority came to them."""
+        return {
+            "at": self.worker.store.clock.now(),
+            "system": self.run.system,
+            "run": self.run.id,
+            "responsible": guard.responsible,
+            "chain": (*through, guard.responsible),
+        }
+
+    async def begin(self, ready: Ready, *, in_progress: bool = False) -> int:
+        """Record that a step begins an attempt, and return its number; 0 if the step is not to be run now.
+
+        It is not to be run if it, its node's edge or the system is frozen, or if it is recorded already.
+        """
+        now = self.worker.store.clock.now()
+        targets = frozen_by(self.graph, ready, self.view)
+
+        def work(tx: Tx, guard: Guard) -> int:
+            if guard.holds(*targets) or guard.status in ENDS:
+                return 0
+            attempt = journal.begin_step(
+                tx,
+                self.run.id,
+                ready.step,
+                node=ready.node,
+                generation=ready.generation,
+                scope=ready.scope,
+                consumed=ready.consumed,
+                now=now,
+                in_progress=in_progress,
+            )
+            if attempt and not in_progress:
+                record = StepStarted(
+                    **self.stamp(guard), step=ready.step, node=ready.node, attempt=attempt, host=self.worker.host
+                )
+                append_all(tx, [record])
+            return attempt
+
+        failpoint("step:before-begin")
+        attempt = await self.write(work)
+        failpoint("step:after-begin")
+        if attempt == 0:
+            self.view.blocked.add(ready.step)
+        else:
+            self.worker.progress(Progress(self.run.id, ready.node, "working"))
+        return attempt
+
+    async def finish(
+        self,
+        ready: Ready,
+        ending: Ending | Callable[[Tx, Guard], Ending],
+        *,
+        attempt: int,
+        started_at: int,
+        durable: bool = False,
+    ) -> set[str]:
+        """Record a step's end with everything that follows from it; the nodes that have something to do now.
+
+        An `ending` that is a function is computed in the transaction. If another worker recorded the step first, nothing
+        is written. Raises: LeaseLost, StoreError, and what the function raises.
+        """
+        run_input = await self.run_input() if self.graph.demands is not None else None
+
+        def work(tx: Tx, guard: Guard) -> Ending:
+            end = ending(tx, guard) if callable(ending) else ending
+            if not journal.finish_step(tx, ready.step, state=end.state, error=end.error):
+                raise LeaseLost(f"another worker has recorded {ready.step}", hint="it goes on there")
+            journal.write_messages(tx, self.run.id, end.produced)
+            journal.write_outflow(tx, self.run.id, end.out)
+            stamp = self.stamp(guard)
+            crossed = [self.crossed(edge, crossing, one, stamp, run_input) for edge, crossing, one in end.out.crossings]
+            append_all(tx, (*end.records, self._finished(ready, end, stamp, attempt, started_at), *crossed))
+            failpoint("step:before-finish")
+            return end
+
+        end = await self.write(work, durable=durable)
+        failpoint("step:after-finish")
+        for one in end.produced:
+            self.view.messages[one.id] = one.message
+        self.view.add_step(
+            StepRow(
+                ready.step, ready.node, ready.generation, attempt, end.state, ready.scope, ready.consumed, end.error
+            )
+        )
+        woken = self.view.add_outflow(end.out)
+        self.worker.progress(Progress(self.run.id, ready.node, end.state, detail=end.error))
+        return woken
+
+    def _finished(
+        self, ready: Ready, end: Ending, stamp: Mapping[str, Any], attempt: int, started_at: int
+    ) -> StepFinished:
+        node = self.node(ready.node)
+        return StepFinished(
+            **stamp,
+            step=ready.step,
+            node=ready.node,
+            role="agent" if isinstance(node, Agent) else "effect" if isinstance(node, Effect) else "approval",
+            owner=node.owner,
+            generation=ready.generation,
+            attempt=attempt,
+            started_at=started_at,
+            outcome=end.state,
+            error=end.error,
+            parent=self.parent(ready),
+            consumed=ready.consumed,
+            links=self.links(ready),
+            produced=tuple(one.ref for one in end.produced),
+            dropped=tuple(end.out.dropped),
+            host=self.host,
+        )
+
+    def crossed(
+        self, edge: Edge, crossing: Crossing, one: Written, stamp: Mapping[str, Any], run_input: Message | None
+    ) -> Crossed:
+        """The record of one crossing, with the tally of a prioritization."""
+        counted = self.count(one.message, run_input)
+        return Crossed(
+            **stamp,
+            crossing=crossing.id,
+            edge=edge.id,
+            source=edge.source,
+            target=edge.target,
+            port=edge.port,
+            input=edge.input,
+            step=crossing.step,
+            purpose=edge.purpose,
+            condition=edge.condition or "",
+            message=one.ref,
+            scope=tuple(tuple(frame) for frame in to_plain(crossing.scope)),
+            tally=tally_of(counted),
+            inversions=counted.inversions if counted else None,
+            host=self.host,
+        )
+
+    @property
+    def host(self) -> str:
+        return self.worker.host
+
+    def parent(self, ready: Ready) -> str:
+        """The step whose message completed a combination; "" for the run itself."""
+        last = ready.completed_by.id
+        gather = self.view.gathers.get(last)
+        if gather is None:
+            return self.view.crossings[last].step
+        arrived = [self.view.crossings[crossing] for _, crossing, _ in gather.items if crossing]
+        newest = max(arrived, key=lambda crossing: (crossing.sent, crossing.id), default=None)
+        return newest.step if newest else gather.scatter[1]
+
+    def links(self, ready: Ready) -> tuple[str, ...]:
+        """Every crossing that a step takes, a gather's items included."""
+        taken: list[str] = []
+        for arrival in ready.combination.values():
+            gather = self.view.gathers.get(arrival.id)
+            taken += [arrival.id] if gather is None else [crossing for _, crossing, _ in gather.items if crossing]
+        return tuple(taken)
+
+
+def frozen_by(graph: Graph, ready: Ready, view: RunView) -> tuple[str, ...]:
+    """The targets whose freeze stops a step: its node, and the edges that its messages crossed."""
+    kind = "effect" if isinstance(graph.nodes[ready.node], Effect) else "agent"
+    crossed = [
+        view.crossings[arrival.id].edge for arrival in ready.combination.values() if arrival.id in view.crossings
+    ]
+    crossed += [view.gathers[arrival.id].edge for arrival in ready.combination.values() if arrival.id in view.gathers]
+    return (f"{kind}:{ready.node}", *(f"edge:{edge}" for edge in crossed))
+
+
+def tally_of(counted: Tally | None) -> dict[str, tuple[int, int]] | None:
+    """A tally as records hold it: tier → (demand, served)."""
+    return {line.tier: (line.demand, line.served) for line in counted.tiers} if counted else None
+
+
+def load_message(tx: Tx, worker: Worker, id: str) -> Message:
+    """A stored message, checked against its commitment. Raises: StoreCorrupt, InvalidMessage."""
+    row = tx.one(_MESSAGE, message=id)
+    if row is None:
+        raise StoreCorrupt(f"message {id} is gone from the store", hint="`answerable ledger verify` tells what else is")
+    name, version, salt, payload, promised = row
+    if ids.commitment(bytes(salt), bytes(payload)) != promised:
+        raise StoreCorrupt(
+            f"message {id} is not what was written", hint="`answerable ledger verify` tells what was changed"
+        )
+    kind = worker.types.get(name) or OUTCOMES.get(name)
+    if kind is None:
+        raise StoreCorrupt(f"message {id} is a {name}, which this app does not know", hint="use the app that wrote it")
+    return kind.from_bytes(bytes(payload), version=version)

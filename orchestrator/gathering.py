@@ -1,0 +1,139 @@
+"""Gathering: when a scatter's results are complete, and what they are.
+
+1. A gather belongs to one scatter. It closes, at rest, when nothing that can still reach it is live: no ready or blocked
+   combination, no unrouted request, no effect in doubt, no other open gather.
+2. Live things count only if their scope agrees with the scatter, and if they reach the gather without scattering anew:
+   what scatters again belongs to another gather.
+3. An item whose way ended without a result is listed as `Failed`, `Rejected` or `Expired`; an item that conditions dropped
+   is absent, and counted.
+4. Items are ordered by (index, crossing), so the list does not depend on time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from answerable.agents.outcomes import Failed
+from answerable.orchestrator.crossing import Scattered
+from answerable.orchestrator.graph import Edge, Graph, ScatterShape
+from answerable.orchestrator.journal import GatherRow
+from answerable.orchestrator.scopes import ScatterFrame, Scope, agree, item_index
+from answerable.orchestrator.view import RunView
+from answerable.tracing import ids
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A way that ended without a result: at this node, in this scope, and what a gather says of it."""
+
+    node: str
+    scope: Scope
+    outcome: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Something that is still going on at a node. A routed approval or a blocked step is at its own node."""
+
+    node: str
+    scope: Scope
+
+
+class Gathering:
+    """The gathers of one graph. Which edge gathers which scatter, and from where, is computed once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._gathers = {edge.id: _scatters_of(graph, edge) for edge in graph.edges if edge.gather}
+        self.reaches = cache(self._reaches)
+
+    def open(self, view: RunView) -> Iterator[tuple[Edge, Scattered]]:
+        """Every gather that is not closed yet, with its scatter."""
+        for edge_id, scattering in self._gathers.items():
+            edge = self._graph.edge(edge_id)
+            for scatter in view.scatters.values():
+                if scatter.edge in scattering and (edge.id, scatter.edge, scatter.step) not in view.closed:
+                    yield edge, scatter
+
+    def closable(self, view: RunView, live: Iterable[Live], lost: Iterable[Lost], *, now: int) -> list[GatherRow]:
+        """The gathers that can close now."""
+        live, lost = list(live), list(lost)
+        opened = list(self.open(view))
+        return [
+            self._close(view, edge, scatter, lost, now)
+            for edge, scatter in opened
+            if not any(self._feeds(item, edge, scatter) for item in live)
+            and not any(
+                self._feeds(self._as_live(*other), edge, scatter) for other in opened if other != (edge, scatter)
+            )
+        ]
+
+    def _as_live(self, edge: Edge, scatter: Scattered) -> Live:
+        """An open gather: when it closes, its list comes to the edge's target with the scope around the scatter."""
+        return Live(edge.target, scatter.scope)
+
+    def _feeds(self, item: Live, gather: Edge, scatter: Scattered) -> bool:
+        inside = (*scatter.scope, ScatterFrame(scatter.edge, scatter.step, -1))
+        depth = len(scatter.scope)
+        if len(item.scope) > depth:
+            frame = item.scope[depth]
+            same = isinstance(frame, ScatterFrame) and frame[:2] == inside[-1][:2]
+            if item.scope[:depth] != scatter.scope or not same:
+                return False
+        elif not agree(item.scope, scatter.scope):
+            return False
+        return item.node == gather.source or self.reaches(item.node, gather.source, scatter.edge)
+
+    def _reaches(self, node: str, target: str, without: str) -> bool:
+        seen: set[str] = set()
+        waiting = [node]
+        while waiting:
+            at = waiting.pop()
+            for edge in self._graph.edges:
+                if edge.source == at and edge.id != without and edge.target not in seen:
+                    if edge.target == target:
+                        return True
+                    seen.add(edge.target)
+                    waiting.append(edge.target)
+        return False
+
+    def _close(self, view: RunView, edge: Edge, scatter: Scattered, lost: list[Lost], now: int) -> GatherRow:
+        arrived = view.waiting_to_gather.get((edge.id, scatter.edge, scatter.step), [])
+        items: list[tuple[int, str, dict[str, Any] | None]] = [
+            (item_index(crossing.scope, edge), crossing.id, None) for crossing in arrived
+        ]
+        for way in lost:
+            frames = [frame for frame in way.scope if isinstance(frame, ScatterFrame)]
+            if (
+                frames
+                and frames[-1][:2] == (scatter.edge, scatter.step)
+                and way.scope[: len(scatter.scope)] == scatter.scope
+            ):
+                if way.node == edge.source or self.reaches(way.node, edge.source, scatter.edge):
+                    items.append((frames[-1].item, "", way.outcome))
+        items.sort(key=lambda item: (item[0], item[1], str(item[2])))
+        taken = [f"{index}={crossing or outcome}" for index, crossing, outcome in items]
+        id = ids.derive(ids.GATHER, view.run, edge.id, scatter.edge, scatter.step, *taken)
+        return GatherRow(id, edge.id, (scatter.edge, scatter.step), tuple(items), now)
+
+
+def failure(node: str, error: str) -> dict[str, Any]:
+    """What a gather says of a step that failed."""
+    return outcome_of(Failed(node=node, error=error))
+
+
+def outcome_of(message: Any) -> dict[str, Any]:
+    """A message of the framework as a gather's row holds it."""
+    return {"type": type(message).__name__, "fields": message.model_dump(mode="json")}
+
+
+def _scatters_of(graph: Graph, gather: Edge) -> frozenset[str]:
+    """The scattering edges whose items a gathering edge brings together."""
+    shapes = [graph.shapes[gather.source, input.name] for input in graph.inputs(gather.source)]
+    inner = max(shapes, key=len, default=())
+    frame = inner[len(inner) - gather.leaves_inside - 1]
+    assert isinstance(frame, ScatterShape), gather.id
+    return frame.edges

@@ -1,0 +1,115 @@
+"""HTTP: one request, to the byte, to a pinned origin.
+
+1. The URL is the origin and the path, written one after the other; if what comes out has another scheme, host, port or path
+   prefix than the origin, nothing is sent.
+2. No redirects, no proxies, no cookies, no retries below this line.
+3. What came of it is told apart: it certainly was not sent, it was answered, or nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from answerable.errors import DeclarationError
+
+MOST_BYTES = 16 * 1024 * 1024  # of an answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """The receiver answered with this status."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotSent:
+    """It certainly did not reach the receiver."""
+
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown:
+    """It may have reached the receiver or not."""
+
+    error: str
+
+
+Result = Answered | NotSent | Unknown
+
+
+def check_origin(name: str, origin: str) -> str:
+    """`origin` without a trailing slash. Raises: DeclarationError if it is none."""
+    try:
+        url = httpx.URL(origin)
+    except httpx.InvalidURL as error:
+        raise DeclarationError(f"the origin of {name!r}, {origin!r}, is no URL: {error}") from error
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.userinfo:
+        raise DeclarationError(
+            f"the origin of {name!r} is {origin!r}",
+            hint="scheme, host, port and at most a path prefix, for example https://carrier.example/v2",
+        )
+    return origin.rstrip("/")
+
+
+def pinned_url(origin: str, path: str) -> httpx.URL | None:
+    """The URL of `path` at `origin`, or None if it would lead anywhere else."""
+    try:
+        url, base = httpx.URL(origin + path), httpx.URL(origin)
+    except httpx.InvalidURL:
+        return None
+    prefix = base.path.rstrip("/") + "/"
+    same = (url.scheme, url.host, url.port, url.userinfo) == (base.scheme, base.host, base.port, base.userinfo)
+    escapes = any(part in (".", "..") for part in url.path.split("/"))
+    return url if same and url.path.startswith(prefix) and not escapes and not url.fragment else None
+
+
+class Client:
+    """The one HTTP client of a worker."""
+
+    def __init__(self) -> None:
+        self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, transport=httpx.AsyncHTTPTransport())
+
+    async def send(
+        self, method: str, origin: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float | None
+    ) -> Result:
+        """Send one request and tell what came of it."""
+        url = pinned_url(origin, path)
+        if url is None:
+            return NotSent(error=f"the path {path[:80]!r} leaves the receiver's origin")
+        try:
+            request = self._client.build_request(method, url, headers=dict(headers), content=body, timeout=timeout)
+            response = await self._client.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            return NotSent(error=_words(error))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return Unknown(error=_words(error))
+        try:
+            received = bytearray()
+            async for chunk in response.aiter_bytes():
+                received += chunk
+                if len(received) > MOST_BYTES:
+                    return Unknown(error=f"the answer has more than {MOST_BYTES} bytes")
+        except httpx.HTTPError as error:
+            return Unknown(error=f"{response.status_code}, then {_words(error)}")
+        finally:
+            await response.aclose()
+        return Answered(
+            status=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            body=bytes(received),
+        )
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._client.aclose()
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")[:300]

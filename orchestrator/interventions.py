@@ -1,0 +1,262 @@
+"""Interventions: what a named person does to a run from outside: cancel, retry, migrate, settle.
+
+1. Each is one durable transaction with its record, by a registered person, with a reason.
+2. Cancelling withdraws what was not sent. What was sent stays what it is.
+3. Retrying a step supersedes it and everything that followed from it, unless something of that was sent.
+4. A call in doubt is settled as done (with what the receiver answered), as failed, or by sending it again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from sqlalchemy import bindparam, delete, update
+
+from answerable.agents.nodes import Effect
+from answerable.approvals.decisions import withdraw_effect
+from answerable.approvals.gate import EffectRow, effects_of, get_effect
+from answerable.approvals.node import RESPONSE
+from answerable.approvals.requests import RequestRow, close_request, requests_of
+from answerable.errors import InvalidInput, UnknownId
+from answerable.orchestrator import journal
+from answerable.orchestrator.graph import Graph
+from answerable.orchestrator.journal import StepRow
+from answerable.orchestrator.runs import ENDS, RunRow, get_run, set_status, set_version
+from answerable.tracing.freezes import WHOLE_SYSTEM
+from answerable.tracing.ledger import append
+from answerable.tracing.people import authority, get_person
+from answerable.tracing.records import EffectSettled, RequestWithdrawn, RunEnded, RunReopened
+from answerable.tracing.statements import Statement
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import crossings, effects, gathers, scatters, steps
+
+_SUPERSEDE = Statement(update(steps).where(steps.c.id == bindparam("step")).values(state="superseded"))
+_FORGET_CROSSINGS = Statement(delete(crossings).where(crossings.c.step == bindparam("step")))
+_FORGET_SCATTERS = Statement(delete(scatters).where(scatters.c.step == bindparam("step")))
+_FORGET_GATHER = Statement(delete(gathers).where(gathers.c.id == bindparam("gather")))
+_SETTLE = Statement(
+    update(effects)
+    .where(effects.c.id == bindparam("effect"), effects.c.state == "in-doubt")
+    .values(state=bindparam("new_state"), detail=bindparam("new_detail"))
+)
+_UNTOUCHED = frozenset({"prepared", "withdrawn"})
+
+
+def cancel(tx: Tx, run: str, *, by: str, reason: str, at: int) -> None:
+    """End a run by a person's will. Raises: UnknownId, InvalidInput if it is over already."""
+    row, person = get_run(tx, run), get_person(tx, by)
+    _check_reason(reason)
+    if row.status in ENDS:
+        raise InvalidInput(f"{run} is over already: it is {row.status}")
+    _withdraw(tx, row, requests_of(tx, run), reason="the run was cancelled", at=at)
+    detail = f"cancelled by {by}: {reason}"
+    set_status(tx, run, "cancelled", detail=detail, ended_at=at)
+    append(tx, RunEnded(**_stamp(tx, row, at, person.id), status="cancelled", by=person.id))
+
+
+def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None:
+    """Supersede a recorded step and what followed from it, so that it runs anew in its next generation.
+
+    Raises: UnknownId; InvalidInput if the step still runs, or an effect that followed was sent.
+    """
+    row, person = get_run(tx, run), get_person(tx, by)
+    _check_reason(reason)
+    known = {each.id: each for each in journal.read_steps(tx, run)}
+    wrong = known.get(step)
+    if wrong is None:
+        raise UnknownId(f"{run} has no step {step}", hint=f"`answerable runs show {run}` lists them")
+    if wrong.state not in ("done", "failed"):
+        raise InvalidInput(f"step {step} is {wrong.state}; only one that has ended can run anew")
+    if row.status == "cancelled":
+        raise InvalidInput(f"{run} was cancelled", hint="begin a new run")
+    gone = _followers(tx, run, wrong, known)
+    made = [effect for effect in effects_of(tx, run) if effect.step in gone or _is_step_of(effect, gone, known)]
+    sent = [effect for effect in made if effect.state not in _UNTOUCHED]
+    if sent:
+        raise InvalidInput(
+            f"{sent[0].name} ({sent[0].id}) followed from step {step} and is {sent[0].state}; it cannot be unsent",
+            hint="begin a new run that makes up for it",
+        )
+    asked = [request for request in requests_of(tx, run) if request.step in gone]
+    _withdraw(tx, row, asked, reason="a step before it runs anew", at=at)
+    for id in gone:
+        tx.run(_SUPERSEDE, step=id)
+        tx.run(_FORGET_CROSSINGS, step=id)
+        tx.run(_FORGET_SCATTERS, step=id)
+    for gather in journal.read_gathers(tx, run):
+        if gather.scatter[1] in gone or any(
+            item[1] and item[1] in _crossings_of(gone, tx, run) for item in gather.items
+        ):
+            tx.run(_FORGET_GATHER, gather=gather.id)
+    set_status(tx, run, "running")
+    reopened = RunReopened(
+        **_stamp(tx, row, at, person.id), by=person.id, reason=reason, step=step, generation=wrong.generation + 1
+    )
+    append(tx, reopened)
+
+
+def migrate(tx: Tx, graph: Graph, run: str, *, version: str, by: str, reason: str, at: int) -> None:
+    """Move a run to another version of its app: every node and edge that it has used must be there still.
+
+    Raises: UnknownId; InvalidInput if it is over, or uses something that the new version does not have.
+    """
+    row, person = get_run(tx, run), get_person(tx, by)
+    _check_reason(reason)
+    if row.system != graph.system:
+        raise InvalidInput(f"{run} is a run of {row.system!r}, not of {graph.system!r}")
+    if row.status in ENDS:
+        raise InvalidInput(f"{run} is over already: it is {row.status}")
+    edges = {edge.id for edge in graph.edges}
+    missing = {f"edge {crossing.edge}" for crossing in journal.read_crossings(tx, run) if crossing.edge not in edges}
+    missing |= {f"node {step.node}" for step in journal.read_steps(tx, run) if step.node not in graph.nodes}
+    if missing:
+        raise InvalidInput(
+            f"{run} has used what this version does not have: {', '.join(sorted(missing))}",
+            hint="finish it with the program that began it, or cancel it",
+        )
+    set_version(tx, run, version)
+    append(tx, RunReopened(**_stamp(tx, row, at, person.id), by=person.id, reason=reason, version=version))
+
+
+def settle(
+    tx: Tx,
+    graph: Graph,
+    effect: str,
+    *,
+    outcome: Literal["done", "failed", "again"],
+    by: str,
+    reason: str,
+    result: Mapping[str, Any] | None,
+    at: int,
+) -> None:
+    """Say what became of a call in doubt; the run takes it up when it is resumed.
+
+    Raises: UnknownId; InvalidInput if it is not in doubt or the outcome is none; InvalidMessage for a wrong result.
+    """
+    row = get_effect(tx, effect)
+    if row is None:
+        raise UnknownId(
+            f"there is no effect {effect}", hint="`answerable effects list --in-doubt` lists those in doubt"
+        )
+    person, run = get_person(tx, by), get_run(tx, row.run)
+    _check_reason(reason)
+    if row.state != "in-doubt":
+        raise InvalidInput(f"effect {effect} is {row.state}, not in doubt")
+    if outcome == "done":
+        state, detail = "done", _result(graph, row, result)
+    elif outcome == "failed":
+        state, detail = "failed", f"settled as failed by {by}: {reason}"
+    elif outcome == "again":
+        state, detail = "sent", ""
+    else:  # an untyped caller
+        raise InvalidInput(f"{outcome!r} settles nothing", hint="done, failed or again")
+    tx.run(_SETTLE, effect=effect, new_state=state, new_detail=detail)
+    append(
+        tx,
+        EffectSettled(
+            **_stamp(tx, run, at, person.id),
+            effect=effect,
+            name=row.name,
+            step=row.step,
+            outcome=outcome,
+            by=person.id,
+            reason=reason,
+        ),
+    )
+
+
+def check_response(graph: Graph, approval: str) -> None:
+    """Raises: InvalidInput if no edge takes a response of this approval."""
+    if not graph.outgoing(approval, RESPONSE):
+        raise InvalidInput(
+            f"approval {approval!r} has no edge for a response", hint="choose an option, edit, or reject with a reason"
+        )
+
+
+def check_target(graph: Graph, target: str) -> None:
+    """Raises: InvalidInput if there is nothing of that name to freeze."""
+    kind, _, name = target.partition(":")
+    if kind in ("agent", "effect"):
+        found = name in graph.nodes and (kind == "effect") == isinstance(graph.nodes[name], Effect)
+    elif kind == "edge":
+        found = name in {edge.id for edge in graph.edges}
+    else:
+        found = target == WHOLE_SYSTEM
+    if not found:
+        raise InvalidInput(
+            f"{graph.system!r} has no {target!r} to freeze", hint="system, agent:NAME, edge:ID or effect:NAME"
+        )
+
+
+def _result(graph: Graph, row: EffectRow, result: Mapping[str, Any] | None) -> str:
+    kind = graph.nodes[row.name].outputs[0]
+    if result is None:
+        raise InvalidInput(
+            f"{row.name} answers with a {kind.__name__}; what did it say?", hint="give it with --result, as JSON"
+        )
+    return kind.from_bytes(json.dumps(dict(result)).encode()).to_bytes().decode()
+
+
+def _followers(tx: Tx, run: str, step: StepRow, known: Mapping[str, StepRow]) -> set[str]:
+    """The step and all steps that consumed what followed from it."""
+    sender = {crossing.id: crossing.step for crossing in journal.read_crossings(tx, run)}
+    for gather in journal.read_gathers(tx, run):
+        sender[gather.id] = gather.scatter[1]
+    gathered = {
+        gather.id: {sender[item[1]] for item in gather.items if item[1]} for gather in journal.read_gathers(tx, run)
+    }
+    gone = {step.id}
+    while True:
+        more = {
+            each.id
+            for each in known.values()
+            if each.id not in gone
+            and any(sender.get(id) in gone or gathered.get(id, set()) & gone for id in each.consumed.values())
+        }
+        if not more:
+            return gone
+        gone |= more
+
+
+def _crossings_of(gone: set[str], tx: Tx, run: str) -> set[str]:
+    return {crossing.id for crossing in journal.read_crossings(tx, run) if crossing.step in gone}
+
+
+def _is_step_of(effect: EffectRow, gone: set[str], known: Mapping[str, StepRow]) -> bool:
+    return any(known[id].node == effect.name and effect.step == id for id in gone if id in known)
+
+
+def _withdraw(tx: Tx, run: RunRow, asked: list[RequestRow], *, reason: str, at: int) -> None:
+    responsible = authority(tx, run.system).responsible
+    for request in asked:
+        if close_request(tx, request.id, state="withdrawn"):
+            append(
+                tx,
+                RequestWithdrawn(
+                    at=at,
+                    system=run.system,
+                    run=run.id,
+                    responsible=responsible,
+                    chain=(responsible,),
+                    request=request.id,
+                    approval=request.approval,
+                    step=request.step,
+                    reason=reason,
+                ),
+            )
+        for option in request.body["options"]:
+            for call in option["calls"]:
+                withdraw_effect(tx, call["effect"], reason=reason, request=request, responsible=responsible, at=at)
+
+
+def _stamp(tx: Tx, run: RunRow, at: int, person: str) -> dict[str, Any]:
+    responsible = authority(tx, run.system).responsible
+    chain = tuple(dict.fromkeys((person, responsible)))
+    return {"at": at, "system": run.system, "run": run.id, "responsible": responsible, "chain": chain}
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise InvalidInput("say why, for whoever reads it later", hint="give a reason")

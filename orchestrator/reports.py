@@ -1,0 +1,98 @@
+"""What a service answers: runs, requests and decisions as a person wants to see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from answerable.agents.messages import Message
+from answerable.approvals.decisions import Decision, decision_on
+from answerable.approvals.gate import effects_of
+from answerable.approvals.requests import RequestRow, requests_of
+from answerable.orchestrator.execution import Worker, load_message
+from answerable.orchestrator.runs import RunRow
+from answerable.tracing.people import authority, person_by_id
+from answerable.tracing.store import Tx
+
+Out = TypeVar("Out", bound=Message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRequest:
+    """A request as it is shown: options with their consequences and exact calls, and what was decided, if it was.
+
+    `message` is what was proposed, as plain JSON; `view` has everything that the digest binds to the eye.
+    """
+
+    id: str
+    run: str
+    system: str
+    approval: str
+    state: str
+    message: Mapping[str, Any]
+    options: tuple[str, ...]
+    view: Mapping[str, Any]
+    digest: str
+    asks: str
+    made_at: int
+    expires_at: int
+    inversions: int | None
+    edited_from: str
+    decision: Decision | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Generic[Out]):
+    """A run as it stands. `status` is running, waiting, frozen, or an end: done, denied, stuck, failed, cancelled."""
+
+    id: str
+    system: str
+    version: str
+    status: str
+    detail: str
+    started_by: str
+    responsible: str
+    result: Out | None
+    waiting_for: tuple[OpenRequest, ...]
+    in_doubt: tuple[str, ...]
+
+
+def request_report(tx: Tx, row: RequestRow) -> OpenRequest:
+    """A request as it is shown."""
+    asked = row.asked
+    return OpenRequest(
+        id=row.id,
+        run=row.run,
+        system=row.system,
+        approval=row.approval,
+        state=row.state,
+        message=row.view["message"],
+        options=row.options,
+        view=row.view,
+        digest=row.digest,
+        asks=f"role {asked.role}" if asked.role else asked.person,
+        made_at=row.made_at,
+        expires_at=row.expires_at,
+        inversions=row.view["options"][0]["inversions"],
+        edited_from=row.edited_from,
+        decision=decision_on(tx, row.id),
+    )
+
+
+def run_report(tx: Tx, row: RunRow, worker: Worker) -> Run[Any]:
+    """A run as it stands."""
+    starter, in_force = person_by_id(tx, row.started_by), authority(tx, row.system)
+    responsible = person_by_id(tx, in_force.responsible)
+    return Run(
+        id=row.id,
+        system=row.system,
+        version=row.version,
+        status=row.status,
+        detail=row.detail,
+        started_by=starter.handle if starter else row.started_by,
+        responsible=responsible.handle if responsible else in_force.responsible,
+        result=load_message(tx, worker, row.result) if row.result else None,
+        waiting_for=tuple(request_report(tx, each) for each in requests_of(tx, row.id) if each.state == "open"),
+        in_doubt=tuple(effect.id for effect in effects_of(tx, row.id) if effect.state == "in-doubt"),
+    )

@@ -1,0 +1,167 @@
+"""Runs as rows: begin, lease, end.
+
+1. A worker works on a run only while it holds the lease. Taking it raises the fencing number, which every transaction of
+   a worker checks: one that was thought dead and comes back writes nothing.
+2. Statuses: running, waiting (for a person), frozen; and the ends done, denied, stuck, failed, cancelled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import bindparam, or_, select, update
+
+from answerable.errors import RunBusy, UnknownId
+from answerable.tracing.clock import micros
+from answerable.tracing.statements import Statement, inserting, named
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import runs
+
+LEASE_SECONDS: Final = 30.0
+ENDS: Final = frozenset({"done", "denied", "stuck", "failed", "cancelled"})
+
+_INSERT = inserting(runs)
+_GET = Statement(select(*runs.c).where(runs.c.id == bindparam("run")))
+_ALL = Statement(select(*runs.c).order_by(runs.c.started_at, runs.c.id))
+_ACQUIRE = Statement(
+    update(runs)
+    .where(
+        runs.c.id == bindparam("run"),
+        or_(runs.c.lease_until < bindparam("now"), runs.c.lease_owner == ""),
+    )
+    .values(
+        lease_owner=bindparam("owner"),
+        lease_until=bindparam("until"),
+        lease_fence=runs.c.lease_fence + bindparam("one"),
+    )
+)
+_RENEW = Statement(
+    update(runs)
+    .where(runs.c.id == bindparam("run"), runs.c.lease_fence == bindparam("fence"))
+    .values(lease_until=bindparam("until"))
+)
+_RELEASE = Statement(
+    update(runs)
+    .where(runs.c.id == bindparam("run"), runs.c.lease_fence == bindparam("fence"))
+    .values(lease_owner="", lease_until=bindparam("until"))
+)
+_SET_STATUS = Statement(
+    update(runs)
+    .where(runs.c.id == bindparam("run"))
+    .values(
+        status=bindparam("new_status"),
+        detail=bindparam("new_detail"),
+        result=bindparam("new_result"),
+        ended_at=bindparam("new_ended_at"),
+    )
+)
+_REST = Statement(
+    update(runs)
+    .where(runs.c.id == bindparam("run"))
+    .values(status=bindparam("new_status"), rested=runs.c.rested + bindparam("one"))
+)
+_SET_VERSION = Statement(update(runs).where(runs.c.id == bindparam("run")).values(version=bindparam("new_version")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """A stored run. `started_by` is a person's id, `input` and `result` are message ids."""
+
+    id: str
+    system: str
+    version: str
+    status: str
+    started_by: str
+    input: str
+    result: str
+    detail: str
+    started_at: int
+    ended_at: int | None
+    rested: int
+    lease_owner: str
+    lease_fence: int
+    lease_until: int
+
+
+def insert_run(tx: Tx, *, id: str, system: str, version: str, started_by: str, input: str, at: int) -> None:
+    """Write a new run; nobody holds its lease yet."""
+    tx.run(
+        _INSERT,
+        id=id,
+        system=system,
+        version=version,
+        status="running",
+        started_by=started_by,
+        input=input,
+        result="",
+        detail="",
+        started_at=at,
+        ended_at=None,
+        rested=0,
+        lease_owner="",
+        lease_fence=0,
+        lease_until=0,
+    )
+
+
+def find_run(tx: Tx, id: str) -> RunRow | None:
+    """The run with this id, if there is one."""
+    row = tx.one(_GET, run=id)
+    return RunRow(**named(runs, row)) if row else None
+
+
+def get_run(tx: Tx, id: str) -> RunRow:
+    """The run with this id. Raises: UnknownId."""
+    found = find_run(tx, id)
+    if found is None:
+        raise UnknownId(f"there is no run {id}", hint="`answerable runs list` lists them")
+    return found
+
+
+def all_runs(tx: Tx) -> list[RunRow]:
+    """All runs, oldest first."""
+    return [RunRow(**named(runs, row)) for row in tx.all(_ALL)]
+
+
+def acquire_lease(tx: Tx, run: str, *, owner: str, now: int) -> RunRow:
+    """Take the lease of a run; the row as it is then, with the new fencing number.
+
+    Raises: RunBusy if another worker holds it; UnknownId.
+    """
+    until = now + micros(LEASE_SECONDS)
+    if tx.run(_ACQUIRE, run=run, owner=owner, now=now, until=until, one=1):
+        return get_run(tx, run)
+    held = get_run(tx, run)
+    seconds = max(0.0, (held.lease_until - now) / 1e6)
+    raise RunBusy(
+        f"{run} is being worked on by {held.lease_owner}",
+        hint=f"wait for it; if that worker is gone, its lease ends in {seconds:.0f} s",
+    )
+
+
+def renew_lease(tx: Tx, run: str, *, fence: int, now: int) -> bool:
+    """Keep the lease; False if it was lost."""
+    return tx.run(_RENEW, run=run, fence=fence, until=now + micros(LEASE_SECONDS)) == 1
+
+
+def release_lease(tx: Tx, run: str, *, fence: int) -> None:
+    """Give the lease back, if it is still held."""
+    tx.run(_RELEASE, run=run, fence=fence, until=0)
+
+
+def set_status(
+    tx: Tx, run: str, status: str, *, detail: str = "", result: str = "", ended_at: int | None = None
+) -> None:
+    """Write how a run ended, or that it goes on."""
+    tx.run(_SET_STATUS, run=run, new_status=status, new_detail=detail, new_result=result, new_ended_at=ended_at)
+
+
+def set_resting(tx: Tx, run: str, status: str) -> None:
+    """Write that a run came to rest, as waiting or frozen."""
+    tx.run(_REST, run=run, new_status=status, one=1)
+
+
+def set_version(tx: Tx, run: str, version: str) -> None:
+    """Move a run to another version of its app."""
+    tx.run(_SET_VERSION, run=run, new_version=version)

@@ -1,0 +1,228 @@
+"""The runtime of a service: leases, executions, and `advance`.
+
+`advance(run)` is the one verb of an engine: short, idempotent, never waiting for a person. It takes the run's lease, lets the
+compiled graph do everything that can be done, and gives the lease back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from langgraph.errors import GraphRecursionError
+
+from answerable.agents.nodes import Agent, Effect
+from answerable.approvals.gate import refuse_unprepared
+from answerable.approvals.node import Approval
+from answerable.errors import LeaseLost, StoreError, VersionGone
+from answerable.orchestrator import journal
+from answerable.orchestrator.asking import run_approval
+from answerable.orchestrator.compilation import compile_graph
+from answerable.orchestrator.execution import Execution, Worker
+from answerable.orchestrator.gathering import Gathering
+from answerable.orchestrator.http import Client
+from answerable.orchestrator.rest import Waiting, at_rest
+from answerable.orchestrator.runs import (
+    ENDS,
+    LEASE_SECONDS,
+    RunRow,
+    acquire_lease,
+    get_run,
+    release_lease,
+    renew_lease,
+    set_status,
+)
+from answerable.orchestrator.saver import StoreSaver
+from answerable.orchestrator.sending import run_effect
+from answerable.orchestrator.stepping import run_agent
+from answerable.orchestrator.view import Ready, RunView
+from answerable.tracing.people import person_by_id
+from answerable.tracing.store import Tx
+
+RECURSION_LIMIT = 1000  # supersteps of one invocation; when they are used up, the graph is entered anew
+
+
+class Runtime:
+    """Executions of one app in this process."""
+
+    def __init__(self, worker: Worker, version: str) -> None:
+        self.worker = worker
+        self.version = version
+        self.client = Client()
+        self.gathering = Gathering(worker.graph)
+        self.langgraph = compile_graph(worker.graph, self, StoreSaver(worker.store))
+        self._executions: dict[str, Execution] = {}
+
+    async def close(self) -> None:
+        """Close what it opened."""
+        await self.client.close()
+
+    async def advance(self, run: str) -> None:
+        """Do everything that can be done for a run now.
+
+        Raises: RunBusy, LeaseLost, VersionGone, UnknownId, StoreError.
+        """
+        async with self._leading(run) as execution:
+            if execution is None:
+                return
+            config: Any = {"configurable": {"thread_id": run}, "recursion_limit": RECURSION_LIMIT}
+            while True:
+                with suppress(GraphRecursionError):
+                    await self.langgraph.ainvoke({"wakes": 0}, config, durability="exit")
+                    break
+            if execution.abort is not None:
+                raise execution.abort
+
+    # -- what the compiled graph calls --------------------------------------------------------------------------------
+
+    async def ready(self, run: str) -> list[str]:
+        """The nodes that have something to do."""
+        async with self._joined(run) as execution:
+            return execution.view.ready_nodes() if execution and execution.abort is None else []
+
+    async def work(self, run: str, node: str) -> list[str]:
+        """Do everything that is ready at `node`, side by side up to its limit; the nodes that were woken."""
+        async with self._joined(run) as execution:
+            if execution is None or execution.abort is not None:
+                return []
+            pending = execution.view.ready(node)
+            declared = execution.node(node)
+            if not pending and isinstance(declared, Effect):
+                await self._refuse_call(execution, node)
+            if len(pending) == 1:
+                return sorted(await self._step(execution, pending[0]))
+            limit = declared.options.limit if isinstance(declared, Agent | Effect) else 16
+            side_by_side = asyncio.Semaphore(limit)
+
+            async def bounded(ready: Ready) -> set[str]:
+                async with side_by_side:
+                    return await self._step(execution, ready)
+
+            woken = await asyncio.gather(*(bounded(ready) for ready in pending))
+            return sorted(set().union(*woken))
+
+    async def rest(self, run: str) -> list[str] | Waiting | None:
+        """What follows when everything is at rest."""
+        async with self._joined(run) as execution:
+            if execution is None or execution.abort is not None:
+                return None
+            try:
+                return await at_rest(execution, self.gathering)
+            except Exception as error:
+                execution.abort = error
+                return None
+
+    async def _step(self, execution: Execution, ready: Ready) -> set[str]:
+        """One step. Errors of the framework itself stop this worker and are raised by `advance`."""
+        if execution.abort is not None:
+            return set()
+        node = execution.node(ready.node)
+        try:
+            if isinstance(node, Agent):
+                return await run_agent(execution, node, ready)
+            if isinstance(node, Approval):
+                return await run_approval(execution, node, ready)
+            assert isinstance(node, Effect), node
+            return await run_effect(execution, self.client, node, ready)
+        except Exception as error:
+            execution.abort = execution.abort or error
+            return set()
+
+    async def _refuse_call(self, execution: Execution, name: str) -> None:
+        """Somebody called an effect's node for which nothing is prepared: nothing is sent, and that is a record."""
+        run, worker = execution.run, execution.worker
+        await execution.write(
+            lambda tx, guard: refuse_unprepared(
+                tx,
+                system=run.system,
+                run=run.id,
+                name=name,
+                responsible=guard.responsible,
+                now=worker.store.clock.now(),
+                host=worker.host,
+            )
+        )
+
+    # -- leases -------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _joined(self, run: str) -> AsyncIterator[Execution | None]:
+        """The execution that leads this run, or, for a call from outside of `advance`, one of its own."""
+        known = self._executions.get(run)
+        if known is not None:
+            yield known
+            return
+        async with self._leading(run) as execution:
+            yield execution
+            if execution is not None and execution.abort is not None:
+                raise execution.abort
+
+    @asynccontextmanager
+    async def _leading(self, run: str) -> AsyncIterator[Execution | None]:
+        """Hold a run's lease, and its view; None if the run is over."""
+        worker = self.worker
+        row = await worker.store.read(lambda tx: get_run(tx, run))
+        self.check_version(row)
+        if row.status in ENDS:
+            yield None
+            return
+
+        def take(tx: Tx) -> RunRow:
+            taken = acquire_lease(tx, run, owner=worker.name, now=worker.store.clock.now())
+            if taken.status not in ENDS:
+                set_status(tx, run, "running")
+            return taken
+
+        row = await worker.store.write(take)
+        keeper: asyncio.Task[None] | None = None
+        try:
+            execution = await self.load(row)
+            self._executions[run] = execution
+            keeper = asyncio.create_task(self._keep(execution))
+            yield execution
+        finally:
+            self._executions.pop(run, None)
+            if keeper is not None:
+                keeper.cancel()
+                with suppress(asyncio.CancelledError):
+                    await keeper
+            with suppress(StoreError):  # it runs out by itself
+                await worker.store.write(lambda tx: release_lease(tx, run, fence=row.lease_fence))
+
+    def check_version(self, row: RunRow) -> None:
+        """Raises: VersionGone if the run was begun by another version of the app."""
+        if row.version != self.version:
+            raise VersionGone(
+                f"{row.id} was begun by version {row.version[:12]} of {row.system!r}; this is {self.version[:12]}",
+                hint=f"resume it with the program that began it, or move it: `answerable runs migrate {row.id}`",
+            )
+
+    async def load(self, row: RunRow) -> Execution:
+        """An execution of a run as the store holds it now."""
+        view = RunView(self.worker.graph, row.id)
+
+        def read(tx: Tx) -> str:
+            view.load(
+                journal.read_steps(tx, row.id),
+                journal.read_crossings(tx, row.id),
+                journal.read_scatters(tx, row.id),
+                journal.read_gathers(tx, row.id),
+            )
+            starter = person_by_id(tx, row.started_by)
+            return starter.handle if starter else row.started_by
+
+        starter = await self.worker.store.read(read)
+        return Execution(worker=self.worker, run=row, fence=row.lease_fence, starter=starter, view=view)
+
+    async def _keep(self, execution: Execution) -> None:
+        """Renew the lease while it is held; stop the execution if it was lost."""
+        clock, run, fence = self.worker.store.clock, execution.run.id, execution.fence
+        renew: Callable[[Tx], bool] = lambda tx: renew_lease(tx, run, fence=fence, now=clock.now())  # noqa: E731 - one line
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            with suppress(StoreError):  # the next transaction of the execution will say it
+                if not await self.worker.store.write(renew):
+                    execution.abort = LeaseLost(f"another worker has taken {run} over")
+                    return

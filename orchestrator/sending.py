@@ -1,0 +1,414 @@
+"""Sending: an effect's step, from its prepared call to what became of it.
+
+::
+
+    prepared ──(gate)──► sent(attempt) ──the call──► done | failed        another attempt passes the gate again
+                            └──nobody knows──► idempotent: the same bytes again · queryable: ask · else: in doubt → a person
+
+1. What is sent are the stored bytes; nothing is computed from the message any more.
+2. A call that certainly did not arrive may be tried again under any guarantee. One of which nobody knows is repeated only
+   to a receiver that honours keys, while it still keeps this one; else it is in doubt, listed, and settled by a person.
+3. An answer of 2xx is read by the effect's function; 408, 425, 429 and 503 say "not now"; other 5xx mean that nobody
+   knows; any other answer is a final no. Source: RFC 9110, section 15.
+4. Each state is a durable commit with its record, together with the step's own end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from sqlalchemy import bindparam, update
+
+from answerable.agents.calls import Request, Response
+from answerable.agents.messages import Message
+from answerable.agents.nodes import Effect
+from answerable.approvals.gate import EffectRow, Passed, Refused, get_effect, let_pass, refuse
+from answerable.errors import EffectRefused as NotHappened
+from answerable.errors import InvalidMessage, LeaseLost, StoreError
+from answerable.orchestrator.crossing import message_id, outflow, written
+from answerable.orchestrator.execution import Ending, Execution
+from answerable.orchestrator.http import Answered, Client, NotSent, Unknown
+from answerable.orchestrator.journal import Guard
+from answerable.orchestrator.planning import effect_id
+from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.stepping import OUTPUT, call_user, describe
+from answerable.orchestrator.view import Ready
+from answerable.tracing.clock import micros
+from answerable.tracing.context import traceparent
+from answerable.tracing.failpoints import failpoint
+from answerable.tracing.ledger import append
+from answerable.tracing.records import EffectAnswered, EffectInDoubt, Record
+from answerable.tracing.statements import Statement
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import effects
+
+NOT_NOW = frozenset({408, 425, 429, 503})
+
+_SET_STATE = Statement(
+    update(effects)
+    .where(effects.c.id == bindparam("effect"))
+    .values(state=bindparam("new_state"), detail=bindparam("new_detail"))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """It happened, and this is the result (None where the answer could not be read; `error` says why)."""
+
+    result: Message | None
+    status: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Not:
+    """It did not happen. `again` says that another attempt may help."""
+
+    error: str
+    outcome: Literal["failed", "not-sent"]
+    status: int = 0
+    again: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """Nobody knows whether it happened."""
+
+    error: str
+
+
+Verdict = Done | Not | Doubt
+
+
+async def run_effect(execution: Execution, client: Client, effect: Effect[Any, Any], ready: Ready) -> set[str]:
+    """Carry one effect as far as it goes; the nodes that have something to do now.
+
+    Raises: LeaseLost, StoreError: the framework's own reasons to stop.
+    """
+    sending = Sending(execution, client, effect, ready)
+    return await sending.run()
+
+
+class Sending:
+    """One effect's step in this worker."""
+
+    def __init__(self, execution: Execution, client: Client, effect: Effect[Any, Any], ready: Ready) -> None:
+        (arrival,) = ready.combination.values()
+        crossing = execution.view.crossings[arrival.id]
+        self.execution = execution
+        self.client = client
+        self.effect = effect
+        self.ready = ready
+        self.id = effect_id(execution.run.id, effect.name, crossing.id)
+        self.message_id = crossing.message
+        self.approval = execution.graph.edge(crossing.edge).source
+        self.attempt = 0
+        self.started_at = execution.worker.store.clock.now()
+
+    async def run(self) -> set[str]:
+        row = await self.execution.worker.store.read(lambda tx: get_effect(tx, self.id))
+        if row is not None and row.state == "in-doubt":
+            self.execution.view.in_doubt[self.ready.step] = self.id
+            return set()
+        self.attempt = await self.execution.begin(self.ready)
+        if self.attempt == 0:
+            return set()
+        self.message = await self.execution.message(self.message_id)
+        if row is None:
+            return await self._refused("nothing was prepared and granted for this message")
+        if row.state in ("done", "failed"):
+            return await self._settled(row)
+        if row.state == "withdrawn":
+            return await self._refused(f"it was withdrawn: {row.detail}")
+        if row.state == "sent":  # this worker, or one before it, died after sending
+            verdict = await self._recover(row)
+            if verdict is not None:
+                return await self._end(row, verdict)
+        if self.effect.guarantee == "transactional":
+            return await self._in_one_transaction()
+        return await self._attempts()
+
+    async def _attempts(self) -> set[str]:
+        """Try until it is known what became of it, or no try is left."""
+        retry = self.effect.options.retry
+        for tried in range(1, retry.attempts + 1):
+            passed = await self._pass()
+            if isinstance(passed, Refused):
+                return await self._held(passed)
+            verdict = await self._send(passed)
+            row = passed.effect
+            last = tried == retry.attempts
+            if isinstance(verdict, Doubt) and self._may_repeat(row) and not last:
+                pass
+            elif isinstance(verdict, Doubt) and self.effect.query is not None:
+                asked = await self._query(row, passed.attempt)
+                if asked is not None or last:
+                    return await self._end(row, asked or verdict, attempt=passed.attempt)
+            elif not (isinstance(verdict, Not) and verdict.again) or last:
+                return await self._end(row, verdict, attempt=passed.attempt)
+            await asyncio.sleep(retry.pause_after(tried))
+        raise AssertionError("every last try ends")
+
+    async def _pass(self) -> Passed | Refused:
+        """The deciding transaction."""
+
+        def work(tx: Tx, guard: Guard) -> Passed | Refused:
+            if guard.status == "cancelled":
+                return Refused(reason="the run was cancelled", waits=False)
+            worker = self.execution.worker
+            passed = let_pass(
+                tx, worker.key, self.id, approval=self.approval, now=worker.store.clock.now(), host=worker.host
+            )
+            failpoint("send:before-commit")
+            return passed
+
+        passed = await self.execution.write(work, durable=True)
+        failpoint("send:after-commit")
+        return passed
+
+    async def _send(self, passed: Passed) -> Verdict:
+        row = passed.effect
+        self.execution.worker.progress(Progress(self.execution.run.id, self.effect.name, "sent", detail=row.id))
+        if self.effect.opaque:
+            return await self._call_opaque()
+        headers = {
+            "Idempotency-Key": row.idempotency_key,
+            "traceparent": traceparent(row.run, row.id, passed.attempt),
+            "Accountability": (
+                f"system={row.system}; run={row.run}; effect={row.id}; grant={passed.grant};"
+                f" decision={passed.decision}; responsible={passed.responsible}"
+            ),
+        }
+        if row.content_type:
+            headers["Content-Type"] = row.content_type
+        result = await self.client.send(
+            row.method, row.origin, row.path, headers, bytes(row.body), timeout=self.effect.options.timeout
+        )
+        failpoint("send:after-response")
+        return self._judge(row, result)
+
+    def _judge(self, row: EffectRow, result: Answered | NotSent | Unknown) -> Verdict:
+        if isinstance(result, NotSent):
+            return Not(error=result.error, outcome="not-sent", again=True)
+        if isinstance(result, Unknown):
+            return Doubt(error=result.error)
+        said = f"{row.receiver} answered {result.status}"
+        if 200 <= result.status < 300:
+            return self._read(result)
+        if result.status in NOT_NOW:
+            return Not(error=said, outcome="failed", status=result.status, again=True)
+        if result.status >= 500:
+            return Doubt(error=said)
+        return Not(error=said, outcome="failed", status=result.status)
+
+    def _read(self, answer: Answered, *, fn: Any = None) -> Done:
+        """Let the effect's function read the answer."""
+        call = (fn or self.effect.fn)(self.message)
+        try:
+            asked = next(call)
+            assert isinstance(asked, Request), asked
+            call.send(Response(status=answer.status, headers=answer.headers, body=answer.body))
+        except StopIteration as stop:
+            if isinstance(stop.value, self.effect.outputs):
+                return Done(result=stop.value, status=answer.status)
+            error = f"{self.effect.name} read the answer as {type(stop.value).__name__}"
+        except Exception as raised:
+            error = f"the answer could not be read: {describe(raised, None)}"
+        else:
+            call.close()
+            error = f"{self.effect.name} yielded a second request; an effect is one call"
+        return Done(result=None, status=answer.status, error=error)
+
+    async def _call_opaque(self) -> Verdict:
+        try:
+            result = await call_user(self.effect.fn, self.message, timeout=self.effect.options.timeout)
+        except NotHappened as refused:
+            return Not(error=refused.message, outcome="failed")
+        except Exception as error:
+            return Doubt(error=describe(error, self.effect.options.timeout))
+        if not isinstance(result, self.effect.outputs):
+            return Done(result=None, error=f"{self.effect.name} returned {type(result).__name__}")
+        return Done(result=result)
+
+    def _may_repeat(self, row: EffectRow) -> bool:
+        """Whether the same bytes may go again: the receiver honours keys, and still keeps this one."""
+        receiver, now = self.effect.receiver, self.execution.worker.store.clock.now()
+        if self.effect.guarantee != "idempotent" or receiver is None:
+            return False
+        return now - (row.sent_at or now) < micros(receiver.keeps_keys_for)
+
+    async def _recover(self, row: EffectRow) -> Verdict | None:
+        """What to do about a call that was sent before this worker came: None means that it may be sent again."""
+        if self._may_repeat(row):
+            return None
+        if self.effect.query is not None:
+            found = await self._query(row, row.attempt)
+            if found is not None:
+                return found
+        return Doubt(error="its worker ended after sending, and the answer is not known")
+
+    async def _query(self, row: EffectRow, attempt: int) -> Verdict | None:
+        """Ask the receiver what became of a call; None if it does not say."""
+        assert self.effect.query is not None
+        request = next(self.effect.query(self.message))
+        headers = {"traceparent": traceparent(row.run, row.id, attempt)}
+        answer = await self.client.send(
+            request.method, row.origin, request.path, headers, request.body, timeout=self.effect.options.timeout
+        )
+        if not isinstance(answer, Answered) or not 200 <= answer.status < 300:
+            return None
+        read = self._read(answer, fn=self.effect.query)
+        return read if read.result is not None else None
+
+    # -- ends ---------------------------------------------------------------------------------------------------------
+
+    async def _held(self, refused: Refused) -> set[str]:
+        self.execution.worker.progress(
+            Progress(self.execution.run.id, self.effect.name, "refused", detail=refused.reason)
+        )
+        if refused.waits:
+            self.execution.view.blocked.add(self.ready.step)
+            return set()
+        return await self._refused(refused.reason)
+
+    async def _refused(self, reason: str) -> set[str]:
+        def settle(tx: Tx, _guard: Guard) -> Ending:
+            tx.run(_SET_STATE, effect=self.id, new_state="withdrawn", new_detail=reason)
+            return Ending(error=f"refused: {reason}")
+
+        return await self._finish(settle)
+
+    async def _settled(self, row: EffectRow) -> set[str]:
+        """A person said what became of it; the result they gave lies in the effect's detail."""
+        if row.state == "failed":
+            return await self._finish(Ending(error=row.detail))
+        try:
+            result = self.effect.outputs[0].from_bytes(row.detail.encode()) if row.detail else None
+        except InvalidMessage as error:
+            return await self._finish(Ending(error=error.message))
+        return await self._finish(self._leaves(result))
+
+    async def _end(self, row: EffectRow, verdict: Verdict, *, attempt: int | None = None) -> set[str]:
+        number = attempt or row.attempt
+        sent_at = row.sent_at or self.started_at
+        if isinstance(verdict, Doubt):
+            return await self._doubt(verdict, number, sent_at)
+        ending = self._leaves(verdict.result) if isinstance(verdict, Done) else Ending()
+
+        def settle(tx: Tx, guard: Guard) -> Ending:
+            records = [self._write_answer(tx, guard, verdict, number, sent_at)]
+            failpoint("effect:before-finish")
+            return replace(ending, error=verdict.error, records=records)
+
+        woken = await self._finish(settle)
+        failpoint("effect:after-finish")
+        return woken
+
+    def _write_answer(self, tx: Tx, guard: Guard, verdict: Done | Not, attempt: int, sent_at: int) -> Record:
+        done = isinstance(verdict, Done)
+        tx.run(_SET_STATE, effect=self.id, new_state="done" if done else "failed", new_detail=verdict.error)
+        return EffectAnswered(
+            **self.execution.stamp(guard),
+            effect=self.id,
+            name=self.effect.name,
+            step=self.ready.step,
+            host=self.execution.host,
+            attempt=attempt,
+            sent_at=sent_at,
+            outcome="done" if isinstance(verdict, Done) else verdict.outcome,
+            status=verdict.status,
+            error=verdict.error,
+        )
+
+    async def _finish(self, ending: Ending | Callable[[Tx, Guard], Ending]) -> set[str]:
+        return await self.execution.finish(
+            self.ready, ending, attempt=self.attempt, started_at=self.started_at, durable=True
+        )
+
+    def _leaves(self, result: Message | None) -> Ending:
+        if result is None:
+            return Ending()
+        sent = written(message_id(self.ready.step, OUTPUT), result)
+        out = outflow(
+            self.execution.graph,
+            self.execution.run.id,
+            self.effect.name,
+            "",
+            step=self.ready.step,
+            slot=OUTPUT,
+            scope=self.ready.scope,
+            sent=sent,
+            now=self.execution.worker.store.clock.now(),
+        )
+        return Ending(produced=(sent,), out=out)
+
+    async def _doubt(self, verdict: Doubt, attempt: int, sent_at: int) -> set[str]:
+        def work(tx: Tx, guard: Guard) -> None:
+            tx.run(_SET_STATE, effect=self.id, new_state="in-doubt", new_detail=verdict.error)
+            append(
+                tx,
+                EffectInDoubt(
+                    **self.execution.stamp(guard),
+                    effect=self.id,
+                    name=self.effect.name,
+                    step=self.ready.step,
+                    host=self.execution.host,
+                    attempt=attempt,
+                    sent_at=sent_at,
+                    error=verdict.error,
+                ),
+            )
+
+        await self.execution.write(work, durable=True)
+        self.execution.view.in_doubt[self.ready.step] = self.id
+        self.execution.worker.progress(
+            Progress(self.execution.run.id, self.effect.name, "in-doubt", detail=verdict.error)
+        )
+        return set()
+
+    async def _in_one_transaction(self) -> set[str]:
+        """A transactional effect: gate, function, result and record are one transaction of this database."""
+        worker = self.execution.worker
+        refused: Refused | None = None
+
+        def settle(tx: Tx, guard: Guard) -> Ending:
+            nonlocal refused
+            now = worker.store.clock.now()
+            passed = let_pass(tx, worker.key, self.id, approval=self.approval, now=now, host=worker.host)
+            if isinstance(passed, Refused):
+                refused = passed
+                raise NotHappened(passed.reason)
+            result = self.effect.fn(tx, self.message)
+            if not isinstance(result, self.effect.outputs):
+                raise TypeError(f"{self.effect.name} returned {type(result).__name__}")
+            done = Done(result=result)
+            return replace(self._leaves(result), records=[self._write_answer(tx, guard, done, passed.attempt, now)])
+
+        try:
+            return await self._finish(settle)
+        except (LeaseLost, StoreError):
+            raise
+        except Exception as error:  # the transaction was rolled back: it certainly did not happen
+            if refused is not None:
+                await self._record_refusal(refused.reason)  # the first record of it was rolled back
+                return await self._held(refused)
+            return await self._end_unsent(describe(error, None))
+
+    async def _record_refusal(self, reason: str) -> None:
+        def work(tx: Tx, guard: Guard) -> None:
+            row = get_effect(tx, self.id)
+            assert row is not None, self.id
+            now = self.execution.worker.store.clock.now()
+            refuse(tx, row, reason, responsible=guard.responsible, now=now, host=self.execution.host)
+
+        await self.execution.write(work)
+
+    async def _end_unsent(self, error: str) -> set[str]:
+        def settle(tx: Tx, guard: Guard) -> Ending:
+            verdict = Not(error=error, outcome="not-sent")
+            return Ending(error=error, records=[self._write_answer(tx, guard, verdict, 0, self.started_at)])
+
+        return await self._finish(settle)

@@ -1,0 +1,398 @@
+"""A service: an app connected to a store, with its worker-side dependencies.
+
+Every verb is async, with an `a` before its name, as in LangGraph; the blocking verb beside it runs the same on the service's
+own event loop, so it works in a script and in a notebook.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import secrets
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar
+
+from answerable.agents.messages import Message
+from answerable.agents.nodes import Receiver
+from answerable.approvals.decisions import Answer, Decision, decide
+from answerable.approvals.exemptions import accept_exemption
+from answerable.approvals.keys import open_key
+from answerable.approvals.node import AS_PROPOSED, Approval
+from answerable.approvals.requests import all_requests, get_request, open_requests
+from answerable.errors import UnknownId
+from answerable.orchestrator import interventions
+from answerable.orchestrator.compilation import CompiledGraph
+from answerable.orchestrator.editing import edit_request
+from answerable.orchestrator.execution import Worker
+from answerable.orchestrator.http import check_origin
+from answerable.orchestrator.portal import Portal
+from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.reports import OpenRequest, Run, request_report, run_report
+from answerable.orchestrator.runs import all_runs, get_run
+from answerable.orchestrator.runtime import Runtime
+from answerable.orchestrator.starting import start_run
+from answerable.tracing import freezes, people
+from answerable.tracing.clock import Clock
+from answerable.tracing.failpoints import failpoint
+from answerable.tracing.flow import Flow
+from answerable.tracing.freezes import Freeze
+from answerable.tracing.people import PersonRow
+from answerable.tracing.store import Store, Tx, open_store
+
+if TYPE_CHECKING:
+    from answerable.orchestrator.app import App
+
+In = TypeVar("In", bound=Message)
+Out = TypeVar("Out", bound=Message)
+T = TypeVar("T")
+P = ParamSpec("P")
+
+ASSERTED = "asserted-local"  # who decides is what the local user says
+
+
+class HasPortal(Protocol):
+    """What has blocking verbs."""
+
+    portal: Portal
+
+
+def blocking(
+    verb: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Any, P], T]:
+    """The blocking form of an async verb: the same, on the service's own event loop."""
+
+    @wraps(verb)
+    def call(self: HasPortal, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.portal.call(verb, self, *args, **kwargs)
+
+    return call
+
+
+class Service(Generic[In, Out]):
+    """An app on a store; made by `App.connect`, used as a context manager, blocking or async."""
+
+    def __init__(
+        self,
+        app: App[In, Out],
+        url: str,
+        *,
+        origins: Mapping[Receiver, str],
+        deps: Callable[[], Any] | None,
+        clock: Clock | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.app = app
+        self.url = url
+        self._origins = {receiver.name: check_origin(receiver.name, origin) for receiver, origin in origins.items()}
+        self._deps = deps
+        self._clock = clock
+        self._watchers: list[Callable[[Progress], None]] = [progress] if progress else []
+        self.portal = Portal()
+        self._runtime: Runtime | None = None
+        self._store: Store | None = None
+        self._flow: Flow | None = None
+        self._flowing: asyncio.Task[None] | None = None
+        self.people = People(self)
+
+    # -- opening and closing ------------------------------------------------------------------------------------------
+
+    async def aopen(self) -> None:
+        """Connect: open the store, its key and its system. Raises: StoreError."""
+        store = open_store(self.url, clock=self._clock)
+        try:
+            graph, name = self.app.graph, f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"
+            self._flow = Flow(store)
+            worker = Worker(
+                graph=graph,
+                store=store,
+                key=await open_key(store),
+                name=name,
+                host=platform.node(),
+                deps=self._deps() if self._deps else None,
+                origins=self._origins,
+                types=self.app.message_types,
+                progress=self._tell,
+                committed=self._flow.nudge,
+            )
+            version, now = self.app.version, store.clock.now()
+            await store.write(
+                lambda tx: people.register_system(
+                    tx, graph.system, responsible=graph.responsible, version=version, at=now
+                ),
+                durable=True,
+            )
+        except BaseException:
+            store.close()
+            raise
+        self._store, self._runtime = store, Runtime(worker, self.app.version)
+        self._flowing = asyncio.create_task(self._flow.run())
+
+    async def aclose(self) -> None:
+        """Hand over what is left to hand over, and close. Nothing is lost by not doing so."""
+        if self._flow is not None and self._flowing is not None:
+            await self._flow.drain(timeout_seconds=5.0)
+            self._flowing.cancel()
+            await asyncio.gather(self._flowing, return_exceptions=True)
+        if self._runtime is not None:
+            await self._runtime.close()
+        if self._store is not None:
+            self._store.close()
+        self._store = self._runtime = self._flow = self._flowing = None
+
+    async def __aenter__(self) -> Self:
+        await self.aopen()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __enter__(self) -> Self:
+        self.portal.start()
+        try:
+            self.portal.call(self.aopen)
+        except BaseException:
+            self.portal.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.portal.call(self.aclose)
+        finally:
+            self.portal.stop()
+
+    @property
+    def store(self) -> Store:
+        """The open store."""
+        return self.runtime.worker.store
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the app here."""
+        if self._runtime is None:
+            raise RuntimeError("the service is not open: use `with app.connect(…) as service:`")
+        return self._runtime
+
+    @property
+    def flow(self) -> Flow:
+        """What follows the ledger: sequencing, spans, their delivery."""
+        if self._flow is None:
+            raise RuntimeError("the service is not open: use `with app.connect(…) as service:`")
+        return self._flow
+
+    @property
+    def langgraph(self) -> CompiledGraph:
+        """The compiled graph, for LangGraph's own drawing and streaming. A run's id is its thread id."""
+        return self.runtime.langgraph
+
+    def watch(self, watcher: Callable[[Progress], None]) -> None:
+        """Have `watcher` told, on the service's loop, what happens in runs here."""
+        self._watchers.append(watcher)
+
+    # -- runs ---------------------------------------------------------------------------------------------------------
+
+    async def arun(self, run_input: In, *, by: str, run_id: str | None = None) -> Run[Out]:
+        """Begin a run for the person or process `by`, and return when it is done, or waits for a person.
+
+        Raises: InvalidMessage, StoreError; RunBusy if a run of that id is being worked on elsewhere.
+        """
+        run = await start_run(self.runtime.worker, self.app.version, run_input, by=by, run_id=run_id)
+        return await self.aresume(run)
+
+    async def aresume(self, run: str) -> Run[Out]:
+        """Go on with a run as far as it goes. Raises: RunBusy, VersionGone, UnknownId, StoreError."""
+        await self.runtime.advance(run)
+        return await self.aget(run)
+
+    async def aget(self, run: str) -> Run[Out]:
+        """A run as it stands. Raises: UnknownId."""
+        return await self.store.read(lambda tx: run_report(tx, get_run(tx, run), self.runtime.worker))
+
+    async def aruns(self) -> list[Run[Out]]:
+        """All runs of this system, oldest first."""
+        system, worker = self.app.graph.system, self.runtime.worker
+        return await self.store.read(
+            lambda tx: [run_report(tx, row, worker) for row in all_runs(tx) if row.system == system]
+        )
+
+    async def acancel(self, run: str, *, by: str, reason: str) -> None:
+        """End a run: nothing of it is begun or sent any more. Raises: UnknownId, InvalidInput if it is over."""
+        await self._write(lambda tx, now: interventions.cancel(tx, run, by=by, reason=reason, at=now))
+
+    async def aretry(self, run: str, step: str, *, by: str, reason: str) -> Run[Out]:
+        """Have a recorded step run anew, with everything that followed from it, and go on.
+
+        Raises: UnknownId, InvalidInput if something that followed was sent already.
+        """
+        await self._write(lambda tx, now: interventions.retry(tx, run, step, by=by, reason=reason, at=now))
+        return await self.aresume(run)
+
+    async def amigrate(self, run: str, *, by: str, reason: str) -> None:
+        """Move a run to this version of the app, by a named decision. Raises: UnknownId, InvalidInput."""
+        graph, version = self.app.graph, self.app.version
+        await self._write(
+            lambda tx, now: interventions.migrate(tx, graph, run, version=version, by=by, reason=reason, at=now)
+        )
+
+    async def asettle(
+        self,
+        effect: str,
+        *,
+        outcome: Literal["done", "failed", "again"],
+        by: str,
+        reason: str,
+        result: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Say what became of a call in doubt: "done" (with what it answered), "failed", or "again".
+
+        Raises: UnknownId, InvalidInput, InvalidMessage.
+        """
+        graph = self.app.graph
+        await self._write(
+            lambda tx, now: interventions.settle(
+                tx, graph, effect, outcome=outcome, by=by, reason=reason, result=result, at=now
+            )
+        )
+
+    # -- decisions ----------------------------------------------------------------------------------------------------
+
+    async def arequests(self, *, open_only: bool = True) -> list[OpenRequest]:
+        """Requests, the soonest deadline first; or all, oldest first."""
+        read = open_requests if open_only else all_requests
+        return await self.store.read(lambda tx: [request_report(tx, row) for row in read(tx)])
+
+    async def arequest(self, request: str) -> OpenRequest:
+        """One request. Raises: UnknownId."""
+        return await self.store.read(lambda tx: request_report(tx, get_request(tx, request)))
+
+    async def aapprove(self, request: str, *, option: str = AS_PROPOSED, by: str, reason: str = "") -> Decision:
+        """Choose an option. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
+        return await self._decide(request, Answer(outcome="approved", option=option, reason=reason), by=by)
+
+    async def areject(self, request: str, *, by: str, reason: str) -> Decision:
+        """Say no. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
+        return await self._decide(request, Answer(outcome="rejected", reason=reason), by=by)
+
+    async def arespond(self, request: str, text: str, *, by: str) -> Decision:
+        """Answer with a text, which leaves by `approval.response`.
+
+        Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput (also where no edge takes it), UnknownId.
+        """
+        row = await self.store.read(lambda tx: get_request(tx, request))
+        interventions.check_response(self.app.graph, row.approval)
+        return await self._decide(request, Answer(outcome="answered", reason=text), by=by)
+
+    async def aedit(
+        self, request: str, message: Message | Mapping[str, Any], *, by: str, reason: str = ""
+    ) -> OpenRequest:
+        """Propose another message instead: a new request, for somebody else to decide.
+
+        Raises: InvalidMessage, NotEligible, AlreadyDecided, NotOpen, UnknownId.
+        """
+        made = await edit_request(self.runtime, request, message, by=by, reason=reason, assurance=ASSERTED)
+        return await self.arequest(made)
+
+    async def _decide(self, request: str, answer: Answer, *, by: str) -> Decision:
+        key = self.runtime.worker.key
+
+        def work(tx: Tx, now: int) -> Decision:
+            decided = decide(tx, key, request, answer, by=by, assurance=ASSERTED, at=now)
+            failpoint("decision:before-commit")
+            return decided
+
+        decision = await self._write(work)
+        failpoint("decision:after-commit")
+        return decision
+
+    async def aaccept_exemption(self, approval: str, *, by: str) -> None:
+        """The RI lets the exemption of an approval, in its present version, be used. Raises: NotEligible, UnknownId."""
+        node, key, system = self.app.graph.nodes.get(approval), self.runtime.worker.key, self.app.graph.system
+        if not isinstance(node, Approval):
+            raise UnknownId(f"{system!r} has no approval {approval!r}")
+        await self._write(lambda tx, now: accept_exemption(tx, key, system, node, by=by, at=now))
+
+    # -- stops and handovers ------------------------------------------------------------------------------------------
+
+    async def afreeze(self, target: str = freezes.WHOLE_SYSTEM, *, by: str, reason: str) -> Freeze:
+        """Stop new steps and sends of "system", "agent:NAME", "edge:ID" or "effect:NAME". Raises: InvalidInput, UnknownId."""
+        interventions.check_target(self.app.graph, target)
+        system = self.app.graph.system
+        return await self._write(lambda tx, now: freezes.freeze(tx, system, target, by=by, reason=reason, at=now))
+
+    async def afreeze_state(self, freeze: str) -> Freeze:
+        """A freeze as it stands: committed, quiesced or lifted, and the calls that it still waits for."""
+        return await self._write(lambda tx, now: freezes.freeze_state(tx, freeze, at=now))
+
+    async def afreezes(self) -> list[Freeze]:
+        """The freezes that were not lifted."""
+        system = self.app.graph.system
+        return await self._write(lambda tx, now: freezes.standing_freezes(tx, system, at=now))
+
+    async def athaw(self, freeze: str, *, by: str, reason: str) -> None:
+        """Lift a freeze. Runs go on when they are resumed. Raises: UnknownId, InvalidInput."""
+        await self._write(lambda tx, now: freezes.thaw(tx, freeze, by=by, reason=reason, at=now))
+
+    async def ahandover(self, *, to: str, by: str, reason: str) -> None:
+        """The RI offers the system; nothing is sent until the successor accepts. Raises: NotEligible, UnknownId."""
+        system = self.app.graph.system
+        await self._write(lambda tx, now: people.offer_handover(tx, system, to=to, by=by, reason=reason, at=now))
+
+    async def aaccept_handover(self, *, by: str) -> None:
+        """The successor answers for the system from here on. Raises: NotEligible, UnknownId."""
+        system = self.app.graph.system
+        await self._write(lambda tx, now: people.accept_handover(tx, system, by=by, at=now))
+
+    async def _write(self, work: Callable[[Tx, int], T]) -> T:
+        """A durable transaction of a named person."""
+        clock = self.store.clock
+        result = await self.store.write(lambda tx: work(tx, clock.now()), durable=True)
+        self.flow.nudge()
+        return result
+
+    def _tell(self, progress: Progress) -> None:
+        for watcher in self._watchers:
+            watcher(progress)
+
+    # -- the same, blocking -------------------------------------------------------------------------------------------
+
+    run, resume, get, runs = blocking(arun), blocking(aresume), blocking(aget), blocking(aruns)
+    cancel, retry, migrate, settle = blocking(acancel), blocking(aretry), blocking(amigrate), blocking(asettle)
+    requests, request = blocking(arequests), blocking(arequest)
+    approve, reject = blocking(aapprove), blocking(areject)
+    respond, edit = blocking(arespond), blocking(aedit)
+    accept_exemption = blocking(aaccept_exemption)
+    freeze, thaw = blocking(afreeze), blocking(athaw)
+    freezes, freeze_state = blocking(afreezes), blocking(afreeze_state)
+    handover, accept_handover = blocking(ahandover), blocking(aaccept_handover)
+
+
+class People:
+    """The registry of people, as a service's user reaches it."""
+
+    def __init__(self, service: Service[Any, Any]) -> None:
+        self._service = service
+        self.portal = service.portal
+
+    async def aadd(
+        self, handle: str, *, name: str = "", contact: str = "", roles: Iterable[str] = (), teams: Iterable[str] = ()
+    ) -> PersonRow:
+        """Register a person, or give a registered one other roles and teams. Raises: InvalidInput."""
+        fields = {"name": name, "contact": contact, "roles": tuple(roles), "teams": tuple(teams)}
+        store = self._service.store
+        return await store.write(
+            lambda tx: people.add_person(tx, handle, at=store.clock.now(), **fields),  # type: ignore[arg-type]  # as above
+            durable=True,
+        )
+
+    async def aall(self) -> list[PersonRow]:
+        """Everybody, by handle."""
+        return await self._service.store.read(people.all_people)
+
+    add, all = blocking(aadd), blocking(aall)

@@ -1,0 +1,58 @@
+"""Starting a run: its input becomes a message that leaves START."""
+
+from __future__ import annotations
+
+from answerable.agents.messages import Message
+from answerable.errors import InvalidInput, InvalidMessage
+from answerable.orchestrator import journal
+from answerable.orchestrator.crossing import message_id, outflow, written
+from answerable.orchestrator.execution import Execution, Worker
+from answerable.orchestrator.graph import START_NAME
+from answerable.orchestrator.journal import Guard
+from answerable.orchestrator.runs import find_run, get_run, insert_run
+from answerable.orchestrator.view import RunView
+from answerable.tracing import ids
+from answerable.tracing.failpoints import failpoint
+from answerable.tracing.ledger import append_all
+from answerable.tracing.people import authority, ensure_person
+from answerable.tracing.records import RunStarted
+from answerable.tracing.store import Tx
+
+
+async def start_run(worker: Worker, version: str, run_input: Message, *, by: str, run_id: str | None) -> str:
+    """Write a new run and what leaves START; its id. A run of that id that began with the same input is left as it is.
+
+    Raises: InvalidMessage if the input is of another type; InvalidInput if the id is taken by another run; StoreError.
+    """
+    graph = worker.graph
+    if not isinstance(run_input, graph.input_type):
+        raise InvalidMessage(
+            f"a run of {graph.system!r} begins with {graph.input_type.__name__}, not {type(run_input).__name__}"
+        )
+    run = run_id or ids.fresh(ids.RUN)
+    now = worker.store.clock.now()
+    sent = written(message_id(run, "input"), run_input)
+    type(run_input).from_bytes(sent.payload)  # made without validation? what the bytes say must be of this type
+    out = outflow(graph, run, START_NAME, "", step="", slot=f"{run}.input", scope=(), sent=sent, now=now)
+
+    def work(tx: Tx) -> None:
+        known = find_run(tx, run)
+        if known is not None:
+            if known.system == graph.system and journal.read_payload(tx, known.input) == sent.payload:
+                return
+            raise InvalidInput(f"there is a run {run} already, and it began with something else")
+        person = ensure_person(tx, by, at=now)
+        insert_run(tx, id=run, system=graph.system, version=version, started_by=person.id, input=sent.id, at=now)
+        journal.write_messages(tx, run, [sent])
+        journal.write_outflow(tx, run, out)
+        guard = Guard(authority(tx, graph.system).responsible, frozenset(), "running")
+        execution = Execution(worker=worker, run=get_run(tx, run), fence=0, starter=by, view=RunView(graph, run))
+        stamp = execution.stamp(guard, person.id)
+        started = RunStarted(**stamp, version=version, started_by=person.id, message=sent.ref)
+        append_all(tx, (started, *(execution.crossed(*left, stamp, run_input) for left in out.crossings)))
+        failpoint("run:before-commit")
+
+    await worker.store.write(work)
+    failpoint("run:after-commit")
+    worker.committed()
+    return run

@@ -1,0 +1,153 @@
+"""Steps of agents: call the user's function, record what came of it.
+
+1. A step is tried as often as its agent's `retry` says. Each attempt is recorded when it begins, so one that dies with its
+   process is known; dying with the process does not use up a try.
+2. What the function raises, returning the wrong type and running too long are failures of the step: recorded, never raised.
+3. While the function runs, the span that the step will have is current, and undeclared connections are noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from answerable.agents.context import Step
+from answerable.agents.nodes import Agent
+from answerable.errors import AnswerableError
+from answerable.orchestrator.crossing import Outflow, Written, message_id, outflow, written
+from answerable.orchestrator.egress import Egress, watch_egress
+from answerable.orchestrator.execution import Ending, Execution
+from answerable.orchestrator.journal import Guard
+from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.view import Ready
+from answerable.tracing.context import step_context
+from answerable.tracing.records import UndeclaredEgress
+from answerable.tracing.store import Tx
+
+OUTPUT = "out"
+
+
+async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) -> set[str]:
+    """Run one step of an agent; the nodes that have something to do now.
+
+    Raises: LeaseLost, StoreError: the framework's own reasons to stop.
+    """
+    arguments = await execution.arguments(ready)
+    tries = 0
+    while True:
+        attempt = await execution.begin(ready)
+        if attempt == 0:
+            return set()
+        tries += 1
+        clock = execution.worker.store.clock
+        started_at = clock.now()
+        egress: list[Egress] = []
+        try:
+            with step_context(execution.run.id, ready.step, attempt), watch_egress(egress):
+                returned = await _call(execution, agent, ready, attempt, arguments)
+            out, produced = _leaves(execution, agent, ready, returned, now=clock.now())
+        except asyncio.CancelledError:
+            raise
+        except (Exception, SystemExit) as error:
+            if tries < agent.options.retry.attempts:
+                await asyncio.sleep(agent.options.retry.pause_after(tries))
+                continue
+            ending = Ending(error=describe(error, agent.options.timeout))
+        else:
+            ending = Ending(produced=produced, out=out)
+        return await execution.finish(
+            ready, _with_egress(execution, ready, ending, egress), attempt=attempt, started_at=started_at
+        )
+
+
+async def _call(execution: Execution, agent: Agent[Any, Any], ready: Ready, attempt: int, given: dict[str, Any]) -> Any:
+    positional: list[Any] = []
+    if agent.context:
+        worker, run = execution.worker, execution.run
+        emit = functools.partial(_emit, worker.progress, run.id, ready.node)
+        positional.append(
+            Step(
+                deps=worker.deps,
+                system=run.system,
+                run=run.id,
+                node=ready.node,
+                step=ready.step,
+                attempt=attempt,
+                started_by=execution.starter,
+                _emit=emit,
+            )
+        )
+    return await call_user(agent.fn, *positional, timeout=agent.options.timeout, **given)
+
+
+async def call_user(fn: Callable[..., Any], /, *args: Any, timeout: float | None, **kwargs: Any) -> Any:
+    """Call a user's function, async or plain (that in a thread, as in Starlette), for at most `timeout` seconds.
+
+    A plain function that is too slow is given up, not stopped: its thread ends when it returns.
+    """
+    if inspect.iscoroutinefunction(fn):
+        if timeout is None:
+            return await fn(*args, **kwargs)
+        async with asyncio.timeout(timeout):
+            return await fn(*args, **kwargs)
+    call = functools.partial(contextvars.copy_context().run, fn, *args, **kwargs)
+    return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(None, call), timeout)
+
+
+def _leaves(
+    execution: Execution, agent: Agent[Any, Any], ready: Ready, returned: Any, *, now: int
+) -> tuple[Outflow, Sequence[Written]]:
+    if returned is None and agent.optional:
+        return Outflow(), ()
+    if not isinstance(returned, agent.outputs):
+        declared = " | ".join(kind.__name__ for kind in agent.outputs)
+        raise TypeError(f"{agent.name} returned {type(returned).__name__}, and declares {declared}")
+    sent = written(message_id(ready.step, OUTPUT), returned)
+    # `model_construct` and `model_copy` skip validation; what the bytes say must be a message of this type.
+    type(returned).from_bytes(sent.payload)
+    out = outflow(
+        execution.graph,
+        execution.run.id,
+        agent.name,
+        "",
+        step=ready.step,
+        slot=OUTPUT,
+        scope=ready.scope,
+        sent=sent,
+        now=now,
+    )
+    return out, (sent,)
+
+
+def describe(error: BaseException, timeout: float | None) -> str:
+    """One line about a failure, for records: the type and the first line of the text."""
+    if isinstance(error, TimeoutError) and timeout is not None and not str(error):
+        return f"it ran longer than its limit of {timeout:g} s"
+    text = error.message if isinstance(error, AnswerableError) else str(error)
+    first = text.strip().splitlines()[0] if text.strip() else ""
+    return f"{type(error).__name__}: {first}"[:500] if first else type(error).__name__
+
+
+def _with_egress(
+    execution: Execution, ready: Ready, ending: Ending, egress: Sequence[Egress]
+) -> Ending | Callable[[Tx, Guard], Ending]:
+    if not egress:
+        return ending
+
+    def settle(_tx: Tx, guard: Guard) -> Ending:
+        stamp = execution.stamp(guard)
+        alarms = [
+            UndeclaredEgress(**stamp, step=ready.step, node=ready.node, event=seen.event, to=seen.to) for seen in egress
+        ]
+        return replace(ending, records=alarms)
+
+    return settle
+
+
+def _emit(progress: Callable[[Progress], None], run: str, node: str, value: Any) -> None:
+    progress(Progress(run, node, "emitted", value=value))

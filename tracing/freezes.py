@@ -1,0 +1,186 @@
+"""Freezes, as the gate reads them, and how they are written.
+
+1. A freeze is committed when its transaction is: from then on no step of its target begins and nothing of it is sent.
+2. Every step and every send reads the frozen targets in its own transaction, under a lock that a freeze takes for writing,
+   so that a freeze and a send cannot pass each other.
+3. A freeze is quiesced when each call that was in flight as it was committed is known to have ended: it was answered, or
+   settled by a person. One in doubt is not known to have ended.
+4. Only a person lifts it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import bindparam, select, update
+
+from answerable.errors import InvalidInput, UnknownId
+from answerable.tracing import ids
+from answerable.tracing.ledger import append
+from answerable.tracing.people import authority, get_person
+from answerable.tracing.records import FreezeQuiesced, Froze, Thawed
+from answerable.tracing.statements import Statement, inserting
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import effects, freezes, systems
+
+WHOLE_SYSTEM: Final = "system"
+KINDS: Final = ("agent", "edge", "effect")
+
+_FROZEN = Statement(select(systems.c.frozen).where(systems.c.name == bindparam("system")).with_for_update())
+_SET_FROZEN = Statement(update(systems).where(systems.c.name == bindparam("system")).values(frozen=bindparam("frozen")))
+_INSERT = inserting(freezes)
+_COLUMNS = (
+    freezes.c.id,
+    freezes.c.system,
+    freezes.c.target,
+    freezes.c.by,
+    freezes.c.reason,
+    freezes.c.state,
+    freezes.c.at,
+    freezes.c.in_flight,
+)
+_GET = Statement(select(*_COLUMNS).where(freezes.c.id == bindparam("freeze")))
+_STANDING = Statement(
+    select(*_COLUMNS).where(freezes.c.system == bindparam("system"), freezes.c.state != "lifted").order_by(freezes.c.at)
+)
+_SET_STATE = Statement(update(freezes).where(freezes.c.id == bindparam("freeze")).values(state=bindparam("new_state")))
+_IN_FLIGHT = Statement(
+    select(effects.c.id, effects.c.name, effects.c.attempt)
+    .where(effects.c.system == bindparam("system"), effects.c.state == "sent")
+    .order_by(effects.c.id)
+)
+_EFFECT_STATE = Statement(select(effects.c.state, effects.c.attempt).where(effects.c.id == bindparam("effect")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freeze:
+    """A freeze. `state` is committed, quiesced or lifted; `in_flight` lists the calls (effect ids) it still waits for."""
+
+    id: str
+    system: str
+    target: str
+    by: str  # person id
+    reason: str
+    state: str
+    at: int
+    in_flight: tuple[str, ...]
+
+
+def freeze(tx: Tx, system: str, target: str, *, by: str, reason: str, at: int) -> Freeze:
+    """Freeze `target` ("system", "agent:NAME", "edge:ID", "effect:NAME"); `by` is a handle.
+
+    Raises: InvalidInput for another target; UnknownId for an unknown system or person.
+    """
+    kind, _, name = target.partition(":")
+    if not (target == WHOLE_SYSTEM or (kind in KINDS and name)):
+        raise InvalidInput(f"{target!r} cannot be frozen", hint="system, agent:NAME, edge:ID or effect:NAME")
+    responsible = authority(tx, system).responsible
+    person = get_person(tx, by)
+    row = tx.one(_FROZEN, system=system)
+    assert row is not None, system
+    tx.run(_SET_FROZEN, system=system, frozen=json.dumps(sorted({*json.loads(row[0]), target})))
+    flying = [
+        (effect, attempt)
+        for effect, effect_name, attempt in tx.all(_IN_FLIGHT, system=system)
+        if kind != "effect" or effect_name == name
+    ]
+    made = Freeze(
+        id=ids.fresh(ids.FREEZE),
+        system=system,
+        target=target,
+        by=person.id,
+        reason=reason,
+        state="committed",
+        at=at,
+        in_flight=tuple(effect for effect, _ in flying),
+    )
+    tx.run(
+        _INSERT,
+        id=made.id,
+        system=system,
+        target=target,
+        by=person.id,
+        reason=reason,
+        state="committed",
+        at=at,
+        in_flight=json.dumps(flying),
+    )
+    append(
+        tx,
+        Froze(
+            at=at,
+            system=system,
+            responsible=responsible,
+            chain=(person.id, responsible),
+            freeze=made.id,
+            target=target,
+            by=person.id,
+            reason=reason,
+            in_flight=made.in_flight,
+        ),
+    )
+    return made
+
+
+def freeze_state(tx: Tx, id: str, *, at: int) -> Freeze:
+    """The freeze as it stands; one that has nothing left in flight becomes quiesced here.
+
+    Raises: UnknownId.
+    """
+    row = tx.one(_GET, freeze=id)
+    if row is None:
+        raise UnknownId(f"there is no freeze {id}", hint="`answerable freezes` lists them")
+    _, system, target, by, reason, state, made_at, flying = row
+    still = tuple(effect for effect, attempt in json.loads(flying) if _still_flies(tx, effect, attempt))
+    if state == "committed" and not still:
+        state = "quiesced"
+        tx.run(_SET_STATE, freeze=id, new_state=state)
+        responsible = authority(tx, system).responsible
+        append(tx, FreezeQuiesced(at=at, system=system, responsible=responsible, chain=(responsible,), freeze=id))
+    return Freeze(id=id, system=system, target=target, by=by, reason=reason, state=state, at=made_at, in_flight=still)
+
+
+def standing_freezes(tx: Tx, system: str, *, at: int) -> list[Freeze]:
+    """All freezes of a system that were not lifted, oldest first."""
+    return [freeze_state(tx, row[0], at=at) for row in tx.all(_STANDING, system=system)]
+
+
+def thaw(tx: Tx, id: str, *, by: str, reason: str, at: int) -> None:
+    """Lift a freeze. A target that another freeze holds stays frozen.
+
+    Raises: UnknownId for an unknown freeze or person; InvalidInput if it was lifted already.
+    """
+    standing = freeze_state(tx, id, at=at)
+    person = get_person(tx, by)
+    if standing.state == "lifted":
+        raise InvalidInput(f"{id} was lifted already")
+    tx.one(_FROZEN, system=standing.system)  # the lock
+    tx.run(_SET_STATE, freeze=id, new_state="lifted")
+    left = sorted({row[2] for row in tx.all(_STANDING, system=standing.system)})
+    tx.run(_SET_FROZEN, system=standing.system, frozen=json.dumps(left))
+    responsible = authority(tx, standing.system).responsible
+    append(
+        tx,
+        Thawed(
+            at=at,
+            system=standing.system,
+            responsible=responsible,
+            chain=(person.id, responsible),
+            freeze=id,
+            by=person.id,
+            reason=reason,
+        ),
+    )
+
+
+def frozen_targets(tx: Tx, system: str) -> frozenset[str]:
+    """What is frozen in a system."""
+    row = tx.one(_FROZEN, system=system)
+    return frozenset(json.loads(row[0])) if row else frozenset()
+
+
+def _still_flies(tx: Tx, effect: str, attempt: int) -> bool:
+    row = tx.one(_EFFECT_STATE, effect=effect)
+    return row is not None and row[1] == attempt and row[0] in ("sent", "in-doubt")
