@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
@@ -34,21 +35,23 @@ class Entry:
 
 def append(tx: Tx, record: Record) -> None:
     """Append one record."""
-    body = record.__pydantic_serializer__.to_json(record, exclude_defaults=False)
-    tx.run(
-        _APPEND,
-        run=record.run,
-        kind=record.kind,  # type: ignore[attr-defined]  # every concrete record has one
-        at=record.at,
-        body=body,
-        leaf=leaf_hash(body),
-    )
+    tx.run(_APPEND, **_row(record))
 
 
 def append_all(tx: Tx, many: Iterable[Record]) -> None:
-    """Append records, in order."""
-    for record in many:
-        append(tx, record)
+    """Append records, in order; on PostgreSQL in one round trip."""
+    tx.many(_APPEND, [_row(record) for record in many])
+
+
+def _row(record: Record) -> dict[str, Any]:
+    body = record.__pydantic_serializer__.to_json(record, exclude_defaults=False)
+    return {
+        "run": record.run,
+        "kind": record.kind,  # type: ignore[attr-defined]  # every concrete record has one
+        "at": record.at,
+        "body": body,
+        "leaf": leaf_hash(body),
+    }
 
 
 def records_of(tx: Tx, run: str) -> list[Entry]:
