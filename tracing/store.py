@@ -2,7 +2,8 @@
 
 1. A transaction is a plain function of a `Tx`. It does no I/O of its own and never awaits; it may be called again if
    the database asked for a retry, so it has no effect but on the database.
-2. It happens whole or not at all. If it raises, nothing was written.
+2. It happens whole or not at all. If it raises, nothing was written. One that has begun runs to its end, even if its
+   caller is cancelled meanwhile.
 3. On SQLite it runs on the caller's thread: handing it to another thread costs more than running it. On PostgreSQL it
    runs in a worker thread. A connection serves one transaction at a time and goes back to the others.
 4. `durable=True` survives power loss (decisions, grants, freezes, each state of an effect); otherwise a crash of the
