@@ -139,6 +139,7 @@ class StepStarted(Record):
     step: str
     node: str
     attempt: int
+    parent: str = ""  # the step whose message completed its inputs; "" for the run itself
     host: str
 
 

@@ -1,0 +1,95 @@
+"""Where spans are sent, from OpenTelemetry's standard environment variables.
+
+1. Without an endpoint nothing is exported. The standard's default, localhost, is not assumed: most people have no
+   collector there, and would be told of failures that they did not ask for.
+2. `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER=none` and `OTEL_TRACES_SAMPLER` thin what is exported, never the ledger.
+3. Headers, certificates, compression and time limits are read by the official exporters themselves.
+
+Source: opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables and …/protocol/exporter
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from answerable.errors import InvalidInput
+from answerable.tracing.ids import trace_id
+
+Protocol = Literal["http/protobuf", "grpc"]
+
+_log = logging.getLogger(__name__)
+
+_LOW_64_BITS = (1 << 64) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """How spans leave. `endpoint` is a full URL, or "" for nowhere; `ratio` is the part of runs that is exported."""
+
+    endpoint: str = ""
+    protocol: Protocol = "http/protobuf"
+    ratio: float = 1.0
+    timeout_seconds: float = 10.0
+    most_spans: int = 512  # of one request
+    first_wait_seconds: float = 0.5  # after a failure; twice as long after each further one
+    longest_wait_seconds: float = 60.0
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> ExportSettings:
+        """What the environment says. Raises: InvalidInput for a protocol, ratio or time limit that is none."""
+        said = os.environ if environ is None else environ
+        if said.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or said.get("OTEL_TRACES_EXPORTER") == "none":
+            return cls()
+        protocol = _of_traces(said, "PROTOCOL") or "http/protobuf"
+        if protocol not in ("http/protobuf", "grpc"):
+            raise InvalidInput(
+                f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}", hint="http/protobuf (the default) or grpc"
+            )
+        return cls(
+            endpoint=_endpoint(said, protocol),
+            protocol="grpc" if protocol == "grpc" else "http/protobuf",
+            ratio=_ratio(said),
+            timeout_seconds=_number(_of_traces(said, "TIMEOUT") or "10", "OTEL_EXPORTER_OTLP_TIMEOUT"),
+        )
+
+    def samples(self, run: str) -> bool:
+        """Whether this run is exported: all of it or nothing, and the same in every process.
+
+        Source: TraceIdRatioBased of the OpenTelemetry SDK for Python.
+        """
+        return self.ratio >= 1.0 or trace_id(run) & _LOW_64_BITS < round(self.ratio * (_LOW_64_BITS + 1))
+
+
+def _of_traces(said: Mapping[str, str], name: str) -> str:
+    return said.get(f"OTEL_EXPORTER_OTLP_TRACES_{name}") or said.get(f"OTEL_EXPORTER_OTLP_{name}") or ""
+
+
+def _endpoint(said: Mapping[str, str], protocol: str) -> str:
+    exact = said.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
+    base = said.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    if exact or not base or protocol == "grpc":
+        return exact or base
+    return f"{base.removesuffix('/')}/v1/traces"
+
+
+def _ratio(said: Mapping[str, str]) -> float:
+    sampler = said.get("OTEL_TRACES_SAMPLER", "").strip().lower().removeprefix("parentbased_")
+    if sampler == "always_off":
+        return 0.0
+    if sampler == "traceidratio":
+        ratio = _number(said.get("OTEL_TRACES_SAMPLER_ARG") or "1", "OTEL_TRACES_SAMPLER_ARG")
+        return min(1.0, max(0.0, ratio))
+    if sampler not in ("", "always_on"):
+        _log.warning("OTEL_TRACES_SAMPLER=%s is not supported: every run is exported", sampler)
+    return 1.0
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InvalidInput(f"{name} is {text!r}, and no number") from error
