@@ -413,7 +413,7 @@ async def _outcome(
 
 async def stored_message(execution: Execution, id: str, message: Message) -> Written:
     """A message that is stored already, with the salt and commitment that it has there."""
-    return await execution.worker.store.read(lambda tx: journal.read_written(tx, id, message))
+    return await execution.worker.store.read(lambda tx: journal.read_written(tx, execution.run.id, id, message))
 
 
 def upstream(execution: Execution, ready: Ready) -> list[str]:

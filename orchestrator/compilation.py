@@ -3,8 +3,9 @@
 1. LangGraph schedules and never remembers: its state is a counter, and routing is decided in the wrapper, which returns
    `Command(goto=…)`. Whoever calls a node through LangGraph's own handles finds what the records say is ready, or nothing.
 2. START goes to every node that has something ready, so a lost checkpoint is harmless.
-3. `_rest` is deferred: it runs when every other branch has come to rest, and interrupts the graph while a person is awaited.
-   What it is resumed with is only a wake-up; decisions are read from the store.
+3. `_rest` is deferred: a branch that woke nothing goes there, and it runs when every other one has come to rest too. It
+   interrupts the graph while a person is awaited; what it is resumed with is only a wake-up, since decisions are read
+   from the store.
 4. Wrappers never raise an agent's error: an exception in one node would cancel its siblings, an effect in flight included.
 """
 
@@ -71,7 +72,7 @@ def _run(config: RunnableConfig) -> str:
 def _node(name: str, advancing: Advancing) -> Any:
     async def node(_state: Wakes, config: RunnableConfig) -> Command[Any]:
         woken = await advancing.work(_run(config), name)
-        return Command(update={"wakes": 1}, goto=[*woken, REST])
+        return Command(update={"wakes": 1}, goto=woken or [REST])
 
     return node
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -37,9 +38,11 @@ from answerable.tracing.tables import messages
 
 T = TypeVar("T")
 
+APPROVALS_SIDE_BY_SIDE = 16
+
 _MESSAGE = Statement(
     select(messages.c.type, messages.c.version, messages.c.salt, messages.c.payload, messages.c.commitment).where(
-        messages.c.id == bindparam("message")
+        messages.c.run == bindparam("run"), messages.c.id == bindparam("message")
     )
 )
 OUTCOMES: Mapping[str, type[Message]] = {kind.__name__: kind for kind in (Rejected, Expired, Failed, Response)}
@@ -85,6 +88,7 @@ class Execution:
     starter: str  # handle
     view: RunView
     abort: BaseException | None = None
+    _bounds: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     @property
     def graph(self) -> Graph:
@@ -94,13 +98,23 @@ class Execution:
         """The declared node of this name."""
         return self.graph.nodes[name]
 
+    def side_by_side(self, node: Node[Any, Any]) -> asyncio.Semaphore:
+        """What bounds how many steps of a node run at once in this worker."""
+        found = self._bounds.get(node.name)
+        if found is None:
+            limit = node.options.limit if isinstance(node, Agent | Effect) else APPROVALS_SIDE_BY_SIDE
+            found = self._bounds[node.name] = asyncio.Semaphore(limit)
+        return found
+
     # -- messages -----------------------------------------------------------------------------------------------------
 
     async def message(self, id: str) -> Message:
         """A message of this run, from the view or the store. Raises: StoreCorrupt, InvalidMessage."""
         known = self.view.messages.get(id)
         if known is None:
-            known = self.view.messages[id] = await self.worker.store.read(lambda tx: load_message(tx, self.worker, id))
+            known = self.view.messages[id] = await self.worker.store.read(
+                lambda tx: load_message(tx, self.worker, self.run.id, id)
+            )
         return known
 
     async def run_input(self) -> Any:
@@ -209,7 +223,7 @@ class Execution:
 
         def work(tx: Tx, guard: Guard) -> Ending:
             end = ending(tx, guard) if callable(ending) else ending
-            if not journal.finish_step(tx, ready.step, state=end.state, error=end.error):
+            if not journal.finish_step(tx, self.run.id, ready.step, state=end.state, error=end.error):
                 raise LeaseLost(f"another worker has recorded {ready.step}", hint="it goes on there")
             journal.write_messages(tx, self.run.id, end.produced)
             journal.write_outflow(tx, self.run.id, end.out)
@@ -316,9 +330,9 @@ def tally_of(counted: Tally | None) -> dict[str, tuple[int, int]] | None:
     return {line.tier: (line.demand, line.served) for line in counted.tiers} if counted else None
 
 
-def load_message(tx: Tx, worker: Worker, id: str) -> Message:
+def load_message(tx: Tx, worker: Worker, run: str, id: str) -> Message:
     """A stored message, checked against its commitment. Raises: StoreCorrupt, InvalidMessage."""
-    row = tx.one(_MESSAGE, message=id)
+    row = tx.one(_MESSAGE, run=run, message=id)
     if row is None:
         raise StoreCorrupt(f"message {id} is gone from the store", hint="`answerable ledger verify` tells what else is")
     name, version, salt, payload, promised = row

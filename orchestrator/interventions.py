@@ -32,8 +32,12 @@ from answerable.tracing.statements import Statement
 from answerable.tracing.store import Tx
 from answerable.tracing.tables import crossings, effects, gathers, scatters, steps
 
-_SUPERSEDE = Statement(update(steps).where(steps.c.id == bindparam("step")).values(state="superseded"))
-_FORGET_CROSSINGS = Statement(delete(crossings).where(crossings.c.step == bindparam("step")))
+_SUPERSEDE = Statement(
+    update(steps).where(steps.c.run == bindparam("run"), steps.c.id == bindparam("step")).values(state="superseded")
+)
+_FORGET_CROSSINGS = Statement(
+    delete(crossings).where(crossings.c.run == bindparam("run"), crossings.c.step == bindparam("step"))
+)
 _FORGET_SCATTERS = Statement(delete(scatters).where(scatters.c.step == bindparam("step")))
 _FORGET_GATHER = Statement(delete(gathers).where(gathers.c.id == bindparam("gather")))
 _SETTLE = Statement(
@@ -82,8 +86,8 @@ def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None
     asked = [request for request in requests_of(tx, run) if request.step in gone]
     _withdraw(tx, row, asked, reason="a step before it runs anew", at=at)
     for id in gone:
-        tx.run(_SUPERSEDE, step=id)
-        tx.run(_FORGET_CROSSINGS, step=id)
+        tx.run(_SUPERSEDE, run=run, step=id)
+        tx.run(_FORGET_CROSSINGS, run=run, step=id)
         tx.run(_FORGET_SCATTERS, step=id)
     for gather in journal.read_gathers(tx, run):
         if gather.scatter[1] in gone or any(

@@ -34,15 +34,15 @@ INSERT_CROSSING = inserting(crossings)
 INSERT_SCATTER = inserting(scatters)
 INSERT_GATHER = inserting(gathers)
 INSERT_STEP = inserting(steps)
-_STEP = Statement(select(steps.c.state, steps.c.attempt).where(steps.c.id == bindparam("step")))
+_THIS_STEP = (steps.c.run == bindparam("run"), steps.c.id == bindparam("step"))
+_THIS_MESSAGE = (messages.c.run == bindparam("run"), messages.c.id == bindparam("message"))
+_STEP = Statement(select(steps.c.state, steps.c.attempt).where(*_THIS_STEP))
 _NEXT_ATTEMPT = Statement(
-    update(steps)
-    .where(steps.c.id == bindparam("step"))
-    .values(attempt=bindparam("new_attempt"), started_at=bindparam("new_started_at"))
+    update(steps).where(*_THIS_STEP).values(attempt=bindparam("new_attempt"), started_at=bindparam("new_started_at"))
 )
 _FINISH_STEP = Statement(
     update(steps)
-    .where(steps.c.id == bindparam("step"), steps.c.state == "running")
+    .where(*_THIS_STEP, steps.c.state == "running")
     .values(state=bindparam("new_state"), error=bindparam("new_error"))
 )
 _STEPS = Statement(
@@ -79,10 +79,8 @@ _GATHERS = Statement(
         gathers.c.id, gathers.c.edge, gathers.c.scatter_edge, gathers.c.scatter_step, gathers.c["items"], gathers.c.at
     ).where(gathers.c.run == bindparam("run"))
 )
-_REF = Statement(select(messages.c.type, messages.c.commitment).where(messages.c.id == bindparam("message")))
-_STORED = Statement(
-    select(messages.c.payload, messages.c.salt, messages.c.commitment).where(messages.c.id == bindparam("message"))
-)
+_REF = Statement(select(messages.c.type, messages.c.commitment).where(*_THIS_MESSAGE))
+_STORED = Statement(select(messages.c.payload, messages.c.salt, messages.c.commitment).where(*_THIS_MESSAGE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,7 @@ def begin_step(
 
     `in_progress` says that the last attempt is still the present one (it waits to be settled).
     """
-    known = tx.one(_STEP, step=step)
+    known = tx.one(_STEP, run=run, step=step)
     if known is None:
         tx.run(
             INSERT_STEP,
@@ -175,13 +173,13 @@ def begin_step(
         return 0
     if not in_progress:
         attempt += 1
-        tx.run(_NEXT_ATTEMPT, step=step, new_attempt=attempt, new_started_at=now)
+        tx.run(_NEXT_ATTEMPT, run=run, step=step, new_attempt=attempt, new_started_at=now)
     return int(attempt)
 
 
-def finish_step(tx: Tx, step: str, *, state: str, error: str = "") -> bool:
+def finish_step(tx: Tx, run: str, step: str, *, state: str, error: str = "") -> bool:
     """Write that a step is over; False if another worker has written it already."""
-    return tx.run(_FINISH_STEP, step=step, new_state=state, new_error=error) == 1
+    return tx.run(_FINISH_STEP, run=run, step=step, new_state=state, new_error=error) == 1
 
 
 def write_messages(tx: Tx, run: str, many: Iterable[Written]) -> None:
@@ -200,23 +198,23 @@ def write_messages(tx: Tx, run: str, many: Iterable[Written]) -> None:
         )
 
 
-def read_written(tx: Tx, id: str, message: Message) -> Written:
+def read_written(tx: Tx, run: str, id: str, message: Message) -> Written:
     """The message `id`, which is `message`, as it is stored."""
-    row = tx.one(_STORED, message=id)
+    row = tx.one(_STORED, run=run, message=id)
     assert row is not None, id
     return Written(id, message, bytes(row[0]), bytes(row[1]), row[2])
 
 
-def read_payload(tx: Tx, id: str) -> bytes:
+def read_payload(tx: Tx, run: str, id: str) -> bytes:
     """The bytes of a stored message."""
-    row = tx.one(_STORED, message=id)
+    row = tx.one(_STORED, run=run, message=id)
     assert row is not None, id
     return bytes(row[0])
 
 
-def read_ref(tx: Tx, id: str) -> MessageRef:
+def read_ref(tx: Tx, run: str, id: str) -> MessageRef:
     """What records say of a stored message."""
-    row = tx.one(_REF, message=id)
+    row = tx.one(_REF, run=run, message=id)
     assert row is not None, id
     return MessageRef(id=id, type=row[0], commitment=row[1])
 

@@ -92,7 +92,7 @@ def run_report(tx: Tx, row: RunRow, worker: Worker) -> Run[Any]:
         detail=row.detail,
         started_by=starter.handle if starter else row.started_by,
         responsible=responsible.handle if responsible else in_force.responsible,
-        result=load_message(tx, worker, row.result) if row.result else None,
+        result=load_message(tx, worker, row.id, row.result) if row.result else None,
         waiting_for=tuple(request_report(tx, each) for each in requests_of(tx, row.id) if each.state == "open"),
         in_doubt=tuple(effect.id for effect in effects_of(tx, row.id) if effect.state == "in-doubt"),
     )

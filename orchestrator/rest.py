@@ -180,7 +180,7 @@ async def _finish(execution: Execution, known: list[tuple[RequestRow, Decision |
     result = results[0].message if results else ""
     commitment: MessageRef | None = None
     if results:
-        stored = await execution.worker.store.read(lambda tx: journal.read_ref(tx, result))
+        stored = await execution.worker.store.read(lambda tx: journal.read_ref(tx, execution.run.id, result))
         commitment = stored
 
     def work(tx: Tx, guard: Guard) -> bool:

@@ -83,25 +83,38 @@ class Runtime:
             return execution.view.ready_nodes() if execution and execution.abort is None else []
 
     async def work(self, run: str, node: str) -> list[str]:
-        """Do everything that is ready at `node`, side by side up to its limit; the nodes that were woken."""
+        """Do what is ready at `node`; the nodes that have something to do after it.
+
+        Within `advance`, everything that follows is done at once, in this superstep, so that no branch waits for a slower
+        one. For a caller from outside, LangGraph goes from node to node.
+        """
+        led = self._executions.get(run)
+        if led is not None:
+            async with asyncio.TaskGroup() as branches:
+                await self._follow(led, branches, await self._claim(led, node))
+            return []
         async with self._joined(run) as execution:
             if execution is None or execution.abort is not None:
                 return []
-            pending = execution.view.ready(node)
-            declared = execution.node(node)
-            if not pending and isinstance(declared, Effect):
-                await self._refuse_call(execution, node)
-            if len(pending) == 1:
-                return sorted(await self._step(execution, pending[0]))
-            limit = declared.options.limit if isinstance(declared, Agent | Effect) else 16
-            side_by_side = asyncio.Semaphore(limit)
-
-            async def bounded(ready: Ready) -> set[str]:
-                async with side_by_side:
-                    return await self._step(execution, ready)
-
-            woken = await asyncio.gather(*(bounded(ready) for ready in pending))
+            pending = await self._claim(execution, node)
+            woken = await asyncio.gather(*(self._step(execution, ready) for ready in pending))
             return sorted(set().union(*woken))
+
+    async def _claim(self, execution: Execution, node: str) -> list[Ready]:
+        """What is ready at a node and not begun by another branch; an effect called without anything is a record."""
+        pending = execution.view.claim(node)
+        if not pending and isinstance(execution.node(node), Effect) and not execution.view.knows(node):
+            await self._refuse_call(execution, node)
+        return pending
+
+    async def _follow(self, execution: Execution, branches: asyncio.TaskGroup, pending: list[Ready]) -> None:
+        """Run steps and what follows from them until nothing is left: the first here, each other in a branch of its own."""
+        while pending and execution.abort is None:
+            first, *others = pending
+            for other in others:
+                branches.create_task(self._follow(execution, branches, [other]))
+            woken = await self._step(execution, first)
+            pending = [ready for node in sorted(woken) for ready in execution.view.claim(node)]
 
     async def rest(self, run: str) -> list[str] | Waiting | None:
         """What follows when everything is at rest."""
@@ -116,19 +129,20 @@ class Runtime:
 
     async def _step(self, execution: Execution, ready: Ready) -> set[str]:
         """One step. Errors of the framework itself stop this worker and are raised by `advance`."""
-        if execution.abort is not None:
-            return set()
         node = execution.node(ready.node)
-        try:
-            if isinstance(node, Agent):
-                return await run_agent(execution, node, ready)
-            if isinstance(node, Approval):
-                return await run_approval(execution, node, ready)
-            assert isinstance(node, Effect), node
-            return await run_effect(execution, self.client, node, ready)
-        except Exception as error:
-            execution.abort = execution.abort or error
-            return set()
+        async with execution.side_by_side(node):
+            if execution.abort is not None:
+                return set()
+            try:
+                if isinstance(node, Agent):
+                    return await run_agent(execution, node, ready)
+                if isinstance(node, Approval):
+                    return await run_approval(execution, node, ready)
+                assert isinstance(node, Effect), node
+                return await run_effect(execution, self.client, node, ready)
+            except Exception as error:
+                execution.abort = execution.abort or error
+                return set()
 
     async def _refuse_call(self, execution: Execution, name: str) -> None:
         """Somebody called an effect's node for which nothing is prepared: nothing is sent, and that is a record."""

@@ -38,7 +38,7 @@ async def start_run(worker: Worker, version: str, run_input: Message, *, by: str
     def work(tx: Tx) -> None:
         known = find_run(tx, run)
         if known is not None:
-            if known.system == graph.system and journal.read_payload(tx, known.input) == sent.payload:
+            if known.system == graph.system and journal.read_payload(tx, run, known.input) == sent.payload:
                 return
             raise InvalidInput(f"there is a run {run} already, and it began with something else")
         person = ensure_person(tx, by, at=now)

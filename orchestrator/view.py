@@ -55,6 +55,7 @@ class RunView:
         self.waiting_to_gather: dict[tuple[str, str, str], list[Crossing]] = defaultdict(list)
         self.in_doubt: dict[str, str] = {}  # step → effect
         self.blocked: set[str] = set()  # steps that a freeze or a handover holds back, for the rest of this execution
+        self._claimed: set[str] = set()  # steps that this worker has begun
         self._ready: dict[str, dict[str, Ready]] = defaultdict(dict)
         self._matchers = {
             node: Matcher({input.name: graph.depth(node, input.name) for input in graph.inputs(node)})
@@ -150,6 +151,16 @@ class RunView:
         if not found:
             return []
         return [found[step] for step in sorted(found) if step not in self.in_doubt and step not in self.blocked]
+
+    def claim(self, node: str) -> list[Ready]:
+        """What this node has to do and nobody here has begun; whoever calls this begins it."""
+        unclaimed = [ready for ready in self.ready(node) if ready.step not in self._claimed]
+        self._claimed.update(ready.step for ready in unclaimed)
+        return unclaimed
+
+    def knows(self, node: str) -> bool:
+        """Whether this node has, or had, anything to do."""
+        return bool(self._ready.get(node)) or any(step.node == node for step in self.steps.values())
 
     def ready_nodes(self) -> list[str]:
         """The nodes that have something to do."""

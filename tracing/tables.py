@@ -3,7 +3,8 @@
 1. `records` is the truth. It is only ever appended to; `seq` is given once, by the sequencer, in commit order.
 2. Every other table is an index of records, written in the same transaction, or work in progress that can be lost
    (checkpoints of LangGraph, the outbox's spans, which are projected again).
-3. Times are microseconds since the epoch, ids are text, JSON is text, payloads and bodies are bytes.
+3. What every step writes lies in the order of its primary key (run, id), without a second index: a third of a step's cost.
+4. Times are microseconds since the epoch, ids are text, JSON is text, payloads and bodies are bytes.
 """
 
 from __future__ import annotations
@@ -93,21 +94,21 @@ Index("runs_by_status", runs.c.status, runs.c.started_at)
 messages = Table(
     "messages",
     metadata,
+    Column("run", Text, primary_key=True),
     Column("id", Text, primary_key=True),
-    Column("run", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("commitment", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
-Index("messages_by_run", messages.c.run)
 
 steps = Table(
     "steps",
     metadata,
+    Column("run", Text, primary_key=True),
     Column("id", Text, primary_key=True),
-    Column("run", Text, nullable=False),
     Column("node", Text, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -116,14 +117,14 @@ steps = Table(
     Column("consumed", Text, nullable=False),  # JSON object: input → crossing or gather id
     Column("error", Text, nullable=False),
     Column("started_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
-Index("steps_by_run", steps.c.run)
 
 crossings = Table(
     "crossings",
     metadata,
+    Column("run", Text, primary_key=True),
     Column("id", Text, primary_key=True),
-    Column("run", Text, nullable=False),
     Column("edge", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("input", Text, nullable=False),
@@ -131,8 +132,8 @@ crossings = Table(
     Column("step", Text, nullable=False),  # the step that made it
     Column("scope", Text, nullable=False),  # JSON list of frames
     Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
-Index("crossings_by_run", crossings.c.run)
 
 # A scatter is written when it is made; a row of it for each gathering edge is written when that gather closes.
 scatters = Table(
