@@ -1,0 +1,108 @@
+"""A scripted approver: what a person would answer, said by a test.
+
+1. It answers as a person who was registered with the role that the request asks, or as the person whom it names.
+2. The rules are those of real decisions: who may not decide is refused here as well.
+3. A request that it leaves open keeps the run waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from answerable.agents.messages import Message
+from answerable.agents.people import Role
+from answerable.approvals.node import AS_PROPOSED, Approval
+from answerable.orchestrator.reports import OpenRequest
+from answerable.orchestrator.service import Service
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approve:
+    """Choose an option. `by` is the handle of who answers, here and below; "" means one who was made for it."""
+
+    option: str = AS_PROPOSED
+    reason: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reject:
+    """Say no."""
+
+    reason: str = "the test says no"
+    by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Respond:
+    """Answer with a text, which leaves by `approval.response`."""
+
+    text: str
+    by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """Propose another message: a new request, which the approver is asked about next."""
+
+    message: Message | Mapping[str, Any]
+    reason: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Leave it open."""
+
+
+Answer: TypeAlias = Approve | Reject | Respond | Edit | Wait
+Approver: TypeAlias = Callable[[OpenRequest], Answer] | Iterable[Answer] | Answer
+
+
+class ScriptedApprover:
+    """Answers requests from one answer for all, from a list in order (then it waits), or from a function."""
+
+    def __init__(self, approver: Approver) -> None:
+        self._answers: Callable[[OpenRequest], Answer]
+        if callable(approver):
+            self._answers = approver
+        elif isinstance(approver, Approve | Reject | Respond | Edit | Wait):
+            self._answers = lambda _request: approver
+        else:
+            left = iter(approver)
+            self._answers = lambda _request: next(left, Wait())
+        self._editors: dict[str, str] = {}  # request → the handle that wrote it
+        self._left_open: set[str] = set()
+
+    async def answer(self, service: Service[Any, Any], request: OpenRequest) -> bool:
+        """Decide one open request; False if it is left open. Raises what the decision raises."""
+        if request.id in self._left_open:
+            return False
+        answer = self._answers(request)
+        if isinstance(answer, Wait):
+            self._left_open.add(request.id)
+            return False
+        by = answer.by or await self._somebody(service, request)
+        if isinstance(answer, Approve):
+            await service.aapprove(request.id, option=answer.option, by=by, reason=answer.reason)
+        elif isinstance(answer, Reject):
+            await service.areject(request.id, by=by, reason=answer.reason)
+        elif isinstance(answer, Respond):
+            await service.arespond(request.id, answer.text, by=by)
+        else:
+            made = await service.aedit(request.id, answer.message, by=by, reason=answer.reason)
+            self._editors[made.id] = by
+        return True
+
+    async def _somebody(self, service: Service[Any, Any], request: OpenRequest) -> str:
+        """A person who may decide this, and did not write it."""
+        approval = service.app.graph.nodes[request.approval]
+        assert isinstance(approval, Approval), request.approval
+        if not isinstance(approval.by, Role):
+            return approval.by.handle
+        place = 2 if self._editors.get(request.id, "").endswith("-1") else 1
+        handle = f"test-{approval.by.name}-{place}"
+        await service.people.aadd(handle, roles=[approval.by.name])
+        return handle
