@@ -9,8 +9,8 @@ All of these hold at the moment of its commit, or nothing is sent and the refusa
 5. the stored bytes are those that the grant is bound to;
 6. a Responsible Individual is in force, and no handover is open.
 
-Passing consumes the grant and writes SENT, both durably, before the first byte leaves. The rules are in `refusal`, which is
-pure; `let_pass` reads what it needs and writes what it says.
+Passing consumes the grant and writes SENT, both durably, before the first byte leaves. The rules are in `refusal`,
+which is pure; `let_pass` reads what it needs and writes what it says.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SEND = Statement(
 
 @dataclass(frozen=True, kw_only=True)
 class EffectRow:
-    """A stored effect; `state` is prepared, sent, done, failed, in-doubt or withdrawn. `sent_at` is of the first attempt."""
+    """A stored effect: prepared, sent, done, failed, in-doubt or withdrawn. `sent_at` is that of the first attempt."""
 
     id: str
     run: str
@@ -146,7 +146,7 @@ def refusal(
 
 
 def let_pass(tx: Tx, key: Key, effect_id: str, *, approval: str, now: int, host: str) -> Passed | Refused:
-    """Decide about one attempt of one call, and write what was decided. The caller has checked the run and its lease."""
+    """Decide about one attempt of one call, and write it down. The caller has checked the run and its lease."""
     effect = get_effect(tx, effect_id)
     if effect is None:
         return Refused(reason="there is no such effect", waits=False)

@@ -1,7 +1,7 @@
 """The key of decisions and grants: a secret outside the database, so that a row written by hand is not a decision.
 
-1. The key is a file that only its user may read: `ANSWERABLE_KEY_FILE`, else beside a SQLite file (`answerable.db.key`),
-   else in the user's state folder under the store's id.
+1. The key is a file that only its user may read: `ANSWERABLE_KEY_FILE`, else beside a SQLite file
+   (`answerable.db.key`), else in the user's state folder under the store's id.
 2. It is made once, when the store is. A store that has one already refuses to work with another, or without.
 """
 

@@ -1,7 +1,7 @@
 """Requests: what a person is asked, bound to exactly what they are shown.
 
-1. A request's body is canonical JSON (RFC 8785) of everything that a yes means: system, run, approval, message, for each
-   option the calls that it would release, the deadlines, whom it asks, and the digest of the view that is shown.
+1. A request's body is canonical JSON (RFC 8785) of everything that a yes means: system, run, approval, message, for
+   each option the calls that it would release, the deadlines, whom it asks, and the digest of the view that is shown.
 2. Its digest is the SHA-256 of that body. A decision repeats the digest; one changed byte is another request.
 3. The view holds what is shown: payloads and consequences. It lies beside the ledger; records hold digests only.
 """

@@ -1,8 +1,8 @@
 """Asking: what an approval does with a message that comes to it, and what becomes of it once decided.
 
 1. An approval's step writes its request, with every option and the exact calls of each, and ends. Nothing waits in it.
-2. An exemption that the RI accepted, and that says yes to this message and the run's input, decides at once; the grants cite
-   it. One that raises means: ask.
+2. An exemption that the RI accepted, and that says yes to this message and the run's input, decides at once; the
+   grants cite it. One that raises means: ask.
 3. A decided request is routed once: the chosen message leaves by the ordinary output, a no by `denied`, a text by
    `response`; an edited message is a new request about a new message.
 """
@@ -75,13 +75,14 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
     stored = await stored_message(execution, execution.view.crossings[arrival.id].message, message)
     try:
         asked = await prepare_request(execution, approval, ready.step, ready.scope, stored, upstream(execution, ready))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - an effect's function is the user's; its failure is the step's
         return await execution.finish(ready, Ending(error=describe(error, None)), attempt=attempt, started_at=now)
     exempt = await _exempted(execution, approval, message)
     produced = [option.message for option in asked.options[1:]]
 
     def settle(tx: Tx, guard: Guard) -> Ending:
         records = write_request(tx, execution, guard, asked)
+        failpoint("request:before-commit")
         if not exempt:
             return Ending(produced=produced, records=records)
         append_all(tx, records)
@@ -92,6 +93,7 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
         return Ending(produced=produced, out=asked.options[0].out)
 
     woken = await execution.finish(ready, settle, attempt=attempt, started_at=now, durable=bool(exempt))
+    failpoint("request:after-commit")
     if not exempt:
         execution.worker.progress(Progress(execution.run.id, approval.name, "waiting", detail=asked.id))
     return woken
@@ -139,7 +141,7 @@ async def prepare_request(
     if approval.options is not None:
         try:
             offered = await _offered(approval, proposed.message, run_input)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the user's function; the request is made without its options
             trouble = describe(error, OPTIONS_WITHIN_SECONDS)
     named = [(AS_PROPOSED, proposed)]
     named += [(name, written(message_id(step, f"{edit}option:{name}"), offered[name])) for name in sorted(offered)]
@@ -222,7 +224,7 @@ async def prepare_request(
 
 async def _offered(approval: Approval[Any], message: Message, run_input: Any) -> dict[str, Message]:
     assert approval.options is not None
-    offered: Mapping[str, Any] = await call_user(approval.options, message, run_input, timeout=OPTIONS_WITHIN_SECONDS)
+    offered: Mapping[str, Any] = await call_user(approval.options, message, run_input, within=OPTIONS_WITHIN_SECONDS)
     for name, option in offered.items():
         if not isinstance(option, approval.of):
             raise InvalidMessage(
@@ -245,9 +247,9 @@ async def _exempted(execution: Execution, approval: Approval[Any], message: Mess
     if not await execution.worker.store.read(lambda tx: is_accepted(tx, key, system, approval)):
         return ""
     try:
-        said = await call_user(approval.exempt.fn, message, await execution.run_input(), timeout=OPTIONS_WITHIN_SECONDS)
-    except Exception:
-        return ""  # rule 2
+        said = await call_user(approval.exempt.fn, message, await execution.run_input(), within=OPTIONS_WITHIN_SECONDS)
+    except Exception:  # noqa: BLE001 - the user's predicate; one that raises means: ask
+        return ""
     return f"{approval.exempt.name}@{approval.exempt.version}" if said is True else ""
 
 
@@ -299,10 +301,8 @@ def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked) -> l
             host=execution.host,
         )
     ]
-    for option in asked.options:
-        for call in option.calls:
-            records.append(_write_effect(tx, execution, stamp, asked.step, call))
-    return records
+    calls = [call for option in asked.options for call in option.calls]
+    return records + [_write_effect(tx, execution, stamp, asked.step, call) for call in calls]
 
 
 def _write_effect(tx: Tx, execution: Execution, stamp: dict[str, Any], step: str, call: PlannedCall) -> EffectPrepared:

@@ -1,12 +1,14 @@
 """Compilation to LangGraph: one node per agent, approval and effect, and one deferred node, `_rest`.
 
-1. LangGraph schedules and never remembers: its state is a counter, and routing is decided in the wrapper, which returns
-   `Command(goto=…)`. Whoever calls a node through LangGraph's own handles finds what the records say is ready, or nothing.
+1. LangGraph schedules and never remembers: its state is a counter, and routing is decided in the wrapper, which
+   returns `Command(goto=…)`. Whoever calls a node through LangGraph's own handles finds what the records say is ready,
+   or nothing.
 2. START goes to every node that has something ready, so a lost checkpoint is harmless.
-3. `_rest` is deferred: a branch that woke nothing goes there, and it runs when every other one has come to rest too. It
-   interrupts the graph while a person is awaited; what it is resumed with is only a wake-up, since decisions are read
-   from the store.
-4. Wrappers never raise an agent's error: an exception in one node would cancel its siblings, an effect in flight included.
+3. `_rest` is deferred: a branch that woke nothing goes there, and it runs when every other one has come to rest too.
+   It interrupts the graph while a person is awaited; what it is resumed with is only a wake-up, since decisions are
+   read from the store.
+4. Wrappers never raise an agent's error: an exception in one node would cancel its siblings, an effect in flight
+   included.
 """
 
 from __future__ import annotations

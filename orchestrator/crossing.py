@@ -1,9 +1,11 @@
 """Crossing: from a message that a step produced to the crossings that it makes.
 
 1. A message crosses every edge of its port that carries its type and whose condition, if it has one, says yes.
-2. `each` takes it apart: every item crosses as a message of its own, and the scatter is recorded with its size, 0 included.
+2. `each` takes it apart: every item crosses as a message of its own, and the scatter is recorded with its size, 0
+   included.
 3. A back edge that is over its loop's budget is not crossed; the message takes the loop's way out instead.
-4. Ids are derived from the step, so the same step always makes the same crossings. Everything here is pure but for salts.
+4. Ids are derived from the step, so the same step always makes the same crossings. Everything here is pure but for
+   salts.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ class Scattered:
 
 @dataclass(slots=True)
 class Outflow:
-    """What one output of one step sends on. `messages` holds everything that is new, `dropped` the edges that said no."""
+    """What one output of one step sends on: new `messages`, what crosses, and the edges that said no (`dropped`)."""
 
     messages: list[Written] = field(default_factory=list)
     crossings: list[tuple[Edge, Crossing, Written]] = field(default_factory=list)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 _EVENTS = frozenset({"socket.connect", "socket.sendto", "subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"})
@@ -26,7 +27,6 @@ class Egress:
 
 
 _seen: contextvars.ContextVar[list[Egress] | None] = contextvars.ContextVar("answerable_egress", default=None)
-_installed = False
 
 
 @contextmanager
@@ -40,11 +40,9 @@ def watch_egress(seen: list[Egress]) -> Iterator[None]:
         _seen.reset(token)
 
 
+@cache
 def _install() -> None:
-    global _installed
-    if not _installed:
-        _installed = True
-        sys.addaudithook(_hook)
+    sys.addaudithook(_hook)
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:

@@ -1,8 +1,8 @@
 """An execution: one run, in one worker, while that worker holds the run's lease.
 
 1. It holds the view of the run and writes through the journal; each method that writes is one transaction.
-2. What stops a worker (a lost lease, a full disk) is kept in `abort`: every node then starts nothing more, siblings that
-   are in flight end in peace, and the caller raises it.
+2. What stops a worker (a lost lease, a full disk) is kept in `abort`: every node then starts nothing more, siblings
+   that are in flight end in peace, and the caller raises it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a step ended: what it produced, what left it, why it failed ("" if it did not), and other records of the fact."""
+    """How a step ended: what it produced, what left it, why it failed ("" if not), and other records of the fact."""
 
     produced: Sequence[Written] = ()
     out: Outflow = field(default_factory=Outflow)
@@ -216,8 +216,8 @@ class Execution:
     ) -> set[str]:
         """Record a step's end with everything that follows from it; the nodes that have something to do now.
 
-        An `ending` that is a function is computed in the transaction. If another worker recorded the step first, nothing
-        is written. Raises: LeaseLost, StoreError, and what the function raises.
+        An `ending` that is a function is computed in the transaction. If another worker recorded the step first,
+        nothing is written. Raises: LeaseLost, StoreError, and what the function raises.
         """
         run_input = await self.run_input() if self.graph.demands is not None else None
 

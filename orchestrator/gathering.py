@@ -1,11 +1,11 @@
 """Gathering: when a scatter's results are complete, and what they are.
 
-1. A gather belongs to one scatter. It closes, at rest, when nothing that can still reach it is live: no ready or blocked
-   combination, no unrouted request, no effect in doubt, no other open gather.
+1. A gather belongs to one scatter. It closes, at rest, when nothing that can still reach it is live: no ready or
+   blocked combination, no unrouted request, no effect in doubt, no other open gather.
 2. Live things count only if their scope agrees with the scatter, and if they reach the gather without scattering anew:
    what scatters again belongs to another gather.
-3. An item whose way ended without a result is listed as `Failed`, `Rejected` or `Expired`; an item that conditions dropped
-   is absent, and counted.
+3. An item whose way ended without a result is listed as `Failed`, `Rejected` or `Expired`; an item that conditions
+   dropped is absent, and counted.
 4. Items are ordered by (index, crossing), so the list does not depend on time.
 """
 
@@ -107,13 +107,11 @@ class Gathering:
         ]
         for way in lost:
             frames = [frame for frame in way.scope if isinstance(frame, ScatterFrame)]
-            if (
-                frames
-                and frames[-1][:2] == (scatter.edge, scatter.step)
-                and way.scope[: len(scatter.scope)] == scatter.scope
-            ):
-                if way.node == edge.source or self.reaches(way.node, edge.source, scatter.edge):
-                    items.append((frames[-1].item, "", way.outcome))
+            inner = frames[-1] if frames else None
+            if inner is None or inner[:2] != (scatter.edge, scatter.step):
+                continue
+            if way.node == edge.source or self.reaches(way.node, edge.source, scatter.edge):
+                items.append((inner.item, "", way.outcome))
         items.sort(key=lambda item: (item[0], item[1], str(item[2])))
         taken = [f"{index}={crossing or outcome}" for index, crossing, outcome in items]
         id = ids.derive(ids.GATHER, view.run, edge.id, scatter.edge, scatter.step, *taken)

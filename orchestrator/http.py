@@ -1,7 +1,7 @@
 """HTTP: one request, to the byte, to a pinned origin.
 
-1. The URL is the origin and the path, written one after the other; if what comes out has another scheme, host, port or path
-   prefix than the origin, nothing is sent.
+1. The URL is the origin and the path, written one after the other; if what comes out has another scheme, host, port or
+   path prefix than the origin, nothing is sent.
 2. No redirects, no proxies, no cookies, no retries below this line.
 3. What came of it is told apart: it certainly was not sent, it was answered, or nobody knows.
 """
@@ -77,14 +77,14 @@ class Client:
         self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, transport=httpx.AsyncHTTPTransport())
 
     async def send(
-        self, method: str, origin: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float | None
+        self, method: str, origin: str, path: str, headers: Mapping[str, str], body: bytes, *, within: float | None
     ) -> Result:
-        """Send one request and tell what came of it."""
+        """Send one request and tell what came of it, `within` so many seconds for each part of it."""
         url = pinned_url(origin, path)
         if url is None:
             return NotSent(error=f"the path {path[:80]!r} leaves the receiver's origin")
         try:
-            request = self._client.build_request(method, url, headers=dict(headers), content=body, timeout=timeout)
+            request = self._client.build_request(method, url, headers=dict(headers), content=body, timeout=within)
             response = await self._client.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             return NotSent(error=_words(error))

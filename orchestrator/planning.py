@@ -1,7 +1,7 @@
 """Planning: the exact calls that a message would release if it passed an approval.
 
-1. Between an approval and an effect stands only the framework, so the calls follow from the message alone: every edge of
-   the approval to an effect, each item of an `each=`, each condition.
+1. Between an approval and an effect stands only the framework, so the calls follow from the message alone: every edge
+   of the approval to an effect, each item of an `each=`, each condition.
 2. An effect's function is asked for its request and nothing is sent; asking it twice must give the same bytes.
 3. Ids are those that the crossings and effects will have when the message really passes.
 """

@@ -1,4 +1,4 @@
-"""The blocking edge: a service's own event loop in a thread, so that its blocking verbs work anywhere, also in a notebook."""
+"""The blocking edge: a service's own event loop, in a thread, for scripts and notebooks."""
 
 from __future__ import annotations
 

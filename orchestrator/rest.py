@@ -1,8 +1,8 @@
 """Rest: what happens when every branch has come to rest.
 
-In this order: deny what is overdue; wake what is ready; route what was decided; close the gathers that can close; finish if
-nothing is left to wait for; else say what is waited for. Finishing looks for *unrouted* requests in its own transaction, not
-for undecided ones: a decision that is committed in between is then routed and not lost.
+In this order: deny what is overdue; wake what is ready; route what was decided; close the gathers that can close;
+finish if nothing is left to wait for; else say what is waited for. Finishing looks for *unrouted* requests in its own
+transaction, not for undecided ones: a decision that is committed in between is then routed and not lost.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Status = Literal["done", "denied", "stuck", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a run at rest waits for: request ids, effects in doubt, and whether a freeze or handover holds steps back."""
+    """What a run at rest waits for: requests, effects in doubt, and whether a freeze or handover holds steps back."""
 
     requests: tuple[str, ...]
     in_doubt: tuple[str, ...]
@@ -161,8 +161,10 @@ async def _rest(execution: Execution, waiting: list[RequestRow]) -> Waiting:
                 frozen=tuple(sorted(guard.frozen)),
             ),
         )
+        failpoint("rest:before-commit")
 
     await execution.write(work)
+    failpoint("rest:after-commit")
     return rest
 
 

@@ -1,7 +1,7 @@
 """Runs as rows: begin, lease, end.
 
-1. A worker works on a run only while it holds the lease. Taking it raises the fencing number, which every transaction of
-   a worker checks: one that was thought dead and comes back writes nothing.
+1. A worker works on a run only while it holds the lease. Taking it raises the fencing number, which every transaction
+   of a worker checks: one that was thought dead and comes back writes nothing.
 2. Statuses: running, waiting (for a person), frozen; and the ends done, denied, stuck, failed, cancelled.
 """
 

@@ -1,7 +1,7 @@
 """The runtime of a service: leases, executions, and `advance`.
 
-`advance(run)` is the one verb of an engine: short, idempotent, never waiting for a person. It takes the run's lease, lets the
-compiled graph do everything that can be done, and gives the lease back.
+`advance(run)` is the one verb of an engine: short, idempotent, never waiting for a person. It takes the run's lease,
+lets the compiled graph do everything that can be done, and gives the lease back.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from answerable.orchestrator.saver import StoreSaver
 from answerable.orchestrator.sending import run_effect
 from answerable.orchestrator.stepping import run_agent
 from answerable.orchestrator.view import Ready, RunView
+from answerable.tracing.failpoints import failpoint
 from answerable.tracing.people import person_by_id
 from answerable.tracing.store import Tx
 
@@ -85,8 +86,8 @@ class Runtime:
     async def work(self, run: str, node: str) -> list[str]:
         """Do what is ready at `node`; the nodes that have something to do after it.
 
-        Within `advance`, everything that follows is done at once, in this superstep, so that no branch waits for a slower
-        one. For a caller from outside, LangGraph goes from node to node.
+        Within `advance`, everything that follows is done at once, in this superstep, so that no branch waits for a
+        slower one. For a caller from outside, LangGraph goes from node to node.
         """
         led = self._executions.get(run)
         if led is not None:
@@ -108,7 +109,7 @@ class Runtime:
         return pending
 
     async def _follow(self, execution: Execution, branches: asyncio.TaskGroup, pending: list[Ready]) -> None:
-        """Run steps and what follows from them until nothing is left: the first here, each other in a branch of its own."""
+        """Run steps and what follows from them until nothing is left: the first here, the others beside it."""
         while pending and execution.abort is None:
             first, *others = pending
             for other in others:
@@ -123,7 +124,7 @@ class Runtime:
                 return None
             try:
                 return await at_rest(execution, self.gathering)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - `advance` raises it, when the siblings have ended
                 execution.abort = error
                 return None
 
@@ -140,7 +141,7 @@ class Runtime:
                     return await run_approval(execution, node, ready)
                 assert isinstance(node, Effect), node
                 return await run_effect(execution, self.client, node, ready)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - `advance` raises it, when the siblings have ended
                 execution.abort = execution.abort or error
                 return set()
 
@@ -187,9 +188,11 @@ class Runtime:
             taken = acquire_lease(tx, run, owner=worker.name, now=worker.store.clock.now())
             if taken.status not in ENDS:
                 set_status(tx, run, "running")
+            failpoint("lease:before-commit")
             return taken
 
         row = await worker.store.write(take)
+        failpoint("lease:after-commit")
         keeper: asyncio.Task[None] | None = None
         try:
             execution = await self.load(row)
@@ -203,7 +206,9 @@ class Runtime:
                 with suppress(asyncio.CancelledError):
                     await keeper
             with suppress(StoreError):  # it runs out by itself
+                failpoint("release:before-commit")
                 await worker.store.write(lambda tx: release_lease(tx, run, fence=row.lease_fence))
+                failpoint("release:after-commit")
 
     def check_version(self, row: RunRow) -> None:
         """Raises: VersionGone if the run was begun by another version of the app."""

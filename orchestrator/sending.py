@@ -3,11 +3,12 @@
 ::
 
     prepared ──(gate)──► sent(attempt) ──the call──► done | failed        another attempt passes the gate again
-                            └──nobody knows──► idempotent: the same bytes again · queryable: ask · else: in doubt → a person
+                            └──nobody knows──► idempotent: the same bytes again · queryable: ask · else: in doubt
 
 1. What is sent are the stored bytes; nothing is computed from the message any more.
-2. A call that certainly did not arrive may be tried again under any guarantee. One of which nobody knows is repeated only
-   to a receiver that honours keys, while it still keeps this one; else it is in doubt, listed, and settled by a person.
+2. A call that certainly did not arrive may be tried again under any guarantee. One of which nobody knows is repeated
+   only to a receiver that honours keys, while it still keeps this one; else it is in doubt, listed, and settled by a
+   person.
 3. An answer of 2xx is read by the effect's function; 408, 425, 429 and 503 say "not now"; other 5xx mean that nobody
    knows; any other answer is a final no. Source: RFC 9110, section 15.
 4. Each state is a durable commit with its record, together with the step's own end.
@@ -185,7 +186,7 @@ class Sending:
         if row.content_type:
             headers["Content-Type"] = row.content_type
         result = await self.client.send(
-            row.method, row.origin, row.path, headers, bytes(row.body), timeout=self.effect.options.timeout
+            row.method, row.origin, row.path, headers, bytes(row.body), within=self.effect.options.timeout
         )
         failpoint("send:after-response")
         return self._judge(row, result)
@@ -215,7 +216,7 @@ class Sending:
             if isinstance(stop.value, self.effect.outputs):
                 return Done(result=stop.value, status=answer.status)
             error = f"{self.effect.name} read the answer as {type(stop.value).__name__}"
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001 - the effect's function is the user's
             error = f"the answer could not be read: {describe(raised, None)}"
         else:
             call.close()
@@ -224,10 +225,10 @@ class Sending:
 
     async def _call_opaque(self) -> Verdict:
         try:
-            result = await call_user(self.effect.fn, self.message, timeout=self.effect.options.timeout)
+            result = await call_user(self.effect.fn, self.message, within=self.effect.options.timeout)
         except NotHappened as refused:
             return Not(error=refused.message, outcome="failed")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the effect's function is the user's
             return Doubt(error=describe(error, self.effect.options.timeout))
         if not isinstance(result, self.effect.outputs):
             return Done(result=None, error=f"{self.effect.name} returned {type(result).__name__}")
@@ -256,7 +257,7 @@ class Sending:
         request = next(self.effect.query(self.message))
         headers = {"traceparent": traceparent(row.run, row.id, attempt)}
         answer = await self.client.send(
-            request.method, row.origin, request.path, headers, request.body, timeout=self.effect.options.timeout
+            request.method, row.origin, request.path, headers, request.body, within=self.effect.options.timeout
         )
         if not isinstance(answer, Answered) or not 200 <= answer.status < 300:
             return None
@@ -361,8 +362,10 @@ class Sending:
                     error=verdict.error,
                 ),
             )
+            failpoint("doubt:before-commit")
 
         await self.execution.write(work, durable=True)
+        failpoint("doubt:after-commit")
         self.execution.view.in_doubt[self.ready.step] = self.id
         self.execution.worker.progress(
             Progress(self.execution.run.id, self.effect.name, "in-doubt", detail=verdict.error)
@@ -391,7 +394,7 @@ class Sending:
             return await self._finish(settle)
         except (LeaseLost, StoreError):
             raise
-        except Exception as error:  # the transaction was rolled back: it certainly did not happen
+        except Exception as error:  # noqa: BLE001 - the user's function; rolled back, so it certainly did not happen
             if refused is not None:
                 await self._record_refusal(refused.reason)  # the first record of it was rolled back
                 return await self._held(refused)

@@ -1,7 +1,7 @@
 """A service: an app connected to a store, with its worker-side dependencies.
 
-Every verb is async, with an `a` before its name, as in LangGraph; the blocking verb beside it runs the same on the service's
-own event loop, so it works in a script and in a notebook.
+Every verb is async, with an `a` before its name, as in LangGraph; the blocking verb beside it runs the same on the
+service's own event loop, so it works in a script and in a notebook.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar
 
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
@@ -24,6 +24,7 @@ from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.requests import all_requests, get_request, open_requests
 from answerable.errors import UnknownId
 from answerable.orchestrator import interventions
+from answerable.orchestrator.blueprint import Blueprint, In, Out
 from answerable.orchestrator.compilation import CompiledGraph
 from answerable.orchestrator.editing import edit_request
 from answerable.orchestrator.execution import Worker
@@ -42,11 +43,6 @@ from answerable.tracing.freezes import Freeze
 from answerable.tracing.people import PersonRow
 from answerable.tracing.store import Store, Tx, open_store
 
-if TYPE_CHECKING:
-    from answerable.orchestrator.app import App
-
-In = TypeVar("In", bound=Message)
-Out = TypeVar("Out", bound=Message)
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -76,7 +72,7 @@ class Service(Generic[In, Out]):
 
     def __init__(
         self,
-        app: App[In, Out],
+        app: Blueprint[In, Out],
         url: str,
         *,
         origins: Mapping[Receiver, str],
@@ -118,12 +114,13 @@ class Service(Generic[In, Out]):
                 committed=self._flow.nudge,
             )
             version, now = self.app.version, store.clock.now()
-            await store.write(
-                lambda tx: people.register_system(
-                    tx, graph.system, responsible=graph.responsible, version=version, at=now
-                ),
-                durable=True,
-            )
+
+            def register(tx: Tx) -> None:
+                people.register_system(tx, graph.system, responsible=graph.responsible, version=version, at=now)
+                failpoint("connect:before-commit")
+
+            await store.write(register, durable=True)
+            failpoint("connect:after-commit")
         except BaseException:
             store.close()
             raise
@@ -321,7 +318,10 @@ class Service(Generic[In, Out]):
     # -- stops and handovers ------------------------------------------------------------------------------------------
 
     async def afreeze(self, target: str = freezes.WHOLE_SYSTEM, *, by: str, reason: str) -> Freeze:
-        """Stop new steps and sends of "system", "agent:NAME", "edge:ID" or "effect:NAME". Raises: InvalidInput, UnknownId."""
+        """Stop new steps and sends of "system", "agent:NAME", "edge:ID" or "effect:NAME".
+
+        Raises: InvalidInput, UnknownId.
+        """
         interventions.check_target(self.app.graph, target)
         system = self.app.graph.system
         return await self._write(lambda tx, now: freezes.freeze(tx, system, target, by=by, reason=reason, at=now))
@@ -352,7 +352,14 @@ class Service(Generic[In, Out]):
     async def _write(self, work: Callable[[Tx, int], T]) -> T:
         """A durable transaction of a named person."""
         clock = self.store.clock
-        result = await self.store.write(lambda tx: work(tx, clock.now()), durable=True)
+
+        def named(tx: Tx) -> T:
+            result = work(tx, clock.now())
+            failpoint("intervention:before-commit")
+            return result
+
+        result = await self.store.write(named, durable=True)
+        failpoint("intervention:after-commit")
         self.flow.nudge()
         return result
 

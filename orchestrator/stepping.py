@@ -1,8 +1,9 @@
 """Steps of agents: call the user's function, record what came of it.
 
-1. A step is tried as often as its agent's `retry` says. Each attempt is recorded when it begins, so one that dies with its
-   process is known; dying with the process does not use up a try.
-2. What the function raises, returning the wrong type and running too long are failures of the step: recorded, never raised.
+1. A step is tried as often as its agent's `retry` says. Each attempt is recorded when it begins, so one that dies with
+   its process is known; dying with the process does not use up a try.
+2. What the function raises, returning the wrong type and running too long are failures of the step: recorded, never
+   raised.
 3. While the function runs, the span that the step will have is current, and undeclared connections are noticed.
 """
 
@@ -53,7 +54,7 @@ async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) 
             out, produced = _leaves(execution, agent, ready, returned, now=clock.now())
         except asyncio.CancelledError:
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's function
             if tries < agent.options.retry.attempts:
                 await asyncio.sleep(agent.options.retry.pause_after(tries))
                 continue
@@ -82,21 +83,21 @@ async def _call(execution: Execution, agent: Agent[Any, Any], ready: Ready, atte
                 _emit=emit,
             )
         )
-    return await call_user(agent.fn, *positional, timeout=agent.options.timeout, **given)
+    return await call_user(agent.fn, *positional, within=agent.options.timeout, **given)
 
 
-async def call_user(fn: Callable[..., Any], /, *args: Any, timeout: float | None, **kwargs: Any) -> Any:
-    """Call a user's function, async or plain (that in a thread, as in Starlette), for at most `timeout` seconds.
+async def call_user(fn: Callable[..., Any], /, *args: Any, within: float | None, **kwargs: Any) -> Any:
+    """Call a user's function, async or plain (that in a thread, as in Starlette), for at most `within` seconds.
 
     A plain function that is too slow is given up, not stopped: its thread ends when it returns.
     """
     if inspect.iscoroutinefunction(fn):
-        if timeout is None:
+        if within is None:
             return await fn(*args, **kwargs)
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             return await fn(*args, **kwargs)
     call = functools.partial(contextvars.copy_context().run, fn, *args, **kwargs)
-    return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(None, call), timeout)
+    return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(None, call), within)
 
 
 def _leaves(

@@ -1,7 +1,9 @@
 """The view of a run: what one worker knows of it while it holds its lease.
 
-1. It is loaded from rows and kept up with each committed transaction; nothing in it is true that is not in the database.
-2. A combination is *ready* until its step is recorded. That is all that "unprocessed" means; it is derived, never stored.
+1. It is loaded from rows and kept up with each committed transaction; nothing in it is true that is not in the
+   database.
+2. A combination is *ready* until its step is recorded. That is all that "unprocessed" means; it is derived, never
+   stored.
 3. Everything here is pure bookkeeping: no I/O, no time, no user code.
 """
 
