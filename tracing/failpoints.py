@@ -1,7 +1,8 @@
 """Failpoints: named places where a test kills the process, to prove that nothing is lost there.
 
-`ANSWERABLE_FAILPOINT=name:n` kills it (SIGKILL, as a power cut would) when the place `name` is reached for the n-th time.
-Without that variable a failpoint costs one comparison.
+1. `ANSWERABLE_FAILPOINT=name:n` kills it with SIGKILL when the place `name` is reached for the n-th
+   time. Without it a failpoint costs one look-up.
+2. There is one before and one after each commit of a run, before and after each call, and around its answer.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from __future__ import annotations
 import os
 import signal
 
-_armed = ""
-_left = 0
+_armed: dict[str, int] = {}  # how often the place will be reached until the process is killed there
 
 NAMES = (
     "connect:before-commit",
@@ -50,22 +50,24 @@ NAMES = (
 
 
 def arm(point: str) -> None:
-    """Kill this process at `point`, "name:n", counted from now; "" for never. Raises: ValueError for an unknown name."""
-    global _armed, _left
-    name, _, count = point.rpartition(":")
-    if point and name not in NAMES:
-        raise ValueError(f"{point!r} is no failpoint: name:n with one of {', '.join(NAMES)}")
-    _armed, _left = name, int(count or 0)
+    """Kill this process at `point` ("name:n"), counted from now; "" disarms.
+
+    Raises: ValueError for an unknown place.
+    """
+    _armed.clear()
+    if point:
+        name, _, count = point.rpartition(":")
+        if name not in NAMES:
+            raise ValueError(f"{point!r} is no failpoint: name:n, with one of {', '.join(NAMES)}")
+        _armed[name] = int(count)
 
 
 def failpoint(name: str) -> None:
     """A place where the process is killed if it is armed for it."""
-    global _left
-    if not _armed or _armed != name:
-        return
-    _left -= 1
-    if _left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if name in _armed:
+        _armed[name] -= 1
+        if _armed[name] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 arm(os.environ.get("ANSWERABLE_FAILPOINT", ""))
