@@ -1,16 +1,18 @@
 # The project's habits, one target each. They start from git, make and a Python >= 3.11 that has `venv`; whatever else they
-# need they install once into .venv, from the versions that uv.lock names. `make PYTHON=/path/to/python` chooses the Python.
+# need they install once into .venv, from the versions and hashes in requirements/. `make PYTHON=/path/to/python` chooses
+# the Python.
 
 PYTHON ?= python3
 ANSWERABLE_CRASH_RUNS ?= 2000
 ROOMS := agents answerable approvals benchmarks examples orchestrator tests tracing
 
-UV_VERSION := 0.13.8
 UV := .venv/bin/uv
-UV_READY := .venv/.ready-uv-$(UV_VERSION)
+INSTALL := $(UV) pip install --quiet --python .venv/bin/python
+COMPILE := $(UV) pip compile --quiet --python .venv/bin/python --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock"
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check format bench crash setup
+.PHONY: demo test check format bench crash setup lock
 
 demo: .venv/.ready-demo  ## the storm, from its forecast to the decision, in this terminal
 	.venv/bin/answerable demo logistics
@@ -39,15 +41,22 @@ crash: .venv/.ready-all  ## kill the logistics run at random instants, ANSWERABL
 setup: .venv/.ready-all  ## all that the other targets need
 	scripts/postgresql
 
+lock: .venv/.ready-setup  ## requirements/ after a change of pyproject.toml; the newest of all with UPGRADE=--upgrade
+	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev --group bench --output-file requirements/all.txt
+	$(COMPILE) pyproject.toml --extra logistics --constraints requirements/all.txt --output-file requirements/demo.txt
+	$(COMPILE) --group setup --constraints requirements/all.txt --output-file requirements/setup.txt
+
 # The demo needs few packages, and a newcomer waits for them; the rest of us have them all.
-.venv/.ready-demo: $(UV_READY) pyproject.toml uv.lock
-	$(UV) sync --quiet --frozen --inexact --no-default-groups --extra logistics
+.venv/.ready-demo: .venv/.ready-setup pyproject.toml requirements/demo.txt
+	$(INSTALL) --require-hashes --requirements requirements/demo.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/.ready-all: $(UV_READY) pyproject.toml uv.lock
-	$(UV) sync --quiet --frozen --inexact --all-extras --all-groups
+.venv/.ready-all: .venv/.ready-setup pyproject.toml requirements/all.txt
+	$(INSTALL) --require-hashes --requirements requirements/all.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch .venv/.ready-demo $@
 
-$(UV_READY):
-	scripts/bootstrap $(PYTHON) $(UV_VERSION)
+.venv/.ready-setup: requirements/setup.txt
+	scripts/bootstrap $(PYTHON) $<
 	@touch $@
