@@ -27,6 +27,7 @@ from answerable.tracing.records import Decided, EffectWithdrawn, MessageRef
 from answerable.tracing.statements import Statement, inserting, named
 from answerable.tracing.store import Tx
 from answerable.tracing.tables import decisions, effects, grants
+from answerable.tracing.waking import wake_at
 
 Outcome = Literal["approved", "edited", "rejected", "answered", "expired", "exempted"]
 
@@ -145,6 +146,7 @@ def record_decision(
     fields = {**vars(unsigned), "mac": mac}
     tx.run(_INSERT, **fields)
     decision = Decision(**fields)
+    wake_at(tx, request.run, at)
     responsible = authority(tx, request.system).responsible
     chain = tuple(dict.fromkeys((decision.id, by, responsible) if by else (decision.id, responsible)))
     released = [call["effect"] for call in option["calls"]] if option else []

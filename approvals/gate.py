@@ -2,8 +2,9 @@
 
 All of these hold at the moment of its commit, or nothing is sent and the refusal is a record:
 
-1. the effect is prepared, or was sent before by this very grant and may be sent again;
-2. neither the system, nor the effect, nor the approval that it came from is frozen, and its run is not over;
+1. the effect is prepared, or was sent before by this very grant and may be sent again (nobody knows, or it was told
+   "not now");
+2. neither the system, nor the effect, nor the approval and edge that it came by is frozen, and its run is not over;
 3. there is a grant for this effect with a valid MAC, granted (or consumed by this effect), unexpired;
 4. its decision exists, has a valid MAC, and said yes;
 5. the stored bytes are those that the grant is bound to;
@@ -15,6 +16,7 @@ which is pure; `let_pass` reads what it needs and writes what it says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select, update
@@ -38,7 +40,7 @@ _CONSUME = Statement(update(grants).where(grants.c.id == bindparam("grant")).val
 _SEND = Statement(
     update(effects)
     .where(effects.c.id == bindparam("effect"))
-    .values(state="sent", attempt=bindparam("new_attempt"), sent_at=bindparam("new_sent_at"))
+    .values(state="sent", detail="", attempt=bindparam("new_attempt"), sent_at=bindparam("new_sent_at"))
 )
 
 
@@ -87,10 +89,11 @@ class Grant:
 
 @dataclass(frozen=True, kw_only=True)
 class Passed:
-    """The call may leave, as this attempt, by this decision."""
+    """The call may leave, as this attempt (`sent_at` is its own time), by this decision."""
 
     effect: EffectRow
     attempt: int
+    sent_at: int
     grant: str
     decision: str
     responsible: str
@@ -112,11 +115,11 @@ def refusal(
     key: Key,
     authority: Authority,
     frozen: frozenset[str],
-    approval: str,
+    through: Sequence[str],
     now: int,
 ) -> Refused | None:
-    """Why this call may not leave, or None if it may."""
-    for target in ("system", f"effect:{effect.name}", f"agent:{approval}", f"agent:{effect.name}"):
+    """Why this call may not leave, or None if it may. `through` are the targets, as a freeze names them, that it came by."""
+    for target in ("system", f"effect:{effect.name}", *through):
         if target in frozen:
             return Refused(reason=f"{target} is frozen", waits=True)
     if not authority.responsible:
@@ -133,7 +136,7 @@ def refusal(
         return Refused(reason="its decision was not made by this system: the MAC is wrong", waits=False)
     if decision.outcome not in ("approved", "exempted") or decision.run != effect.run:
         return Refused(reason=f"its decision is {decision.outcome}", waits=False)
-    if grant.state not in ("granted", "consumed") or (grant.state == "consumed" and effect.state != "sent"):
+    if grant.state not in ("granted", "consumed") or (grant.state == "consumed" and not effect.attempt):
         return Refused(reason=f"its grant is {grant.state}", waits=grant.state == "suspended")
     if now >= grant.expires_at:
         return Refused(reason="its grant has expired", waits=False)
@@ -145,7 +148,7 @@ def refusal(
     return None
 
 
-def let_pass(tx: Tx, key: Key, effect_id: str, *, approval: str, now: int, host: str) -> Passed | Refused:
+def let_pass(tx: Tx, key: Key, effect_id: str, *, through: Sequence[str], now: int, host: str) -> Passed | Refused:
     """Decide about one attempt of one call, and write it down. The caller has checked the run and its lease."""
     effect = get_effect(tx, effect_id)
     if effect is None:
@@ -161,7 +164,7 @@ def let_pass(tx: Tx, key: Key, effect_id: str, *, approval: str, now: int, host:
         key=key,
         authority=in_force,
         frozen=frozen_targets(tx, effect.system),
-        approval=approval,
+        through=through,
         now=now,
     )
     if refused is not None:
@@ -189,7 +192,12 @@ def let_pass(tx: Tx, key: Key, effect_id: str, *, approval: str, now: int, host:
         ),
     )
     return Passed(
-        effect=effect, attempt=attempt, grant=grant.id, decision=decision.id, responsible=in_force.responsible
+        effect=effect,
+        attempt=attempt,
+        sent_at=now,
+        grant=grant.id,
+        decision=decision.id,
+        responsible=in_force.responsible,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, overload
 
+from answerable.agents.calls import Transaction
 from answerable.agents.context import Step
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent, Effect
@@ -60,6 +61,8 @@ class AgentDecorator(Protocol):
 class OpaqueEffectDecorator(Protocol):
     """What `System.opaque_effect(…)` returns."""
 
+    @overload
+    def __call__(self, fn: Callable[[Transaction, A], R], /) -> Effect[A, R]: ...
     @overload
     def __call__(self, fn: Callable[[A], Awaitable[R]], /) -> Effect[A, R]: ...
     @overload

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, get_args, get_origin
 
-from answerable.agents.calls import Request, Response
+from answerable.agents.calls import Request, Response, Transaction
 from answerable.agents.hints import Input, is_message, members, read_signature, resolved_hints
 from answerable.agents.messages import Message
 from answerable.errors import DeclarationError
@@ -38,6 +38,25 @@ def read_opaque_effect(fn: Callable[..., Any], *, what: str) -> tuple[Input, typ
             f"{what} must go from one message to one message", hint="give it one parameter, and one type to return"
         )
     return _only(signature.inputs, what=what), signature.outputs[0]
+
+
+def read_transactional_effect(fn: Callable[..., Any], *, what: str) -> tuple[Input, type[Message]]:
+    """The input and the result type of a plain function of an open transaction and one message.
+
+    Raises: DeclarationError if it has another shape.
+    """
+    hints = resolved_hints(fn, what=what)
+    returned = hints.pop("return", None)
+    names = list(inspect.signature(fn).parameters)
+    if len(names) != 2 or hints.get(names[0]) is not Transaction or inspect.iscoroutinefunction(fn):
+        raise DeclarationError(
+            f"{what} must be a plain function of the open transaction and one message",
+            hint="write `def book(tx: Transaction, order: Order) -> Booking`",
+        )
+    kinds = members(hints.get(names[1]))
+    if not is_message(returned) or not all(is_message(kind) for kind in kinds):
+        raise DeclarationError(f"{what} must go from one message to one message", hint="annotate both with their types")
+    return Input(name=names[1], types=kinds), returned
 
 
 def check_condition(fn: Callable[..., Any], *, what: str) -> None:

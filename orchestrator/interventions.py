@@ -31,6 +31,7 @@ from answerable.tracing.records import EffectSettled, RequestWithdrawn, RunEnded
 from answerable.tracing.statements import Statement
 from answerable.tracing.store import Tx
 from answerable.tracing.tables import crossings, effects, gathers, scatters, steps
+from answerable.tracing.waking import wake_at
 
 _SUPERSEDE = Statement(
     update(steps).where(steps.c.run == bindparam("run"), steps.c.id == bindparam("step")).values(state="superseded")
@@ -94,7 +95,7 @@ def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None
             item[1] and item[1] in _crossings_of(gone, tx, run) for item in gather.items
         ):
             tx.run(_FORGET_GATHER, gather=gather.id)
-    set_status(tx, run, "running")
+    set_status(tx, run, "running", wake_at=at)
     reopened = RunReopened(
         **_stamp(tx, row, at, person.id), by=person.id, reason=reason, step=step, generation=wrong.generation + 1
     )
@@ -121,6 +122,7 @@ def migrate(tx: Tx, graph: Graph, run: str, *, version: str, by: str, reason: st
             hint="finish it with the program that began it, or cancel it",
         )
     set_version(tx, run, version)
+    wake_at(tx, run, at)
     append(tx, RunReopened(**_stamp(tx, row, at, person.id), by=person.id, reason=reason, version=version))
 
 
@@ -157,6 +159,7 @@ def settle(
     else:  # an untyped caller
         raise InvalidInput(f"{outcome!r} settles nothing", hint="done, failed or again")
     tx.run(_SETTLE, effect=effect, new_state=state, new_detail=detail)
+    wake_at(tx, run.id, at)
     append(
         tx,
         EffectSettled(

@@ -27,6 +27,7 @@ from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger import append
 from answerable.tracing.records import GatherClosed, MessageRef, RunEnded, RunRested
 from answerable.tracing.store import Tx
+from answerable.tracing.waking import wake_at
 
 Status = Literal["done", "denied", "stuck", "failed"]
 
@@ -151,7 +152,10 @@ async def _rest(execution: Execution, waiting: list[RequestRow]) -> Waiting:
     status = "waiting" if rest.requests or rest.in_doubt else "frozen"
 
     def work(tx: Tx, guard: Guard) -> None:
-        set_resting(tx, execution.run.id, status)
+        deadline = min((request.expires_at for request in waiting), default=None)
+        set_resting(tx, execution.run.id, status, wake_at=None if rest.blocked else deadline)
+        if any(decision_on(tx, request.id) is not None for request in waiting):  # decided since it was looked for
+            wake_at(tx, execution.run.id, execution.worker.store.clock.now())
         append(
             tx,
             RunRested(

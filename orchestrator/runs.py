@@ -29,17 +29,20 @@ _ACQUIRE = Statement(
     .where(
         runs.c.id == bindparam("run"),
         or_(runs.c.lease_until < bindparam("now"), runs.c.lease_owner == ""),
+        runs.c.status.not_in(sorted(ENDS)),
     )
     .values(
+        status="running",
         lease_owner=bindparam("owner"),
         lease_until=bindparam("until"),
         lease_fence=runs.c.lease_fence + bindparam("one"),
+        wake_at=bindparam("until"),
     )
 )
 _RENEW = Statement(
     update(runs)
     .where(runs.c.id == bindparam("run"), runs.c.lease_fence == bindparam("fence"))
-    .values(lease_until=bindparam("until"))
+    .values(lease_until=bindparam("until"), wake_at=bindparam("until"))
 )
 _RELEASE = Statement(
     update(runs)
@@ -54,12 +57,13 @@ _SET_STATUS = Statement(
         detail=bindparam("new_detail"),
         result=bindparam("new_result"),
         ended_at=bindparam("new_ended_at"),
+        wake_at=bindparam("new_wake_at"),
     )
 )
 _REST = Statement(
     update(runs)
     .where(runs.c.id == bindparam("run"))
-    .values(status=bindparam("new_status"), rested=runs.c.rested + bindparam("one"))
+    .values(status=bindparam("new_status"), wake_at=bindparam("new_wake_at"), rested=runs.c.rested + bindparam("one"))
 )
 _SET_VERSION = Statement(update(runs).where(runs.c.id == bindparam("run")).values(version=bindparam("new_version")))
 
@@ -82,6 +86,7 @@ class RunRow:
     lease_owner: str
     lease_fence: int
     lease_until: int
+    wake_at: int | None
 
 
 def insert_run(tx: Tx, *, id: str, system: str, version: str, started_by: str, input: str, at: int) -> None:
@@ -102,6 +107,7 @@ def insert_run(tx: Tx, *, id: str, system: str, version: str, started_by: str, i
         lease_owner="",
         lease_fence=0,
         lease_until=0,
+        wake_at=at,
     )
 
 
@@ -125,7 +131,7 @@ def all_runs(tx: Tx) -> list[RunRow]:
 
 
 def acquire_lease(tx: Tx, run: str, *, owner: str, now: int) -> RunRow:
-    """Take the lease of a run; the row as it is then, with the new fencing number.
+    """Take the lease of a run; the row as it is then, with the new fencing number. One that is over has none to take.
 
     Raises: RunBusy if another worker holds it; UnknownId.
     """
@@ -133,6 +139,8 @@ def acquire_lease(tx: Tx, run: str, *, owner: str, now: int) -> RunRow:
     if tx.run(_ACQUIRE, run=run, owner=owner, now=now, until=until, one=1):
         return get_run(tx, run)
     held = get_run(tx, run)
+    if held.status in ENDS:
+        return held
     seconds = max(0.0, (held.lease_until - now) / 1e6)
     raise RunBusy(
         f"{run} is being worked on by {held.lease_owner}",
@@ -146,20 +154,35 @@ def renew_lease(tx: Tx, run: str, *, fence: int, now: int) -> bool:
 
 
 def release_lease(tx: Tx, run: str, *, fence: int) -> None:
-    """Give the lease back, if it is still held."""
+    """Give the lease back, if it is still held. When the run wakes again was written as it came to rest."""
     tx.run(_RELEASE, run=run, fence=fence, until=0)
 
 
 def set_status(
-    tx: Tx, run: str, status: str, *, detail: str = "", result: str = "", ended_at: int | None = None
+    tx: Tx,
+    run: str,
+    status: str,
+    *,
+    detail: str = "",
+    result: str = "",
+    ended_at: int | None = None,
+    wake_at: int | None = None,
 ) -> None:
-    """Write how a run ended, or that it goes on."""
-    tx.run(_SET_STATUS, run=run, new_status=status, new_detail=detail, new_result=result, new_ended_at=ended_at)
+    """Write how a run ended, or that it goes on (and then, when it is to be advanced)."""
+    tx.run(
+        _SET_STATUS,
+        run=run,
+        new_status=status,
+        new_detail=detail,
+        new_result=result,
+        new_ended_at=ended_at,
+        new_wake_at=wake_at,
+    )
 
 
-def set_resting(tx: Tx, run: str, status: str) -> None:
-    """Write that a run came to rest, as waiting or frozen."""
-    tx.run(_REST, run=run, new_status=status, one=1)
+def set_resting(tx: Tx, run: str, status: str, *, wake_at: int | None) -> None:
+    """Write that a run came to rest, as waiting or frozen, and when it wakes by itself."""
+    tx.run(_REST, run=run, new_status=status, new_wake_at=wake_at, one=1)
 
 
 def set_version(tx: Tx, run: str, version: str) -> None:

@@ -32,7 +32,6 @@ from answerable.orchestrator.runs import (
     get_run,
     release_lease,
     renew_lease,
-    set_status,
 )
 from answerable.orchestrator.saver import StoreSaver
 from answerable.orchestrator.sending import run_effect
@@ -186,8 +185,6 @@ class Runtime:
 
         def take(tx: Tx) -> RunRow:
             taken = acquire_lease(tx, run, owner=worker.name, now=worker.store.clock.now())
-            if taken.status not in ENDS:
-                set_status(tx, run, "running")
             failpoint("lease:before-commit")
             return taken
 

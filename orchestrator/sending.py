@@ -26,9 +26,9 @@ from sqlalchemy import bindparam, update
 from answerable.agents.calls import Request, Response
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
-from answerable.approvals.gate import EffectRow, Passed, Refused, get_effect, let_pass, refuse
+from answerable.approvals.gate import EffectRow, Passed, Refused, get_effect, let_pass, refuse, refuse_unprepared
 from answerable.errors import EffectRefused as NotHappened
-from answerable.errors import InvalidMessage, LeaseLost, StoreError
+from answerable.errors import InvalidMessage
 from answerable.orchestrator.crossing import message_id, outflow, written
 from answerable.orchestrator.execution import Ending, Execution
 from answerable.orchestrator.http import Answered, Client, NotSent, Unknown
@@ -36,6 +36,7 @@ from answerable.orchestrator.journal import Guard
 from answerable.orchestrator.planning import effect_id
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.stepping import OUTPUT, call_user, describe
+from answerable.orchestrator.transactional import Undone, in_transaction
 from answerable.orchestrator.view import Ready
 from answerable.tracing.clock import micros
 from answerable.tracing.context import traceparent
@@ -47,6 +48,7 @@ from answerable.tracing.store import Tx
 from answerable.tracing.tables import effects
 
 NOT_NOW = frozenset({408, 425, 429, 503})
+CONFLICT = 409
 
 _SET_STATE = Statement(
     update(effects)
@@ -105,6 +107,7 @@ class Sending:
         self.ready = ready
         self.id = effect_id(execution.run.id, effect.name, crossing.id)
         self.message_id = crossing.message
+        self.edge = crossing.edge
         self.approval = execution.graph.edge(crossing.edge).source
         self.attempt = 0
         self.started_at = execution.worker.store.clock.now()
@@ -119,39 +122,53 @@ class Sending:
             return set()
         self.message = await self.execution.message(self.message_id)
         if row is None:
-            return await self._refused("nothing was prepared and granted for this message")
+            return await self._refused("nothing was prepared and granted for this message", row)
         if row.state in ("done", "failed"):
             return await self._settled(row)
         if row.state == "withdrawn":
-            return await self._refused(f"it was withdrawn: {row.detail}")
-        if row.state == "sent":  # this worker, or one before it, died after sending
-            verdict = await self._recover(row)
-            if verdict is not None:
-                return await self._end(row, verdict)
+            return await self._refused(f"it was withdrawn: {row.detail}", row)
+        if self.effect.opaque and self.message.to_bytes() != bytes(row.body):
+            return await self._refused("the stored message is not the one that was approved", row)
         if self.effect.guarantee == "transactional":
             return await self._in_one_transaction()
-        return await self._attempts()
+        doubt: Doubt | None = None
+        if row.state == "sent" and row.detail:  # a person settled it so
+            doubt = Doubt(error=row.detail)
+        elif row.state == "sent":  # this worker, or one before it, died after sending, or a freeze came between
+            doubt = Doubt(error="its worker ended after sending, and the answer is not known")
+            if not self._may_repeat(row):
+                return await self._end(await self._ask(row, row.attempt) or doubt, row.attempt, row.sent_at)
+        return await self._attempts(doubt)
 
-    async def _attempts(self) -> set[str]:
-        """Try until it is known what became of it, or no try is left."""
+    async def _attempts(self, doubt: Doubt | None) -> set[str]:
+        """Try until it is known what became of it, or no try is left. `doubt` is about an attempt before these."""
         retry = self.effect.options.retry
         for tried in range(1, retry.attempts + 1):
             passed = await self._pass()
             if isinstance(passed, Refused):
-                return await self._held(passed)
+                return await self._held(passed, doubt)
             verdict = await self._send(passed)
-            row = passed.effect
-            last = tried == retry.attempts
-            if isinstance(verdict, Doubt) and self._may_repeat(row) and not last:
-                pass
-            elif isinstance(verdict, Doubt) and self.effect.query is not None:
-                asked = await self._query(row, passed.attempt)
-                if asked is not None or last:
-                    return await self._end(row, asked or verdict, attempt=passed.attempt)
-            elif not (isinstance(verdict, Not) and verdict.again) or last:
-                return await self._end(row, verdict, attempt=passed.attempt)
+            if isinstance(verdict, Doubt) and not self._may_repeat(passed.effect):
+                return await self._end(
+                    await self._ask(passed.effect, passed.attempt) or verdict, passed.attempt, passed.sent_at
+                )
+            again = isinstance(verdict, Doubt) or (isinstance(verdict, Not) and verdict.again)
+            verdict = self._concluded(verdict, doubt)
+            if not again or tried == retry.attempts:
+                return await self._end(verdict, passed.attempt, passed.sent_at)
+            if isinstance(verdict, Doubt):
+                doubt = verdict
+            else:
+                await self._note(verdict, passed)
             await asyncio.sleep(retry.pause_after(tried))
         raise AssertionError("every last try ends")
+
+    def _concluded(self, verdict: Verdict, doubt: Doubt | None) -> Verdict:
+        """What is known after an attempt, if `doubt` is what was known before it (rule 4)."""
+        if doubt is None or not isinstance(verdict, Not):
+            return verdict
+        final = self.effect.guarantee == "idempotent" and not verdict.again and verdict.status != CONFLICT
+        return verdict if final else Doubt(error=f"{doubt.error}; then: {verdict.error}"[:500])
 
     async def _pass(self) -> Passed | Refused:
         """The deciding transaction."""
@@ -160,15 +177,19 @@ class Sending:
             if guard.status == "cancelled":
                 return Refused(reason="the run was cancelled", waits=False)
             worker = self.execution.worker
-            passed = let_pass(
-                tx, worker.key, self.id, approval=self.approval, now=worker.store.clock.now(), host=worker.host
-            )
+            passed = self._let_pass(tx, worker.store.clock.now())
             failpoint("send:before-commit")
             return passed
 
         passed = await self.execution.write(work, durable=True)
         failpoint("send:after-commit")
         return passed
+
+    def _let_pass(self, tx: Tx, now: int) -> Passed | Refused:
+        worker = self.execution.worker
+        return let_pass(
+            tx, worker.key, self.id, through=(f"agent:{self.approval}", f"edge:{self.edge}"), now=now, host=worker.host
+        )
 
     async def _send(self, passed: Passed) -> Verdict:
         row = passed.effect
@@ -241,23 +262,29 @@ class Sending:
             return False
         return now - (row.sent_at or now) < micros(receiver.keeps_keys_for)
 
-    async def _recover(self, row: EffectRow) -> Verdict | None:
-        """What to do about a call that was sent before this worker came: None means that it may be sent again."""
-        if self._may_repeat(row):
+    async def _ask(self, row: EffectRow, attempt: int) -> Verdict | None:
+        """Ask the receiver what became of a call, as often as a call is tried; None if it does not say, or cannot be asked."""
+        if self.effect.query is None:
             return None
-        if self.effect.query is not None:
-            found = await self._query(row, row.attempt)
-            if found is not None:
-                return found
-        return Doubt(error="its worker ended after sending, and the answer is not known")
+        retry = self.effect.options.retry
+        for tried in range(1, retry.attempts + 1):
+            said = await self._query(row, attempt)
+            if said is not None or tried == retry.attempts:
+                return said
+            await asyncio.sleep(retry.pause_after(tried))
+        return None
 
     async def _query(self, row: EffectRow, attempt: int) -> Verdict | None:
-        """Ask the receiver what became of a call; None if it does not say."""
         assert self.effect.query is not None
-        request = next(self.effect.query(self.message))
+        try:
+            request = next(self.effect.query(self.message))
+        except Exception:  # a user's function that cannot ask knows nothing
+            return None
         headers = {"traceparent": traceparent(row.run, row.id, attempt)}
+        if request.content_type:
+            headers["Content-Type"] = request.content_type
         answer = await self.client.send(
-            request.method, row.origin, request.path, headers, request.body, within=self.effect.options.timeout
+            request.method, row.origin, request.path, headers, request.body, timeout=self.effect.options.timeout
         )
         if not isinstance(answer, Answered) or not 200 <= answer.status < 300:
             return None
@@ -266,21 +293,53 @@ class Sending:
 
     # -- ends ---------------------------------------------------------------------------------------------------------
 
-    async def _held(self, refused: Refused) -> set[str]:
+    async def _note(self, verdict: Done | Not, passed: Passed) -> None:
+        """Record what an attempt came to that is not the last: it certainly did not happen, so nothing is in flight."""
+
+        def work(tx: Tx, guard: Guard) -> None:
+            answer = self._answered(guard, verdict, passed.attempt, passed.sent_at)
+            tx.run(_SET_STATE, effect=self.id, new_state="prepared", new_detail=verdict.error)
+            append(tx, answer)
+
+        await self.execution.write(work, durable=True)
+
+    async def _held(self, refused: Refused, doubt: Doubt | None) -> set[str]:
         self.execution.worker.progress(
             Progress(self.execution.run.id, self.effect.name, "refused", detail=refused.reason)
         )
         if refused.waits:
             self.execution.view.blocked.add(self.ready.step)
             return set()
-        return await self._refused(refused.reason)
+        if doubt is not None:
+            error = f"{doubt.error}; it may not be sent again: {refused.reason}"
+            return await self._doubt(Doubt(error=error[:500]), None, None)
+        return await self._finish(lambda tx, _guard: self._withdrawn(tx, refused.reason))
 
-    async def _refused(self, reason: str) -> set[str]:
-        def settle(tx: Tx, _guard: Guard) -> Ending:
-            tx.run(_SET_STATE, effect=self.id, new_state="withdrawn", new_detail=reason)
-            return Ending(error=f"refused: {reason}")
+    async def _refused(self, reason: str, row: EffectRow | None) -> set[str]:
+        """It is not even asked to leave: nothing was granted, or what is stored was changed. That is a record."""
+        worker, run = self.execution.worker, self.execution.run
+
+        def settle(tx: Tx, guard: Guard) -> Ending:
+            now, host, responsible = worker.store.clock.now(), worker.host, guard.responsible
+            if row is not None:
+                refuse(tx, row, reason, responsible=responsible, now=now, host=host)
+            else:
+                refuse_unprepared(
+                    tx,
+                    system=run.system,
+                    run=run.id,
+                    name=self.effect.name,
+                    responsible=responsible,
+                    now=now,
+                    host=host,
+                )
+            return self._withdrawn(tx, reason)
 
         return await self._finish(settle)
+
+    def _withdrawn(self, tx: Tx, reason: str) -> Ending:
+        tx.run(_SET_STATE, effect=self.id, new_state="withdrawn", new_detail=reason)
+        return Ending(error=f"refused: {reason}")
 
     async def _settled(self, row: EffectRow) -> set[str]:
         """A person said what became of it; the result they gave lies in the effect's detail."""
@@ -292,15 +351,14 @@ class Sending:
             return await self._finish(Ending(error=error.message))
         return await self._finish(self._leaves(result))
 
-    async def _end(self, row: EffectRow, verdict: Verdict, *, attempt: int | None = None) -> set[str]:
-        number = attempt or row.attempt
-        sent_at = row.sent_at or self.started_at
+    async def _end(self, verdict: Verdict, attempt: int, sent_at: int | None) -> set[str]:
+        began = sent_at or self.started_at
         if isinstance(verdict, Doubt):
-            return await self._doubt(verdict, number, sent_at)
+            return await self._doubt(verdict, attempt, began)
         ending = self._leaves(verdict.result) if isinstance(verdict, Done) else Ending()
 
         def settle(tx: Tx, guard: Guard) -> Ending:
-            records = [self._write_answer(tx, guard, verdict, number, sent_at)]
+            records = [self._write_answer(tx, guard, verdict, attempt, began)]
             failpoint("effect:before-finish")
             return replace(ending, error=verdict.error, records=records)
 
@@ -309,8 +367,11 @@ class Sending:
         return woken
 
     def _write_answer(self, tx: Tx, guard: Guard, verdict: Done | Not, attempt: int, sent_at: int) -> Record:
-        done = isinstance(verdict, Done)
-        tx.run(_SET_STATE, effect=self.id, new_state="done" if done else "failed", new_detail=verdict.error)
+        state = "done" if isinstance(verdict, Done) else "failed"
+        tx.run(_SET_STATE, effect=self.id, new_state=state, new_detail=verdict.error)
+        return self._answered(guard, verdict, attempt, sent_at)
+
+    def _answered(self, guard: Guard, verdict: Done | Not, attempt: int, sent_at: int) -> EffectAnswered:
         return EffectAnswered(
             **self.execution.stamp(guard),
             effect=self.id,
@@ -346,8 +407,12 @@ class Sending:
         )
         return Ending(produced=(sent,), out=out)
 
-    async def _doubt(self, verdict: Doubt, attempt: int, sent_at: int) -> set[str]:
+    async def _doubt(self, verdict: Doubt, attempt: int | None, sent_at: int | None) -> set[str]:
+        """Nobody knows of it; of its newest attempt, if none is given."""
+
         def work(tx: Tx, guard: Guard) -> None:
+            row = get_effect(tx, self.id)
+            assert row is not None, self.id
             tx.run(_SET_STATE, effect=self.id, new_state="in-doubt", new_detail=verdict.error)
             append(
                 tx,
@@ -380,25 +445,24 @@ class Sending:
         def settle(tx: Tx, guard: Guard) -> Ending:
             nonlocal refused
             now = worker.store.clock.now()
-            passed = let_pass(tx, worker.key, self.id, approval=self.approval, now=now, host=worker.host)
+            passed = self._let_pass(tx, now)
             if isinstance(passed, Refused):
                 refused = passed
-                raise NotHappened(passed.reason)
-            result = self.effect.fn(tx, self.message)
-            if not isinstance(result, self.effect.outputs):
-                raise TypeError(f"{self.effect.name} returned {type(result).__name__}")
+                raise Undone(passed.reason)
+            result = in_transaction(self.effect, tx, self.message)
             done = Done(result=result)
             return replace(self._leaves(result), records=[self._write_answer(tx, guard, done, passed.attempt, now)])
 
         try:
             return await self._finish(settle)
-        except (LeaseLost, StoreError):
-            raise
-        except Exception as error:  # noqa: BLE001 - the user's function; rolled back, so it certainly did not happen
-            if refused is not None:
+        except Undone as undone:  # the transaction was rolled back: it certainly did not happen
+            if refused is None:
+                return await self._end_unsent(str(undone))
+            if refused.waits:
                 await self._record_refusal(refused.reason)  # the first record of it was rolled back
-                return await self._held(refused)
-            return await self._end_unsent(describe(error, None))
+                return await self._held(refused, None)
+            row = await worker.store.read(lambda tx: get_effect(tx, self.id))
+            return await self._refused(refused.reason, row)
 
     async def _record_refusal(self, reason: str) -> None:
         def work(tx: Tx, guard: Guard) -> None:

@@ -23,7 +23,7 @@ from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.requests import all_requests, get_request, open_requests
 from answerable.errors import UnknownId
-from answerable.orchestrator import interventions
+from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
 from answerable.orchestrator.compilation import CompiledGraph
 from answerable.orchestrator.editing import edit_request
@@ -208,6 +208,10 @@ class Service(Generic[In, Out]):
         await self.runtime.advance(run)
         return await self.aget(run)
 
+    async def aserve(self) -> None:
+        """Work until cancelled: whatever run of this app is decided, overdue or left behind is advanced here."""
+        await engine.serve(self.runtime)
+
     async def aget(self, run: str) -> Run[Out]:
         """A run as it stands. Raises: UnknownId."""
         return await self.store.read(lambda tx: run_report(tx, get_run(tx, run), self.runtime.worker))
@@ -370,6 +374,7 @@ class Service(Generic[In, Out]):
     # -- the same, blocking -------------------------------------------------------------------------------------------
 
     run, resume, get, runs = blocking(arun), blocking(aresume), blocking(aget), blocking(aruns)
+    serve = blocking(aserve)
     cancel, retry, migrate, settle = blocking(acancel), blocking(aretry), blocking(amigrate), blocking(asettle)
     requests, request = blocking(arequests), blocking(arequest)
     approve, reject = blocking(aapprove), blocking(areject)

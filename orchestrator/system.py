@@ -25,7 +25,13 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.building import build_graph
 from answerable.orchestrator.declared import Declaration, DeclaredEdge, DeclaredLoop
 from answerable.orchestrator.decorators import AgentDecorator, OpaqueEffectDecorator
-from answerable.orchestrator.functions import check_condition, parameter_hints, read_effect, read_opaque_effect
+from answerable.orchestrator.functions import (
+    check_condition,
+    parameter_hints,
+    read_effect,
+    read_opaque_effect,
+    read_transactional_effect,
+)
 from answerable.orchestrator.graph import Demands
 
 A = TypeVar("A")
@@ -156,7 +162,8 @@ class System:
     ) -> OpaqueEffectDecorator:
         """Declare an effect that does its own I/O, for a vendor's SDK or a database, from a message to a message.
 
-        The function is async or plain. It is bound to its message and not to bytes: what is approved is the message,
+        The function is async or plain; a transactional one is plain, and takes the open `Transaction` of the store before
+        its message. It is bound to its message and not to bytes: what is approved is the message,
         not what the function makes of it.
         """
         what = f"opaque effect {name!r}"
@@ -164,7 +171,8 @@ class System:
             raise DeclarationError(f"{what}: {guarantee!r} is no guarantee that a function with I/O can give")
 
         def declare(fn: Callable[..., Any]) -> Effect[Any, Any]:
-            taken, given = read_opaque_effect(fn, what=what)
+            read = read_transactional_effect if guarantee == "transactional" else read_opaque_effect
+            taken, given = read(fn, what=what)
             node: Effect[Any, Any] = Effect(
                 name,
                 fn,

@@ -1,10 +1,10 @@
 """Freezes, as the gate reads them, and how they are written.
 
 1. A freeze is committed when its transaction is: from then on no step of its target begins and nothing of it is sent.
-2. Every step and every send reads the frozen targets in its own transaction, under a lock that a freeze takes for writing,
-   so that a freeze and a send cannot pass each other.
-3. A freeze is quiesced when each call that was in flight as it was committed is known to have ended: it was answered, or
-   settled by a person. One in doubt is not known to have ended.
+2. Every step and every send reads the frozen targets in its own transaction, under a lock that a freeze takes for
+   writing, so that a freeze and a send cannot pass each other.
+3. A freeze is quiesced when each call that was in flight as it was committed is known to have ended: it was answered,
+   or settled by a person. One in doubt is not known to have ended.
 4. Only a person lifts it.
 """
 
@@ -24,6 +24,7 @@ from answerable.tracing.records import FreezeQuiesced, Froze, Thawed
 from answerable.tracing.statements import Statement, inserting
 from answerable.tracing.store import Tx
 from answerable.tracing.tables import effects, freezes, systems
+from answerable.tracing.waking import wake_all
 
 WHOLE_SYSTEM: Final = "system"
 KINDS: Final = ("agent", "edge", "effect")
@@ -56,7 +57,7 @@ _EFFECT_STATE = Statement(select(effects.c.state, effects.c.attempt).where(effec
 
 @dataclass(frozen=True, kw_only=True)
 class Freeze:
-    """A freeze. `state` is committed, quiesced or lifted; `in_flight` lists the calls (effect ids) it still waits for."""
+    """A freeze: committed, quiesced or lifted. `in_flight` lists the calls (effect ids) that it still waits for."""
 
     id: str
     system: str
@@ -160,6 +161,7 @@ def thaw(tx: Tx, id: str, *, by: str, reason: str, at: int) -> None:
     tx.run(_SET_STATE, freeze=id, new_state="lifted")
     left = sorted({row[2] for row in tx.all(_STANDING, system=standing.system)})
     tx.run(_SET_FROZEN, system=standing.system, frozen=json.dumps(left))
+    wake_all(tx, standing.system, at=at)
     responsible = authority(tx, standing.system).responsible
     append(
         tx,

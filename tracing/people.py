@@ -20,6 +20,7 @@ from answerable.tracing.records import HandoverAccepted, HandoverOffered, Person
 from answerable.tracing.statements import Statement, inserting
 from answerable.tracing.store import Tx
 from answerable.tracing.tables import grants, people, runs, systems
+from answerable.tracing.waking import wake_all
 
 _COLUMNS = (people.c.id, people.c.handle, people.c.name, people.c.contact, people.c.roles, people.c.teams)
 _BY_HANDLE = Statement(select(*_COLUMNS).where(people.c.handle == bindparam("handle")))
@@ -201,6 +202,7 @@ def accept_handover(tx: Tx, system: str, *, by: str, at: int) -> tuple[str, ...]
         raise NotEligible(f"{by} was not offered {system!r}", hint="the RI offers it first")
     resumed = _move_grants(tx, system, "suspended", "granted")
     tx.run(_SET_RESPONSIBLE, system=system, responsible=successor.id, successor="")
+    wake_all(tx, system, at=at)
     append(
         tx,
         HandoverAccepted(

@@ -88,7 +88,9 @@ runs = Table(
     Column("lease_owner", Text, nullable=False),
     Column("lease_fence", BigInteger, nullable=False),
     Column("lease_until", BigInteger, nullable=False),
+    Column("wake_at", BigInteger),  # when an engine is to advance it; null: when somebody wakes it
 )
+Index("runs_to_wake", runs.c.wake_at)
 Index("runs_by_status", runs.c.status, runs.c.started_at)
 
 messages = Table(

@@ -1,0 +1,43 @@
+"""Waking: the two verbs of every engine, as a column. A run wants to be advanced at `wake_at`, or when somebody wakes
+it.
+
+While a worker holds the lease, `wake_at` is the lease's end: if the worker dies, the run wakes by itself.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, select, update
+
+from answerable.tracing.statements import Statement
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import runs
+
+_WAKE_AT = Statement(update(runs).where(runs.c.id == bindparam("run")).values(wake_at=bindparam("new_wake_at")))
+_WAKE_FROZEN = Statement(
+    update(runs)
+    .where(runs.c.system == bindparam("system"), runs.c.status.in_(["waiting", "frozen"]))
+    .values(wake_at=bindparam("new_wake_at"))
+)
+_DUE = Statement(
+    select(runs.c.id)
+    .where(
+        runs.c.system == bindparam("system"), runs.c.version == bindparam("version"), runs.c.wake_at <= bindparam("now")
+    )
+    .order_by(runs.c.wake_at, runs.c.id)
+    .limit(bindparam("most"))
+)
+
+
+def wake_at(tx: Tx, run: str, at: int | None) -> None:
+    """Have the run advanced at this time (microseconds), or not before somebody wakes it (None)."""
+    tx.run(_WAKE_AT, run=run, new_wake_at=at)
+
+
+def wake_all(tx: Tx, system: str, *, at: int) -> None:
+    """Wake the runs of a system that rest: what held them back may be gone."""
+    tx.run(_WAKE_FROZEN, system=system, new_wake_at=at)
+
+
+def due_runs(tx: Tx, system: str, version: str, *, now: int, most: int) -> list[str]:
+    """The runs of one app version that want to be advanced, the longest waiting first."""
+    return [str(row[0]) for row in tx.all(_DUE, system=system, version=version, now=now, most=most)]
