@@ -36,7 +36,16 @@ def _run(*command: str | Path, cwd: Path) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dist")
     # the sdist, and from that the wheel, by the backend that is installed here
-    build = [_UV, "build", "--quiet", "--python", sys.executable, "--no-build-isolation", "--out-dir", out]
+    build: list[str | Path] = [
+        _UV,
+        "build",
+        "--quiet",
+        "--python",
+        sys.executable,
+        "--no-build-isolation",
+        "--out-dir",
+        out,
+    ]
     _run(*build, cwd=_REPOSITORY)
     (built,) = out.glob("*.whl")
     return built
@@ -61,7 +70,7 @@ def test_each_module_of_the_installed_wheel_can_be_imported(wheel: Path, tmp_pat
     python = tmp_path / "venv" / "bin" / "python"
     _run(_UV, "venv", "--quiet", "--python", sys.executable, "venv", cwd=tmp_path)
     locked = _REPOSITORY / "requirements" / "all.txt"
-    install = [_UV, "pip", "install", "--quiet", "--python", python, "--constraints", locked]
+    install: list[str | Path] = [_UV, "pip", "install", "--quiet", "--python", python, "--constraints", locked]
     _run(*install, f"{wheel}[logistics,postgres]", cwd=tmp_path)
     _run(_UV, "pip", "check", "--quiet", "--python", python, cwd=tmp_path)
 
