@@ -94,7 +94,7 @@ EDGE_LEFTOVER: Final = _key(
     "accountability.edge.leftover", "bool", "edge", "no step took the message before the run ended"
 )
 CROSSING: Final = _key("accountability.crossing.id", "string", "edge", "this message on this edge")
-MESSAGE: Final = _key("accountability.message.id", "string", "edge approval decision effect", "the message")
+MESSAGE: Final = _key("accountability.message.id", "string", "edge approval decision effect call", "the message")
 COMMITMENT: Final = _key(
     "accountability.message.commitment", "string", "edge approval decision", "a salted digest of what it says"
 )

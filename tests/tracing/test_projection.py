@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -244,7 +245,8 @@ def test_a_late_answer_to_a_call_that_was_given_up_makes_no_second_span() -> Non
 
 def refusal(story: Story, reason: str, step: str = "", freeze: str = "") -> None:
     effect = "eff_" + "7" * 32
-    fields = {"effect": effect, "name": "carrier.dispatch", "step": step, "reason": reason, "freeze": freeze}
+    fields: dict[str, Any] = {"effect": effect, "name": "carrier.dispatch", "step": step}
+    fields |= {"reason": reason, "freeze": freeze}
     story.add(EffectRefused(**story.stamp(), **fields))
 
 
