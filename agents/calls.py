@@ -1,15 +1,15 @@
 """Calls: what an effect would send, described without sending it.
 
-An effect's function is a generator: it yields one `Request` and is given its `Response`, as in httpx's auth flow. It does
-no I/O, so the exact bytes exist before anybody decides about them.
+An effect's function is a generator: it yields one `Request` and is given its `Response`, as in httpx's auth flow. It
+does no I/O, so the exact bytes exist before anybody decides about them.
 """
 
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import rfc8785
 from pydantic import BaseModel
@@ -45,12 +45,28 @@ class Response:
 Call: TypeAlias = Generator[Request, Response, R]
 
 
+class Transaction(Protocol):
+    """The open transaction that an opaque effect with `guarantee="transactional"` takes as its first parameter.
+
+    What it writes happens together with the record that it happened, or not at all.
+    """
+
+    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement in the store's database, and return its rows; parameters are written `:name`."""
+        ...
+
+
 def request(method: str, path: str, *, json: Any = None, content: bytes | None = None) -> Request:
     """A request with `json` (a pydantic model or plain values, written as RFC 8785 canonical JSON) or raw `content`.
 
     Raises: DeclarationError if the path is not relative to the receiver's origin, or if both bodies are given.
     """
-    if not path.startswith("/") or path.startswith("//") or ".." in path.split("?", maxsplit=1)[0].split("/") or "\\" in path:
+    if (
+        not path.startswith("/")
+        or path.startswith("//")
+        or ".." in path.split("?", maxsplit=1)[0].split("/")
+        or "\\" in path
+    ):
         raise DeclarationError(
             f"{method} {path!r}: a path starts with one '/' and stays below the receiver's origin",
             hint="give the origin to connect(origins=…), and only the path here",

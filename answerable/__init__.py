@@ -4,7 +4,7 @@ Everything that happens is a record; everything you see is a projection of recor
 approvals and effects, `build()` it, `connect()` it to a store, and `run()` it.
 """
 
-from answerable.agents.calls import DELETE, PATCH, POST, PUT, Call, Request, Response, request
+from answerable.agents.calls import DELETE, PATCH, POST, PUT, Call, Request, Response, Transaction, request
 from answerable.agents.context import Step
 from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START, Agent, Effect, Receiver
@@ -51,6 +51,7 @@ __all__ = [
     "Service",
     "Step",
     "System",
+    "Transaction",
     "exemption",
     "person",
     "request",

@@ -118,7 +118,7 @@ def refusal(
     through: Sequence[str],
     now: int,
 ) -> Refused | None:
-    """Why this call may not leave, or None if it may. `through` are the targets, as a freeze names them, that it came by."""
+    """Why this call may not leave, or None if it may. `through` is what it came by, named as a freeze names it."""
     for target in ("system", f"effect:{effect.name}", *through):
         if target in frozen:
             return Refused(reason=f"{target} is frozen", waits=True)

@@ -263,7 +263,7 @@ class Sending:
         return now - (row.sent_at or now) < micros(receiver.keeps_keys_for)
 
     async def _ask(self, row: EffectRow, attempt: int) -> Verdict | None:
-        """Ask the receiver what became of a call, as often as a call is tried; None if it does not say, or cannot be asked."""
+        """Ask the receiver what became of a call, as often as a call is tried; None if it does not say."""
         if self.effect.query is None:
             return None
         retry = self.effect.options.retry
@@ -278,13 +278,13 @@ class Sending:
         assert self.effect.query is not None
         try:
             request = next(self.effect.query(self.message))
-        except Exception:  # a user's function that cannot ask knows nothing
+        except Exception:  # noqa: BLE001 - a user's function that cannot ask knows nothing
             return None
         headers = {"traceparent": traceparent(row.run, row.id, attempt)}
         if request.content_type:
             headers["Content-Type"] = request.content_type
         answer = await self.client.send(
-            request.method, row.origin, request.path, headers, request.body, timeout=self.effect.options.timeout
+            request.method, row.origin, request.path, headers, request.body, within=self.effect.options.timeout
         )
         if not isinstance(answer, Answered) or not 200 <= answer.status < 300:
             return None
@@ -422,8 +422,8 @@ class Sending:
                     name=self.effect.name,
                     step=self.ready.step,
                     host=self.execution.host,
-                    attempt=attempt,
-                    sent_at=sent_at,
+                    attempt=attempt or row.attempt,
+                    sent_at=sent_at or row.sent_at or self.started_at,
                     error=verdict.error,
                 ),
             )

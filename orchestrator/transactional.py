@@ -34,7 +34,10 @@ class OpenTransaction:
         self._tx = tx
 
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Run one statement; parameters are written `:name` on every database. Raises: InvalidInput for COMMIT and its kin."""
+        """Run one statement; parameters are written `:name` on every database.
+
+        Raises: InvalidInput for COMMIT and its kin.
+        """
         words = sql.split(maxsplit=1)
         if not words or words[0].rstrip(";").lower() in _CONTROL:
             raise InvalidInput(f"{sql.strip()[:60]!r} is not for an effect to say: its transaction is the runtime's")

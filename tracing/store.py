@@ -45,6 +45,8 @@ class Cursor(Protocol):
 
     @property
     def rowcount(self) -> int: ...
+    @property
+    def description(self) -> Any: ...
     def fetchone(self) -> Any: ...
     def fetchall(self) -> Any: ...
 
@@ -111,6 +113,12 @@ class Tx:
     def all(self, statement: Statement, /, **params: Any) -> list[Row]:
         """All rows."""
         rows: list[Row] = self._execute(statement, params).fetchall()
+        return rows
+
+    def rows(self, statement: Statement, /, **params: Any) -> list[Row]:
+        """All rows, and none of a statement that returns no rows."""
+        cursor = self._execute(statement, params)
+        rows: list[Row] = [] if cursor.description is None else cursor.fetchall()
         return rows
 
     def _execute(self, statement: Statement, params: dict[str, Any]) -> Cursor:

@@ -19,45 +19,47 @@ from answerable.orchestrator.service import Service
 
 
 @dataclass(frozen=True, kw_only=True)
-class Approve:
-    """Choose an option. `by` is the handle of who answers, here and below; "" means one who was made for it."""
+class Answer:
+    """What an approver says. `by` is the handle of who says it; "" means one who was made for it."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approve(Answer):
+    """Choose an option."""
 
     option: str = AS_PROPOSED
     reason: str = ""
-    by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reject:
+class Reject(Answer):
     """Say no."""
 
     reason: str = "the test says no"
-    by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Respond:
+class Respond(Answer):
     """Answer with a text, which leaves by `approval.response`."""
 
     text: str
-    by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edit:
+class Edit(Answer):
     """Propose another message: a new request, which the approver is asked about next."""
 
     message: Message | Mapping[str, Any]
     reason: str = ""
-    by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wait:
+class Wait(Answer):
     """Leave it open."""
 
 
-Answer: TypeAlias = Approve | Reject | Respond | Edit | Wait
 Approver: TypeAlias = Callable[[OpenRequest], Answer] | Iterable[Answer] | Answer
 
 
@@ -68,7 +70,7 @@ class ScriptedApprover:
         self._answers: Callable[[OpenRequest], Answer]
         if callable(approver):
             self._answers = approver
-        elif isinstance(approver, Approve | Reject | Respond | Edit | Wait):
+        elif isinstance(approver, Answer):
             self._answers = lambda _request: approver
         else:
             left = iter(approver)
@@ -92,6 +94,7 @@ class ScriptedApprover:
         elif isinstance(answer, Respond):
             await service.arespond(request.id, answer.text, by=by)
         else:
+            assert isinstance(answer, Edit), answer
             made = await service.aedit(request.id, answer.message, by=by, reason=answer.reason)
             self._editors[made.id] = by
         return True
