@@ -1,8 +1,8 @@
 """What a function consumes and produces, read once from its annotations.
 
 1. Types are read as resolved hints, at declaration. A user's function is never called to find out.
-2. A parameter annotated with a message type, a union of them, or `list[Ended[T]]` is an input; a first parameter that is
-   annotated with `Step[...]` is the context. Anything else is a mistake.
+2. A parameter annotated with a message type, a union of them, or `list[Ended[T]]` is an input; a first parameter that
+   is annotated with `Step[...]` is the context. Anything else is a mistake.
 3. The return annotation is a message type, a union of them, or one of these with None (which produces nothing).
 """
 

@@ -1,7 +1,7 @@
 """Nodes: what stands in a coordination graph, and the ports that its edges are tied to.
 
-A node is a declaration and nothing else: it does not run itself. `Source[T]` is where an edge of `T` may begin, `Target[T]`
-where it may end, so that a wrong edge is an error in the editor.
+A node is a declaration and nothing else: it does not run itself. `Source[T]` is where an edge of `T` may begin,
+`Target[T]` where it may end, so that a wrong edge is an error in the editor.
 """
 
 from __future__ import annotations
@@ -84,7 +84,10 @@ class AgentOptions:
 
 
 class Agent(Node[In, Out]):
-    """A typed function: messages in, messages out. `.fn` is the plain function, for unit tests."""
+    """A typed function: messages in, messages out. `.fn` is the plain function, for unit tests.
+
+    `.context` is whether its first parameter is the step's context, `.optional` whether it may return None.
+    """
 
     def __init__(
         self,
@@ -123,6 +126,8 @@ class Effect(Node[In, Out]):
     """An outgoing call that changes the world. `.fn` describes one request and reads its response; it does no I/O.
 
     An *opaque* effect (`receiver` is None) is a function with I/O instead, bound to its message and not to bytes.
+    `.guarantee` is what the receiver promises; `.gate` names the approval before it, None if its edges come from one.
+    `.query` describes the call that asks a `queryable` receiver what became of a first one.
     """
 
     def __init__(

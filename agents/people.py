@@ -1,7 +1,7 @@
 """People as a declaration names them: persons, teams and roles.
 
-In code a person is a handle ("alice"). In records and spans a person is an opaque generated id; the registry in the store
-(`answerable people`) maps one to the other and holds names, teams and roles.
+In code a person is a handle ("alice"). In records and spans a person is an opaque generated id; the registry in the
+store (`answerable people`) maps one to the other and holds names, teams and roles.
 """
 
 from __future__ import annotations

@@ -92,6 +92,8 @@ class MessageRef(BaseModel):
 
 
 class RunStarted(Record):
+    """A person started a run of one version of the app with a message, its input."""
+
     kind: Literal["run.started"] = "run.started"
     version: str  # of the app
     started_by: str  # person
@@ -239,6 +241,8 @@ class Decided(Record):
 
 
 class RequestWithdrawn(Record):
+    """A request was taken back undecided, for the reason that is given."""
+
     kind: Literal["request.withdrawn"] = "request.withdrawn"
     request: str
     approval: str
@@ -261,6 +265,8 @@ class EffectRecord(Record):
 
 
 class EffectPrepared(EffectRecord):
+    """An effect is bound to what it would send, before anything of it leaves."""
+
     kind: Literal["effect.prepared"] = "effect.prepared"
     receiver: str
     guarantee: str
@@ -329,6 +335,8 @@ class EffectRefused(EffectRecord):
 
 
 class Froze(Record):
+    """Somebody stopped a target: no further call leaves for it, and those in flight may have left."""
+
     kind: Literal["froze"] = "froze"
     durable: ClassVar[bool] = True
     freeze: str
@@ -347,6 +355,8 @@ class FreezeQuiesced(Record):
 
 
 class Thawed(Record):
+    """Somebody lifted a freeze."""
+
     kind: Literal["thawed"] = "thawed"
     durable: ClassVar[bool] = True
     freeze: str

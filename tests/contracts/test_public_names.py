@@ -12,44 +12,11 @@ import pytest
 
 import answerable
 
-PUBLIC = {
-    "DAY",
-    "DELETE",
-    "END",
-    "HOUR",
-    "MINUTE",
-    "PATCH",
-    "POST",
-    "PUT",
-    "SECOND",
-    "START",
-    "Agent",
-    "AnswerableError",
-    "App",
-    "Approval",
-    "Call",
-    "Demand",
-    "Effect",
-    "Ended",
-    "Expired",
-    "Failed",
-    "Message",
-    "Prioritization",
-    "Receiver",
-    "Rejected",
-    "Request",
-    "Response",
-    "Retry",
-    "Run",
-    "Service",
-    "Step",
-    "System",
-    "exemption",
-    "person",
-    "request",
-    "role",
-    "tally",
-}
+PUBLIC = """
+    DAY DELETE END HOUR MINUTE PATCH POST PUT SECOND START Agent AnswerableError App Approval Call Demand Effect Ended
+    Expired Failed Message Prioritization Receiver Rejected Request Response Retry Run Service Step System exemption
+    person request role tally
+"""
 
 _PACKAGE = Path(answerable.__file__).parent
 _ROOMS = ["agents", "approvals", "orchestrator", "tracing"]
@@ -62,8 +29,7 @@ def _name(path: Path) -> str:
 
 
 def test_the_public_names_are_pinned() -> None:
-    assert set(answerable.__all__) == PUBLIC
-    assert len(answerable.__all__) == len(PUBLIC)
+    assert list(answerable.__all__) == PUBLIC.split()
 
 
 def test_each_public_name_is_there() -> None:
