@@ -162,8 +162,8 @@ class System:
     ) -> OpaqueEffectDecorator:
         """Declare an effect that does its own I/O, for a vendor's SDK or a database, from a message to a message.
 
-        The function is async or plain; a transactional one is plain, and takes the store's open `Transaction` before its
-        message. It is bound to its message and not to bytes: what is approved is the message, not what the function
+        The function is async or plain; a transactional one is plain, and takes the store's open `Transaction` before
+        its message. It is bound to its message and not to bytes: what is approved is the message, not what the function
         makes of it.
         """
         what = f"opaque effect {name!r}"

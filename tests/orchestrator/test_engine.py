@@ -74,7 +74,7 @@ async def test_serving_until_cancelled(store_url: str) -> None:
         serving = asyncio.create_task(service.aserve())
         await service.aapprove(run.waiting_for[0].id, by="eve")
         async with asyncio.timeout(20):
-            while (await service.aget(run.id)).status != "done":
+            while (await service.aget(run.id)).status != "done":  # noqa: ASYNC110 - a row in the store sets no event
                 await asyncio.sleep(0.02)
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
