@@ -5,11 +5,13 @@
    withdrawn. Everything else releases nothing and withdraws every call.
 3. Time denies; it never approves.
 4. A decision and its grants are written with a MAC, in one transaction with their records, before any graph is resumed.
+5. Whoever acts on a decision asks `distrust` first.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Literal
 
 from sqlalchemy import bindparam, select, update
@@ -26,7 +28,7 @@ from answerable.tracing.people import authority, get_person
 from answerable.tracing.records import Decided, EffectWithdrawn, MessageRef
 from answerable.tracing.statements import Statement, inserting, named
 from answerable.tracing.store import Tx
-from answerable.tracing.tables import decisions, effects, grants
+from answerable.tracing.tables import decisions, effects, grants, messages
 from answerable.tracing.waking import wake_at
 
 Outcome = Literal["approved", "edited", "rejected", "answered", "expired", "exempted"]
@@ -41,6 +43,9 @@ _WITHDRAW = Statement(
     update(effects)
     .where(effects.c.id == bindparam("effect"), effects.c.state == "prepared")
     .values(state="withdrawn", detail=bindparam("new_detail"))
+)
+_PAYLOAD = Statement(
+    select(messages.c.payload).where(messages.c.run == bindparam("run"), messages.c.id == bindparam("message"))
 )
 _EFFECT = Statement(select(effects.c.name, effects.c.step).where(effects.c.id == bindparam("effect")))
 
@@ -112,7 +117,7 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, by: str, assura
 def expire(tx: Tx, key: Key, request_id: str, *, at: int) -> Decision | None:
     """Deny a request whose time is over; None if it is not open or not overdue."""
     request = get_request(tx, request_id)
-    if request.state != "open" or at < request.expires_at or _is_frozen(tx, request):
+    if request.state != "open" or at < request.expires_at or _is_frozen(tx, request) or decision_on(tx, request_id):
         return None
     return record_decision(tx, key, request, Answer(outcome="expired"), by="", assurance="", at=at)
 
@@ -209,6 +214,21 @@ def decision_on(tx: Tx, request_id: str) -> Decision | None:
     """What was decided on a request, if anything was."""
     row = tx.one(_BY_REQUEST, request=request_id)
     return _decision(row) if row else None
+
+
+def distrust(tx: Tx, key: Key, request: RequestRow, decision: Decision) -> str:
+    """Why a decision may not be acted on, or "": it, its request or its message is not what was written then."""
+    if not decision.genuine(key):
+        return "its decision was not made by this system: the MAC is wrong"
+    if decision.digest != request.digest:
+        return "its request is not the one that was decided"
+    if decision.outcome not in ("approved", "exempted"):
+        return ""
+    option = request.option(decision.option)
+    stored = tx.one(_PAYLOAD, run=request.run, message=decision.message)
+    if option is None or stored is None or sha256(bytes(stored[0])).hexdigest() != option["payload"]:
+        return "its message is not the one that was decided"
+    return ""
 
 
 def get_decision(tx: Tx, id: str) -> Decision | None:

@@ -220,8 +220,18 @@ def refuse(tx: Tx, effect: EffectRow, reason: str, *, responsible: str, now: int
     )
 
 
-def refuse_unprepared(tx: Tx, *, system: str, run: str, name: str, responsible: str, now: int, host: str) -> None:
-    """Record that an effect was called for which nothing is prepared, let alone granted."""
+def refuse_unprepared(
+    tx: Tx,
+    *,
+    system: str,
+    run: str,
+    name: str,
+    responsible: str,
+    now: int,
+    host: str,
+    reason: str = "it was called, and nothing is prepared and granted for it",
+) -> None:
+    """Record that something was tried for which no call is prepared, let alone granted."""
     append(
         tx,
         EffectRefused(
@@ -234,7 +244,7 @@ def refuse_unprepared(tx: Tx, *, system: str, run: str, name: str, responsible: 
             name=name,
             step="",
             host=host,
-            reason="it was called, and nothing is prepared and granted for it",
+            reason=reason,
         ),
     )
 

@@ -18,12 +18,22 @@ from answerable.agents.nodes import Effect
 from answerable.approvals.decisions import withdraw_effect
 from answerable.approvals.gate import EffectRow, effects_of, get_effect
 from answerable.approvals.node import RESPONSE
-from answerable.approvals.requests import RequestRow, close_request, requests_of
+from answerable.approvals.requests import RequestRow, close_request, mark_routed, requests_of
 from answerable.errors import InvalidInput, UnknownId
 from answerable.orchestrator import journal
 from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.journal import StepRow
-from answerable.orchestrator.runs import ENDS, RunRow, get_run, set_status, set_version
+from answerable.orchestrator.planning import effect_id
+from answerable.orchestrator.runs import (
+    ENDS,
+    RunRow,
+    acquire_lease,
+    get_run,
+    release_lease,
+    set_status,
+    set_version,
+)
+from answerable.orchestrator.scopes import ScatterFrame
 from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.ledger import append
 from answerable.tracing.people import authority, get_person
@@ -64,7 +74,7 @@ def cancel(tx: Tx, run: str, *, by: str, reason: str, at: int) -> None:
 def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None:
     """Supersede a recorded step and what followed from it, so that it runs anew in its next generation.
 
-    Raises: UnknownId; InvalidInput if the step still runs, or an effect that followed was sent.
+    Raises: UnknownId; InvalidInput if the step still runs, or an effect that followed was sent; RunBusy.
     """
     row, person = get_run(tx, run), get_person(tx, by)
     _check_reason(reason)
@@ -76,8 +86,11 @@ def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None
         raise InvalidInput(f"step {step} is {wrong.state}; only one that has ended can run anew")
     if row.status == "cancelled":
         raise InvalidInput(f"{run} was cancelled", hint="begin a new run")
-    gone = _followers(tx, run, wrong, known)
-    made = [effect for effect in effects_of(tx, run) if effect.step in gone or _is_step_of(effect, gone, known)]
+    set_status(tx, run, "running", wake_at=at)
+    fence = acquire_lease(tx, run, owner=by, now=at).lease_fence  # nobody else works on it until this is committed
+    gone, gathers_gone = _followers(tx, run, wrong, known)
+    theirs = {effect_id(run, known[id].node, taken) for id in gone for taken in known[id].consumed.values()}
+    made = [effect for effect in effects_of(tx, run) if effect.step in gone or effect.id in theirs]
     sent = [effect for effect in made if effect.state not in _UNTOUCHED]
     if sent:
         raise InvalidInput(
@@ -86,16 +99,16 @@ def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None
         )
     asked = [request for request in requests_of(tx, run) if request.step in gone]
     _withdraw(tx, row, asked, reason="a step before it runs anew", at=at)
+    for request in asked:
+        mark_routed(tx, request.id)  # one that was decided goes nowhere any more
     for id in gone:
         tx.run(_SUPERSEDE, run=run, step=id)
         tx.run(_FORGET_CROSSINGS, run=run, step=id)
         tx.run(_FORGET_SCATTERS, step=id)
-    for gather in journal.read_gathers(tx, run):
-        if gather.scatter[1] in gone or any(
-            item[1] and item[1] in _crossings_of(gone, tx, run) for item in gather.items
-        ):
-            tx.run(_FORGET_GATHER, gather=gather.id)
-    set_status(tx, run, "running", wake_at=at)
+    for gather in gathers_gone:
+        tx.run(_FORGET_GATHER, gather=gather)
+    release_lease(tx, run, fence=fence)
+    wake_at(tx, run, at)
     reopened = RunReopened(
         **_stamp(tx, row, at, person.id), by=person.id, reason=reason, step=step, generation=wrong.generation + 1
     )
@@ -155,7 +168,9 @@ def settle(
     elif outcome == "failed":
         state, detail = "failed", f"settled as failed by {by}: {reason}"
     elif outcome == "again":
-        state, detail = "sent", ""
+        if run.status in ENDS:
+            raise InvalidInput(f"{run.id} is over: it is {run.status}", hint="settle it as done or as failed")
+        state, detail = "sent", f"it was in doubt, and {by} had it sent again"
     else:  # an untyped caller
         raise InvalidInput(f"{outcome!r} settles nothing", hint="done, failed or again")
     tx.run(_SETTLE, effect=effect, new_state=state, new_detail=detail)
@@ -206,33 +221,27 @@ def _result(graph: Graph, row: EffectRow, result: Mapping[str, Any] | None) -> s
     return kind.from_bytes(json.dumps(dict(result)).encode()).to_bytes().decode()
 
 
-def _followers(tx: Tx, run: str, step: StepRow, known: Mapping[str, StepRow]) -> set[str]:
-    """The step and all steps that consumed what followed from it."""
+def _followers(tx: Tx, run: str, step: StepRow, known: Mapping[str, StepRow]) -> tuple[set[str], set[str]]:
+    """The step and all steps that consumed what followed from it; and the gathers that were closed over any of them.
+
+    A step within a scatter may have sent an item to its gather, failed on the way there, or sent nothing: whichever it
+    was, the list may be another one after it.
+    """
     sender = {crossing.id: crossing.step for crossing in journal.read_crossings(tx, run)}
-    for gather in journal.read_gathers(tx, run):
-        sender[gather.id] = gather.scatter[1]
-    gathered = {
-        gather.id: {sender[item[1]] for item in gather.items if item[1]} for gather in journal.read_gathers(tx, run)
-    }
-    gone = {step.id}
+    gathered = journal.read_gathers(tx, run)
+    gone, gathers_gone = {step.id}, set[str]()
     while True:
+        inside = {frame[:2] for id in gone for frame in known[id].scope if isinstance(frame, ScatterFrame)}
+        gathers_gone |= {one.id for one in gathered if one.scatter in inside or one.scatter[1] in gone}
         more = {
             each.id
             for each in known.values()
             if each.id not in gone
-            and any(sender.get(id) in gone or gathered.get(id, set()) & gone for id in each.consumed.values())
+            and any(sender.get(id) in gone or id in gathers_gone for id in each.consumed.values())
         }
         if not more:
-            return gone
+            return gone, gathers_gone
         gone |= more
-
-
-def _crossings_of(gone: set[str], tx: Tx, run: str) -> set[str]:
-    return {crossing.id for crossing in journal.read_crossings(tx, run) if crossing.step in gone}
-
-
-def _is_step_of(effect: EffectRow, gone: set[str], known: Mapping[str, StepRow]) -> bool:
-    return any(known[id].node == effect.name and effect.step == id for id in gone if id in known)
 
 
 def _withdraw(tx: Tx, run: RunRow, asked: list[RequestRow], *, reason: str, at: int) -> None:

@@ -109,6 +109,11 @@ class StepRow:
     consumed: dict[str, str]
     error: str
 
+    @property
+    def superseded(self) -> bool:
+        """Whether it was run anew by a person's decision."""
+        return self.state == "superseded"
+
 
 @dataclass(frozen=True, slots=True)
 class GatherRow:

@@ -2,7 +2,9 @@
 
 In this order: deny what is overdue; wake what is ready; route what was decided; close the gathers that can close;
 finish if nothing is left to wait for; else say what is waited for. Finishing looks for *unrouted* requests in its own
-transaction, not for undecided ones: a decision that is committed in between is then routed and not lost.
+transaction, not for undecided ones: a decision that is committed in between is then routed and not lost. A decision
+that was not made by this system, or is not about what is stored now, releases nothing: the attempt is a record, and the
+run waits.
 """
 
 from __future__ import annotations
@@ -12,17 +14,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from answerable.agents.outcomes import Expired, Rejected
-from answerable.approvals.decisions import Decision, decision_on, expire
+from answerable.approvals.decisions import Decision, decision_on, distrust, expire
+from answerable.approvals.gate import get_effect, refuse, refuse_unprepared
+from answerable.approvals.keys import Key
 from answerable.approvals.node import DENIED
-from answerable.approvals.requests import RequestRow, requests_of
-from answerable.errors import StoreCorrupt
+from answerable.approvals.requests import RequestRow, get_request, requests_of
 from answerable.orchestrator import journal
 from answerable.orchestrator.asking import route
 from answerable.orchestrator.execution import Execution
 from answerable.orchestrator.gathering import Gathering, Live, Lost, failure, outcome_of
 from answerable.orchestrator.journal import GatherRow, Guard
 from answerable.orchestrator.progress import Progress
-from answerable.orchestrator.runs import set_resting, set_status
+from answerable.orchestrator.runs import ENDS, set_resting, set_status
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger import append
 from answerable.tracing.records import GatherClosed, MessageRef, RunEnded, RunRested
@@ -55,18 +58,13 @@ async def at_rest(execution: Execution, gathering: Gathering) -> list[str] | Wai
     if woken:
         return sorted(woken)
     known = await _requests(execution)
-    for request, decision in known:
-        if decision is not None and not request.routed:
-            if not decision.genuine(execution.worker.key):
-                raise StoreCorrupt(
-                    f"the decision on {request.id} was not made by this system: its MAC is wrong",
-                    hint="nothing was sent; `answerable ledger verify` tells what was changed",
-                )
-            woken |= await route(execution, request, decision)
-    if woken or any(decision is not None and not request.routed for request, decision in known):
+    for asked in known:
+        if asked.decision is not None and not asked.request.routed:
+            woken |= await route(execution, asked.request, asked.decision)
+    if woken or any(asked.decision is not None and not asked.request.routed for asked in known):
         return sorted(woken) or await at_rest(execution, gathering)
     live = [Live(node, scope) for node, scope in view.live()]
-    waiting = [request for request, decision in known if decision is None and request.state == "open"]
+    waiting = [asked.request for asked in known if asked.waits]
     live += [Live(request.approval, view.steps[request.step].scope) for request in waiting]
     gathers = gathering.closable(view, live, _lost(execution, known), now=execution.worker.store.clock.now())
     if gathers:
@@ -77,34 +75,78 @@ async def at_rest(execution: Execution, gathering: Gathering) -> list[str] | Wai
     return None if await _finish(execution, known) else await at_rest(execution, gathering)
 
 
-async def _requests(execution: Execution) -> list[tuple[RequestRow, Decision | None]]:
-    """All requests of the run with their decisions; those that are overdue are denied first."""
-    clock, key, run = execution.worker.store.clock, execution.worker.key, execution.run.id
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request with its decision. One that may not be acted on counts as none; `distrust` says why."""
 
-    def read(tx: Tx) -> list[tuple[RequestRow, Decision | None]]:
-        return [(request, decision_on(tx, request.id)) for request in requests_of(tx, run)]
+    request: RequestRow
+    decision: Decision | None
+    distrust: str = ""
+
+    @property
+    def waits(self) -> bool:
+        return self.decision is None and (self.request.state == "open" or self.distrust != "")
+
+
+async def _requests(execution: Execution) -> list[Asked]:
+    """The requests of the run, those of superseded steps aside; those that are overdue are denied first."""
+    clock, key, run = execution.worker.store.clock, execution.worker.key, execution.run.id
+    steps = execution.view.steps
+
+    def read(tx: Tx) -> list[Asked]:
+        return [_asked(tx, key, request) for request in requests_of(tx, run) if not steps[request.step].superseded]
 
     found = await execution.worker.store.read(read)
     now = clock.now()
-    overdue = [request.id for request, _ in found if request.state == "open" and request.expires_at <= now]
-    if not overdue:
-        return found
+    overdue = [one.request.id for one in found if one.request.state == "open" and one.request.expires_at <= now]
+    if overdue:
 
-    def deny(tx: Tx, _guard: Guard) -> None:
-        for request in overdue:
-            expire(tx, key, request, at=now)
+        def deny(tx: Tx, _guard: Guard) -> None:
+            for request in overdue:
+                expire(tx, key, request, at=now)
 
-    await execution.write(deny, durable=True)
-    return await execution.worker.store.read(read)
+        await execution.write(deny, durable=True)
+        found = await execution.worker.store.read(read)
+    distrusted = [one for one in found if one.distrust]
+    if distrusted:
+        await execution.write(lambda tx, guard: _refuse(tx, execution, guard, distrusted))
+    return found
 
 
-def _lost(execution: Execution, known: list[tuple[RequestRow, Decision | None]]) -> Iterator[Lost]:
+def _asked(tx: Tx, key: Key, request: RequestRow) -> Asked:
+    decision = decision_on(tx, request.id)
+    why = "" if decision is None or request.routed else distrust(tx, key, request, decision)
+    return Asked(request, None if why else decision, why)
+
+
+def _refuse(tx: Tx, execution: Execution, guard: Guard, distrusted: list[Asked]) -> None:
+    """Record that a decision was not acted on: for each call that its request could have released, or once."""
+    now, host, run = execution.worker.store.clock.now(), execution.host, execution.run
+    for asked in distrusted:
+        calls = [call["effect"] for option in asked.request.body["options"] for call in option["calls"]]
+        for effect in filter(None, (get_effect(tx, call) for call in calls)):
+            refuse(tx, effect, asked.distrust, responsible=guard.responsible, now=now, host=host)
+        if not calls:
+            refuse_unprepared(
+                tx,
+                system=run.system,
+                run=run.id,
+                name=asked.request.approval,
+                responsible=guard.responsible,
+                now=now,
+                host=host,
+                reason=asked.distrust,
+            )
+
+
+def _lost(execution: Execution, known: list[Asked]) -> Iterator[Lost]:
     """The ways that ended without a result: failed steps, and denials that no edge takes."""
     view = execution.view
     for step in view.steps.values():
         if step.state == "failed":
             yield Lost(step.node, step.scope, failure(step.node, step.error))
-    for request, decision in known:
+    for asked in known:
+        request, decision = asked.request, asked.decision
         if decision is None or execution.graph.outgoing(request.approval, DENIED):
             continue
         scope = view.steps[request.step].scope
@@ -152,9 +194,13 @@ async def _rest(execution: Execution, waiting: list[RequestRow]) -> Waiting:
     status = "waiting" if rest.requests or rest.in_doubt else "frozen"
 
     def work(tx: Tx, guard: Guard) -> None:
-        deadline = min((request.expires_at for request in waiting), default=None)
-        set_resting(tx, execution.run.id, status, wake_at=None if rest.blocked else deadline)
-        if any(decision_on(tx, request.id) is not None for request in waiting):  # decided since it was looked for
+        if guard.status in ENDS:  # cancelled meanwhile
+            return
+        asked = [get_request(tx, request.id) for request in waiting if request.state == "open"]
+        undecided = [request for request in asked if decision_on(tx, request.id) is None]
+        clocked = [one.expires_at for one in undecided if not guard.holds(f"agent:{one.approval}")]  # a freeze suspends
+        set_resting(tx, execution.run.id, status, wake_at=None if rest.blocked else min(clocked, default=None))
+        if any(request.state != "open" for request in asked):  # decided since it was looked for
             wake_at(tx, execution.run.id, execution.worker.store.clock.now())
         append(
             tx,
@@ -172,12 +218,13 @@ async def _rest(execution: Execution, waiting: list[RequestRow]) -> Waiting:
     return rest
 
 
-async def _finish(execution: Execution, known: list[tuple[RequestRow, Decision | None]]) -> bool:
-    """End the run, unless something came to be unrouted since; whether it ended."""
+async def _finish(execution: Execution, known: list[Asked]) -> bool:
+    """End the run, unless something came to be unrouted since; whether it is over."""
     view = execution.view
     results = view.results()
     failed = sorted(f"{step.node}: {step.error}" for step in view.steps.values() if step.state == "failed")
-    denied = [decision for _, decision in known if decision and decision.outcome in ("rejected", "expired")]
+    decisions = [asked.decision for asked in known if asked.decision is not None]
+    denied = [decision for decision in decisions if decision.outcome in ("rejected", "expired")]
     status: Status = "done" if results else "failed" if failed else "denied" if denied else "stuck"
     detail = "; ".join(failed) or ("nothing reached END" if status == "stuck" else "")
     if status == "denied":
@@ -190,6 +237,8 @@ async def _finish(execution: Execution, known: list[tuple[RequestRow, Decision |
         commitment = stored
 
     def work(tx: Tx, guard: Guard) -> bool:
+        if guard.status in ENDS:  # cancelled meanwhile
+            return True
         if any(is_unrouted(request) for request in requests_of(tx, execution.run.id)):
             return False
         ended_at = execution.worker.store.clock.now()
