@@ -12,6 +12,7 @@ import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.engine import make_url
@@ -24,6 +25,7 @@ from answerable.tracing.tables import meta
 _CHECK = Statement(select(meta.c.value).where(meta.c.key == bindparam("key")))
 _SET = inserting(meta)
 _CHECK_NAME = "key_check"
+KEY_BYTES: Final = 32
 
 
 class Key:
@@ -80,25 +82,46 @@ def key_path(url: str, store: str) -> Path:
 
 def _read(path: Path) -> Key:
     try:
-        return Key(bytes.fromhex(path.read_text("ascii").strip()))
+        secret = bytes.fromhex(path.read_text("ascii").strip())
     except (OSError, ValueError) as error:
-        raise StoreError(
-            f"the key of this store's decisions cannot be read from {path}: {error}",
-            hint="restore the file, or name it in ANSWERABLE_KEY_FILE; without it nothing is sent",
-        ) from error
+        raise _unreadable(path, str(error)) from error
+    if len(secret) != KEY_BYTES:
+        raise _unreadable(path, f"it holds {len(secret)} bytes, not {KEY_BYTES}")
+    return Key(secret)
+
+
+def _unreadable(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"the key of this store's decisions cannot be read from {path}: {why}",
+        hint="restore the file, or name it in ANSWERABLE_KEY_FILE; without it nothing is sent",
+    )
 
 
 def _make(path: Path) -> Key:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    secret = secrets.token_bytes(32)
+    """A new key in a new file, which appears there whole or not at all; the one that is there if another was faster."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process made it a moment ago
-        return _read(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_bytes(KEY_BYTES).hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:  # another process made it a moment ago
+            pass
+        finally:
+            draft.unlink()
+        _sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"the key of this store's decisions cannot be written to {path}: {error}") from error
-    with os.fdopen(handle, "w") as file:
-        file.write(secret.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return Key(secret)
+    return _read(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the folder's new entry survive a power cut: decisions that nobody can check any more would be worth nothing."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
