@@ -77,6 +77,7 @@ class RunHistory:
         self.in_doubt: dict[str, Placed] = {}
         self.finishes: dict[str, int] = {}  # effect → how many steps of it ended
         self.refusals: dict[str, int] = {}
+        self.paused: dict[str, int] = {}  # node of an effect → where a call of it was last held or in doubt
 
     # -- ids of spans -------------------------------------------------------------------------------------------------
 
@@ -157,6 +158,7 @@ class RunHistory:
                 self.states[record.effect] = "in-doubt"
                 self._called(record.effect, record.attempt)
                 self.in_doubt[record.effect] = placed
+                self.paused[record.name] = placed.seq
             case EffectSettled():
                 self.states[record.effect] = record.outcome
                 self.in_doubt.pop(record.effect, None)
@@ -164,6 +166,7 @@ class RunHistory:
                 self.states[record.effect] = "withdrawn"
             case EffectRefused():
                 self.refusals[record.effect] = self.refusals.get(record.effect, 0) + 1
+                self.paused[record.name] = placed.seq
             case RunStarted():
                 self.start = placed
                 self.version = record.version

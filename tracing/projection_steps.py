@@ -69,13 +69,18 @@ def step_finished(placed: Placed, record: StepFinished, history: RunHistory) -> 
 
 
 def dead(placed: Placed, running: Running | None, history: RunHistory, why: str = "another began") -> list[SpanData]:
-    """The span of an attempt that never finished, from its start's record; none if none is running."""
+    """The span of an attempt that never finished, from its start's record; none if none is running.
+
+    An effect's step that was held, or whose call was in doubt, was paused, which is no error.
+    """
     if running is None:
         return []
     record = running.placed.record
     assert isinstance(record, StepStarted)
+    paused = history.paused.get(record.node, -1) > running.placed.seq
+    outcome = "paused" if paused else "unfinished"
     pairs = about(running.placed)
-    pairs += [(key.STEP, record.step), (key.ATTEMPT, record.attempt), (key.OUTCOME, "unfinished")]
+    pairs += [(key.STEP, record.step), (key.ATTEMPT, record.attempt), (key.OUTCOME, outcome)]
     return [
         made(
             history,
@@ -83,12 +88,12 @@ def dead(placed: Placed, running: Running | None, history: RunHistory, why: str 
             service=record.node,
             span=history.span(record.step, record.attempt),
             parent=running.parent,
-            name=f"unfinished {record.node}",
+            name=f"{outcome} {record.node}",
             start=record.at,
             end=max(record.at, placed.record.at),
             pairs=pairs,
-            status=ERROR,
-            message=f"this attempt did not finish: {why}",
+            status=UNSET if paused else ERROR,
+            message="" if paused else f"this attempt did not finish: {why}",
         )
     ]
 

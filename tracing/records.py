@@ -329,6 +329,7 @@ class EffectRefused(EffectRecord):
     kind: Literal["effect.refused"] = "effect.refused"
     reason: str
     freeze: str = ""
+    waits: bool = False  # it may leave later: when a freeze is lifted, a handover accepted
 
 
 # -- stops and alarms -------------------------------------------------------------------------------------------------

@@ -25,7 +25,11 @@ from answerable.tracing.projection import project
 from answerable.tracing.records import EffectRecord, RunStarted
 from answerable.tracing.spans import ERROR, SpanData, Value
 
-_STYLES = {"failed": "red", "refused": "yellow", "unfinished": "red", "in-doubt": "magenta", "waiting": "yellow"}
+_STYLES = {
+    **dict.fromkeys(("failed", "unfinished"), "red"),
+    **dict.fromkeys(("refused", "paused", "waiting"), "yellow"),
+    "in-doubt": "magenta",
+}
 _SHORT = 12  # characters of an id
 
 
@@ -76,7 +80,7 @@ class _View:
     def line(self, span: SpanData) -> Text:
         said = dict(span.pairs)
         kind, _, name = span.name.partition(" ")
-        if kind in ("invoke_agent", "approval", "effect", "unfinished"):
+        if kind in ("invoke_agent", "approval", "effect", "unfinished", "paused"):
             text = Text(plain(name), style="bold")
             outcome = self.text(said.get(key.EFFECT_STATE) or said.get(key.OUTCOME))
         else:

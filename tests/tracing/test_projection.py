@@ -159,6 +159,17 @@ def test_an_attempt_that_died_is_an_error_made_from_its_start() -> None:
     assert (cut.status, cut.end) == (ERROR, story.records[-1].at)
 
 
+def test_an_effect_that_was_held_or_in_doubt_was_paused_and_did_not_fail() -> None:
+    story, step, _ = asked_story()
+    story.begin("call", "carrier.dispatch")
+    story.doubt("eff_1", step)
+    story.begin("call", "carrier.dispatch", attempt=2)
+    story.begin("call", "carrier.dispatch", attempt=3)
+    spans = spans_of(story)
+    assert the(spans, "paused carrier.dispatch").status == UNSET
+    assert the(spans, "unfinished carrier.dispatch").status == ERROR
+
+
 def test_a_decision_closes_the_time_it_was_waited_for() -> None:
     story = whole_run()
     spans = spans_of(story)
@@ -243,19 +254,21 @@ def test_a_late_answer_to_a_call_that_was_given_up_makes_no_second_span() -> Non
     assert span_count(story.placed()) == before
 
 
-def refusal(story: Story, reason: str, step: str = "", freeze: str = "") -> None:
+def refusal(story: Story, reason: str, step: str = "", freeze: str = "", *, waits: bool = False) -> None:
     effect = "eff_" + "7" * 32
     fields: dict[str, Any] = {"effect": effect, "name": "carrier.dispatch", "step": step}
-    fields |= {"reason": reason, "freeze": freeze}
+    fields |= {"reason": reason, "freeze": freeze, "waits": waits}
     story.add(EffectRefused(**story.stamp(), **fields))
 
 
-def test_a_refused_call_is_an_error_unless_a_freeze_did_its_work() -> None:
+def test_a_refused_call_is_an_error_unless_it_only_has_to_wait() -> None:
     story, step, _ = asked_story()
     refusal(story, "there is no grant for this call", step)
     refusal(story, "system is frozen", step, "frz_1")
+    refusal(story, "a handover waits for the successor", step, waits=True)
     spans = spans_of(story)
-    first, second = named(spans, "effect carrier.dispatch")
+    first, second, third = named(spans, "effect carrier.dispatch")
+    assert third.status == OK
     assert (first.status, first.message) == (ERROR, "there is no grant for this call")
     assert (second.status, value(second, key.FREEZE)) == (OK, "frz_1")
     assert first.parent == second.parent == the(spans, "approval sign-off").span
