@@ -70,7 +70,10 @@ CONVERSATION: Final = _key("gen_ai.conversation.id", "string", "run step", "the 
 # Steps.
 STEP: Final = _key("accountability.step.id", "string", "step approval effect egress", "the step")
 OUTCOME: Final = _key(
-    "accountability.step.outcome", "string", "step approval effect", "done, failed, refused, paused (an effect in doubt, or held), or unfinished"
+    "accountability.step.outcome",
+    "string",
+    "step approval effect",
+    "done, failed, refused, paused (an effect in doubt, or held), or unfinished",
 )
 ATTEMPT: Final = _key("accountability.attempt", "int", "step approval effect call", "which attempt, from 1 on")
 GENERATION: Final = _key(

@@ -123,7 +123,9 @@ def refused(placed: Placed, record: EffectRefused, history: RunHistory) -> SpanD
     """A call that was not let through."""
     number = history.refusals.get(record.effect, 0) + 1
     pairs = where_said([(key.EFFECT_STATE, "refused"), (key.REASON, record.reason), (key.FREEZE, record.freeze)])
-    return _short_effect(placed, record, history, "refused", pairs, OK if record.freeze or record.waits else ERROR, number=number)
+    return _short_effect(
+        placed, record, history, "refused", pairs, OK if record.freeze or record.waits else ERROR, number=number
+    )
 
 
 def _short_effect(
