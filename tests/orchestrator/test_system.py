@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from answerable.agents.calls import POST, Call
+from answerable.agents.calls import POST, Call, Transaction
 from answerable.agents.context import Step
 from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START, Agent, Effect, Receiver
@@ -170,8 +170,27 @@ def test_an_opaque_effect_has_no_receiver() -> None:
     async def store(order: Dispatch) -> Receipt:
         return Receipt()
 
-    node = any_system().opaque_effect("store", guarantee="transactional")(store)
-    assert (node.opaque, node.guarantee, node.fn, node.options.retry.attempts) == (True, "transactional", store, 1)
+    node = any_system().opaque_effect("store", guarantee="at_most_once")(store)
+    assert (node.opaque, node.guarantee, node.fn, node.options.retry.attempts) == (True, "at_most_once", store, 1)
+
+
+def test_a_transactional_effect_is_a_plain_function_of_a_transaction_and_a_message() -> None:
+    def book(tx: Transaction, order: Dispatch) -> Receipt:
+        return Receipt()
+
+    node = any_system().opaque_effect("book", guarantee="transactional")(book)
+    assert (node.opaque, node.guarantee, node.fn, node.outputs) == (True, "transactional", book, (Receipt,))
+    assert [(read.name, read.types) for read in node.inputs] == [("order", (Dispatch,))]
+
+    async def apart(tx: Transaction, order: Dispatch) -> Receipt:
+        return Receipt()
+
+    def without(order: Dispatch) -> Receipt:
+        return Receipt()
+
+    for fn in (apart, without):
+        with pytest.raises(DeclarationError, match="plain function of the open transaction and one message"):
+            any_system().opaque_effect("book", guarantee="transactional")(fn)
 
 
 def test_an_approval_has_three_ways_out() -> None:
