@@ -61,7 +61,7 @@ _THREAD_WRITES = Statement(
 _INSERT = inserting(checkpoints)
 _INSERT_WRITE = inserting(checkpoint_writes)
 _DELETE = Statement(delete(checkpoints).where(_C.thread == _thread, _C.namespace == _namespace, _C.id == _id))
-_DELETE_NAMESPACE = Statement(delete(checkpoints).where(_C.thread == _thread, _C.namespace == _namespace))
+_DELETE_OLDER = Statement(delete(checkpoints).where(_C.thread == _thread, _C.namespace == _namespace, _C.id <= _id))
 _DELETE_THREAD = Statement(delete(checkpoints).where(_C.thread == _thread))
 _DELETE_WRITE = Statement(
     delete(checkpoint_writes).where(
@@ -75,8 +75,9 @@ _DELETE_WRITE = Statement(
 _DELETE_WRITES = Statement(
     delete(checkpoint_writes).where(_W.thread == _thread, _W.namespace == _namespace, _W.checkpoint == _id)
 )
-_DELETE_OTHER_WRITES = Statement(
-    delete(checkpoint_writes).where(_W.thread == _thread, _W.namespace == _namespace, _W.checkpoint != _id)
+# Checkpoint ids grow with time. Writes of a later checkpoint may be here before this one: LangGraph does not wait for it.
+_DELETE_OLDER_WRITES = Statement(
+    delete(checkpoint_writes).where(_W.thread == _thread, _W.namespace == _namespace, _W.checkpoint < _id)
 )
 _DELETE_THREAD_WRITES = Statement(delete(checkpoint_writes).where(_W.thread == _thread))
 
@@ -115,8 +116,8 @@ class StoreSaver(BaseCheckpointSaver[int]):
             if self._keep_all:
                 tx.run(_DELETE, thread=thread, namespace=namespace, id=row["id"])
             else:
-                tx.run(_DELETE_NAMESPACE, thread=thread, namespace=namespace)
-                tx.run(_DELETE_OTHER_WRITES, thread=thread, namespace=namespace, id=row["id"])
+                tx.run(_DELETE_OLDER, thread=thread, namespace=namespace, id=row["id"])
+                tx.run(_DELETE_OLDER_WRITES, thread=thread, namespace=namespace, id=row["id"])
             tx.run(_INSERT, **row)
 
         await self._store.write(work)

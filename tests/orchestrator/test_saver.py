@@ -361,3 +361,17 @@ async def test_many_threads_at_once(store: Store) -> None:
         *(app.ainvoke(Command(resume=number), config(str(number)), durability="exit") for number in range(20))
     )
     assert [one["seen"][1] for one in found] == [f"answer {number}" for number in range(20)]
+
+
+@pytest.mark.anyio
+async def test_an_older_checkpoint_that_comes_late_deletes_nothing_newer(store: Store) -> None:
+    saver = StoreSaver(store)
+    older, newer = empty_checkpoint(), empty_checkpoint()
+    older["id"], newer["id"] = "1-older", "2-newer"
+    place = await saver.aput(config("t"), newer, {}, {})
+    await saver.aput_writes(place, [("a", 1)], "task")
+    await saver.aput(config("t"), older, {}, {})
+    found = await saver.aget_tuple(config("t"))
+    assert found is not None
+    assert found.checkpoint["id"] == "2-newer"
+    assert found.pending_writes == [("task", "a", 1)]
