@@ -119,7 +119,7 @@ def _make(path: Path) -> Key:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the folder's new entry survive a power cut: decisions that nobody can check any more would be worth nothing."""
+    """Have the folder's new entry survive a power cut, as the decisions do that nobody could check without it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
