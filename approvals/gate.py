@@ -32,7 +32,8 @@ from answerable.tracing.statements import Statement, named
 from answerable.tracing.store import Tx
 from answerable.tracing.tables import effects, grants
 
-_EFFECT = Statement(select(*effects.c).where(effects.c.id == bindparam("effect")).with_for_update())
+_EFFECT = Statement(select(*effects.c).where(effects.c.id == bindparam("effect")))
+_EFFECT_LOCKED = Statement(select(*effects.c).where(effects.c.id == bindparam("effect")).with_for_update())
 _OF_RUN = Statement(select(*effects.c).where(effects.c.run == bindparam("run")).order_by(effects.c.id))
 _IN_STATE = Statement(select(*effects.c).where(effects.c.state == bindparam("state")).order_by(effects.c.id))
 _GRANT = Statement(select(*grants.c).where(grants.c.effect == bindparam("effect")))
@@ -168,7 +169,7 @@ def let_pass(tx: Tx, key: Key, effect_id: str, *, through: Sequence[str], now: i
         now=now,
     )
     if refused is not None:
-        refuse(tx, effect, refused.reason, responsible=in_force.responsible, now=now, host=host)
+        refuse(tx, effect, refused.reason, responsible=in_force.responsible, now=now, host=host, waits=refused.waits)
         return refused
     assert grant is not None and decision is not None
     attempt = effect.attempt + 1
@@ -201,8 +202,10 @@ def let_pass(tx: Tx, key: Key, effect_id: str, *, through: Sequence[str], now: i
     )
 
 
-def refuse(tx: Tx, effect: EffectRow, reason: str, *, responsible: str, now: int, host: str) -> None:
-    """Record that a call was not let through."""
+def refuse(
+    tx: Tx, effect: EffectRow, reason: str, *, responsible: str, now: int, host: str, waits: bool = False
+) -> None:
+    """Record that a call was not let through; `waits` says that it may be later."""
     append(
         tx,
         EffectRefused(
@@ -216,6 +219,7 @@ def refuse(tx: Tx, effect: EffectRow, reason: str, *, responsible: str, now: int
             step=effect.step,
             host=host,
             reason=reason,
+            waits=waits,
         ),
     )
 
@@ -249,9 +253,15 @@ def refuse_unprepared(
     )
 
 
-def get_effect(tx: Tx, id: str) -> EffectRow | None:
-    """The effect with this id, locked until the transaction ends."""
+def find_effect(tx: Tx, id: str) -> EffectRow | None:
+    """The effect with this id, as it is now."""
     row = tx.one(_EFFECT, effect=id)
+    return EffectRow(**named(effects, row)) if row else None
+
+
+def get_effect(tx: Tx, id: str) -> EffectRow | None:
+    """The effect with this id, locked until the writing transaction ends."""
+    row = tx.one(_EFFECT_LOCKED, effect=id)
     return EffectRow(**named(effects, row)) if row else None
 
 

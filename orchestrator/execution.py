@@ -61,6 +61,7 @@ class Worker:
     origins: Mapping[str, str]
     types: Mapping[str, type[Message]]
     progress: Callable[[Progress], None]
+    sampled: Callable[[str], bool]  # whether a run is projected to spans
     committed: Callable[[], None]  # told after each commit, so that what follows the ledger may go on
 
 
@@ -191,7 +192,12 @@ class Execution:
             )
             if attempt and not in_progress:
                 record = StepStarted(
-                    **self.stamp(guard), step=ready.step, node=ready.node, attempt=attempt, host=self.worker.host
+                    **self.stamp(guard),
+                    step=ready.step,
+                    node=ready.node,
+                    attempt=attempt,
+                    parent=self.parent(ready),
+                    host=self.worker.host,
                 )
                 append_all(tx, [record])
             return attempt

@@ -75,7 +75,7 @@ _DELETE_WRITE = Statement(
 _DELETE_WRITES = Statement(
     delete(checkpoint_writes).where(_W.thread == _thread, _W.namespace == _namespace, _W.checkpoint == _id)
 )
-# Checkpoint ids grow with time. Writes of a later checkpoint may be here before this one: LangGraph does not wait for it.
+# Checkpoint ids grow with time. Writes of a later one may be here before it: LangGraph does not wait.
 _DELETE_OLDER_WRITES = Statement(
     delete(checkpoint_writes).where(_W.thread == _thread, _W.namespace == _namespace, _W.checkpoint < _id)
 )

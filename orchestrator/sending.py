@@ -26,7 +26,16 @@ from sqlalchemy import bindparam, update
 from answerable.agents.calls import Request, Response
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
-from answerable.approvals.gate import EffectRow, Passed, Refused, get_effect, let_pass, refuse, refuse_unprepared
+from answerable.approvals.gate import (
+    EffectRow,
+    Passed,
+    Refused,
+    find_effect,
+    get_effect,
+    let_pass,
+    refuse,
+    refuse_unprepared,
+)
 from answerable.errors import EffectRefused as NotHappened
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.crossing import message_id, outflow, written
@@ -113,7 +122,7 @@ class Sending:
         self.started_at = execution.worker.store.clock.now()
 
     async def run(self) -> set[str]:
-        row = await self.execution.worker.store.read(lambda tx: get_effect(tx, self.id))
+        row = await self.execution.worker.store.read(lambda tx: find_effect(tx, self.id))
         if row is not None and row.state == "in-doubt":
             self.execution.view.in_doubt[self.ready.step] = self.id
             return set()
@@ -198,7 +207,7 @@ class Sending:
             return await self._call_opaque()
         headers = {
             "Idempotency-Key": row.idempotency_key,
-            "traceparent": traceparent(row.run, row.id, passed.attempt),
+            "traceparent": self._traceparent(row, passed.attempt),
             "Accountability": (
                 f"system={row.system}; run={row.run}; effect={row.id}; grant={passed.grant};"
                 f" decision={passed.decision}; responsible={passed.responsible}"
@@ -274,13 +283,16 @@ class Sending:
             await asyncio.sleep(retry.pause_after(tried))
         return None
 
+    def _traceparent(self, row: EffectRow, attempt: int) -> str:
+        return traceparent(row.run, row.id, attempt, sampled=self.execution.worker.sampled(row.run))
+
     async def _query(self, row: EffectRow, attempt: int) -> Verdict | None:
         assert self.effect.query is not None
         try:
             request = next(self.effect.query(self.message))
         except Exception:  # noqa: BLE001 - a user's function that cannot ask knows nothing
             return None
-        headers = {"traceparent": traceparent(row.run, row.id, attempt)}
+        headers = {"traceparent": self._traceparent(row, attempt)}
         if request.content_type:
             headers["Content-Type"] = request.content_type
         answer = await self.client.send(
@@ -461,7 +473,7 @@ class Sending:
             if refused.waits:
                 await self._record_refusal(refused.reason)  # the first record of it was rolled back
                 return await self._held(refused, None)
-            row = await worker.store.read(lambda tx: get_effect(tx, self.id))
+            row = await worker.store.read(lambda tx: find_effect(tx, self.id))
             return await self._refused(refused.reason, row)
 
     async def _record_refusal(self, reason: str) -> None:

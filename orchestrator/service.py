@@ -10,6 +10,7 @@ import asyncio
 import os
 import platform
 import secrets
+import socket
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import wraps
 from types import TracebackType
@@ -41,12 +42,23 @@ from answerable.tracing.failpoints import failpoint
 from answerable.tracing.flow import Flow
 from answerable.tracing.freezes import Freeze
 from answerable.tracing.people import PersonRow
+from answerable.tracing.processor import OutboxSpanProcessor
 from answerable.tracing.store import Store, Tx, open_store
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 ASSERTED = "asserted-local"  # who decides is what the local user says
+
+
+def host_of_this_process() -> str:
+    """NAME/ADDRESS of this machine, for the resources of spans; the loopback's address where it has no other."""
+    name = platform.node()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        address = "127.0.0.1"
+    return f"{name}/{address}"
 
 
 class HasPortal(Protocol):
@@ -106,11 +118,12 @@ class Service(Generic[In, Out]):
                 store=store,
                 key=await open_key(store),
                 name=name,
-                host=platform.node(),
+                host=host_of_this_process(),
                 deps=self._deps() if self._deps else None,
                 origins=self._origins,
                 types=self.app.message_types,
                 progress=self._tell,
+                sampled=self._flow.settings.samples,
                 committed=self._flow.nudge,
             )
             version, now = self.app.version, store.clock.now()
@@ -183,6 +196,10 @@ class Service(Generic[In, Out]):
         if self._flow is None:
             raise RuntimeError("the service is not open: use `with app.connect(…) as service:`")
         return self._flow
+
+    def span_processor(self) -> OutboxSpanProcessor:
+        """For `TracerProvider.add_span_processor`: other libraries' spans within a step go through our outbox."""
+        return OutboxSpanProcessor(self.flow)
 
     @property
     def langgraph(self) -> CompiledGraph:

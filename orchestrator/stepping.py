@@ -14,6 +14,7 @@ import contextvars
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -49,7 +50,7 @@ async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) 
         started_at = clock.now()
         egress: list[Egress] = []
         try:
-            with step_context(execution.run.id, ready.step, attempt), watch_egress(egress):
+            with _span_of(execution, ready, attempt), watch_egress(egress):
                 returned = await _call(execution, agent, ready, attempt, arguments)
             out, produced = _leaves(execution, agent, ready, returned, now=clock.now())
         except asyncio.CancelledError:
@@ -64,6 +65,12 @@ async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) 
         return await execution.finish(
             ready, _with_egress(execution, ready, ending, egress), attempt=attempt, started_at=started_at
         )
+
+
+def _span_of(execution: Execution, ready: Ready, attempt: int) -> AbstractContextManager[None]:
+    run = execution.run
+    sampled = execution.worker.sampled(run.id)
+    return step_context(run.id, ready.step, attempt, node=ready.node, system=run.system, sampled=sampled)
 
 
 async def _call(execution: Execution, agent: Agent[Any, Any], ready: Ready, attempt: int, given: dict[str, Any]) -> Any:
