@@ -32,8 +32,8 @@ class Message(BaseModel):
     upcasters: ClassVar[Mapping[int, Upcaster]] = {}
 
     def to_bytes(self) -> bytes:
-        """This message as JSON (UTF-8)."""
-        return self.__pydantic_serializer__.to_json(self)
+        """This message as JSON (UTF-8). Made without validation, it may give bytes that `from_bytes` refuses."""
+        return self.__pydantic_serializer__.to_json(self, warnings=False)
 
     @classmethod
     def from_bytes(cls, data: bytes, *, version: int | None = None) -> Self:

@@ -230,6 +230,7 @@ async def _offered(approval: Approval[Any], message: Message, run_input: Any) ->
             raise InvalidMessage(
                 f"option {name!r} of {approval.name} is {type(option).__name__}, not {approval.of.__name__}"
             )
+        option.from_bytes(option.to_bytes())  # made without validation?
         if name == AS_PROPOSED or not name.replace("-", "").replace("_", "").isalnum():
             raise InvalidMessage(f"{name!r} is no name for an option of {approval.name}")
     if len(offered) > MOST_OPTIONS:

@@ -45,7 +45,7 @@ from answerable.orchestrator.journal import Guard
 from answerable.orchestrator.planning import effect_id
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.stepping import OUTPUT, call_user, describe
-from answerable.orchestrator.transactional import Undone, in_transaction
+from answerable.orchestrator.transactional import Undone, check_result, in_transaction
 from answerable.orchestrator.view import Ready
 from answerable.tracing.clock import micros
 from answerable.tracing.context import traceparent
@@ -243,9 +243,7 @@ class Sending:
             assert isinstance(asked, Request), asked
             call.send(Response(status=answer.status, headers=answer.headers, body=answer.body))
         except StopIteration as stop:
-            if isinstance(stop.value, self.effect.outputs):
-                return Done(result=stop.value, status=answer.status)
-            error = f"{self.effect.name} read the answer as {type(stop.value).__name__}"
+            return self._checked(stop.value, status=answer.status)
         except Exception as raised:  # noqa: BLE001 - the effect's function is the user's
             error = f"the answer could not be read: {describe(raised, None)}"
         else:
@@ -260,9 +258,14 @@ class Sending:
             return Not(error=refused.message, outcome="failed")
         except Exception as error:  # noqa: BLE001 - the effect's function is the user's
             return Doubt(error=describe(error, self.effect.options.timeout))
-        if not isinstance(result, self.effect.outputs):
-            return Done(result=None, error=f"{self.effect.name} returned {type(result).__name__}")
-        return Done(result=result)
+        return self._checked(result)
+
+    def _checked(self, result: Any, *, status: int = 0) -> Done:
+        """It happened, and this is what the effect's function made of it, if that is a result."""
+        try:
+            return Done(result=check_result(self.effect, result), status=status)
+        except (TypeError, InvalidMessage) as error:
+            return Done(result=None, status=status, error=describe(error, None))
 
     def _may_repeat(self, row: EffectRow) -> bool:
         """Whether the same bytes may go again: the receiver honours keys, and still keeps this one."""

@@ -41,6 +41,7 @@ async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) 
     """
     arguments = await execution.arguments(ready)
     tries = 0
+    egress: list[Egress] = []  # of all tries
     while True:
         attempt = await execution.begin(ready)
         if attempt == 0:
@@ -48,7 +49,6 @@ async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) 
         tries += 1
         clock = execution.worker.store.clock
         started_at = clock.now()
-        egress: list[Egress] = []
         try:
             with _span_of(execution, ready, attempt), watch_egress(egress):
                 returned = await _call(execution, agent, ready, attempt, arguments)

@@ -50,10 +50,18 @@ def in_transaction(effect: Effect[Any, Any], tx: Tx, message: Message) -> Messag
     Raises: Undone for whatever it raises, and for a result of another type.
     """
     try:
-        result = effect.fn(OpenTransaction(tx), message)
+        return check_result(effect, effect.fn(OpenTransaction(tx), message))
     except Exception as error:
         raise Undone(describe(error, None)) from error
+
+
+def check_result(effect: Effect[Any, Any], result: Any) -> Message:
+    """`result`, if it is one that the effect declares.
+
+    Raises: TypeError, InvalidMessage.
+    """
     if not isinstance(result, effect.outputs):
-        raise Undone(f"{effect.name} returned {type(result).__name__}")
-    message_made: Message = result
-    return message_made
+        raise TypeError(f"{effect.name} returned {type(result).__name__}, and declares {effect.outputs[0].__name__}")
+    result.from_bytes(result.to_bytes())  # made without validation?
+    message: Message = result
+    return message

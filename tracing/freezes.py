@@ -30,6 +30,9 @@ WHOLE_SYSTEM: Final = "system"
 KINDS: Final = ("agent", "edge", "effect")
 
 _FROZEN = Statement(select(systems.c.frozen).where(systems.c.name == bindparam("system")).with_for_update())
+_FROZEN_SHARED = Statement(
+    select(systems.c.frozen).where(systems.c.name == bindparam("system")).with_for_update(read=True)
+)
 _SET_FROZEN = Statement(update(systems).where(systems.c.name == bindparam("system")).values(frozen=bindparam("frozen")))
 _INSERT = inserting(freezes)
 _COLUMNS = (
@@ -178,8 +181,8 @@ def thaw(tx: Tx, id: str, *, by: str, reason: str, at: int) -> None:
 
 
 def frozen_targets(tx: Tx, system: str) -> frozenset[str]:
-    """What is frozen in a system."""
-    row = tx.one(_FROZEN, system=system)
+    """What is frozen in a system. Several transactions may rely on it at once; a freeze waits for them."""
+    row = tx.one(_FROZEN_SHARED, system=system)
     return frozenset(json.loads(row[0])) if row else frozenset()
 
 

@@ -13,6 +13,7 @@ from answerable.agents.options import DAY, HOUR, Retry
 from answerable.agents.outcomes import Ended, Expired, Rejected
 from answerable.agents.people import role
 from answerable.orchestrator.app import App
+from answerable.orchestrator.reports import Run
 from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
 from answerable.tracing.ledger import records_of
@@ -132,6 +133,14 @@ async def serving(
         for handle, name in {"dora": "lead", **(people or {})}.items():
             await service.people.aadd(handle, roles=[name])
         yield service
+
+
+async def signed(service: Service[Any, Any], run_input: Ask | None = None) -> Run[Any]:
+    """A run that "nils" begins and "dora" approves, as far as it goes."""
+    run = await service.arun(run_input or Ask(), by="nils")
+    for request in run.waiting_for:
+        await service.aapprove(request.id, by="dora")
+    return await service.aresume(run.id)
 
 
 async def recorded(service: Service[Any, Any], run: str, kind: type[R]) -> list[R]:
