@@ -1,0 +1,94 @@
+"""What a child process does with the parcels system: `perform(job)`, for `tests.support.forks`.
+
+A job names the `store`, the `origin` of the receiver, the `guarantee` of its effect, the `run`, and how many seconds
+its clock is `ahead`: a worker that comes after one that was killed lives later, when that one's lease is over. Verbs:
+
+- `run` begins the run or goes on with it, as far as it goes;
+- `decide` waits for the request and approves it;
+- `settle` settles every call in doubt, as `outcome` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from answerable.approvals.gate import effects_of
+from answerable.errors import AlreadyDecided, LeaseLost, RunBusy
+from answerable.orchestrator.service import Service
+from answerable.tracing.clock import SystemClock, micros
+from tests.support.forks import Job
+from tests.support.parcels import APPS, LEAD, ORDER, ROLE, RUN, STARTER, Order, Report, post
+from tests.support.receiver import receiving, reference
+
+DONE, WAITING, BUSY, NOTHING_TO_DECIDE, OTHER = 0, 10, 11, 12, 13
+_LOOKS = 40
+
+
+class Later:
+    """The machine's clock, some seconds ahead."""
+
+    def __init__(self, ahead_seconds: float) -> None:
+        self._ahead = micros(ahead_seconds)
+        self._clock = SystemClock()
+
+    def now(self) -> int:
+        return self._clock.now() + self._ahead
+
+
+async def perform(job: Job) -> int:
+    """Do one job; how it ended."""
+    app, clock = APPS[job.get("guarantee", "idempotent")], Later(job.get("ahead", 0.0))
+    async with app.connect(job["store"], origins={post: job["origin"]}, clock=clock) as service:
+        if job["verb"] == "decide":
+            return await _decide(service, job["run"], job.get("option", "as-proposed"))
+        if job["verb"] == "settle":
+            return await _settle(service, job["run"], job["outcome"])
+        return await _run(service, job["run"])
+
+
+async def _run(service: Service[Order, Report], run: str) -> int:
+    if LEAD not in {person.handle for person in await service.people.aall()}:
+        await service.people.aadd(LEAD, roles=[ROLE])
+    try:
+        found = await service.arun(ORDER, by=STARTER, run_id=run)
+    except (RunBusy, LeaseLost):
+        return BUSY
+    return {"done": DONE, "waiting": WAITING}.get(found.status, OTHER)
+
+
+async def _decide(service: Service[Order, Report], run: str, option: str) -> int:
+    for _ in range(_LOOKS):
+        for request in await service.arequests():
+            if request.run == run:
+                with suppress(AlreadyDecided):
+                    await service.aapprove(request.id, option=option, by=LEAD)
+                return DONE
+        await asyncio.sleep(0.005)
+    return NOTHING_TO_DECIDE
+
+
+async def _settle(service: Service[Order, Report], run: str, outcome: Literal["done", "failed", "again"]) -> int:
+    """What is settled as done is settled with what the receiver would have answered."""
+    doubtful = [row for row in await service.store.read(lambda tx: effects_of(tx, run)) if row.state == "in-doubt"]
+    for row in doubtful:
+        result = {"number": json.loads(bytes(row.body))["number"], "reference": reference(row.idempotency_key)}
+        given = result if outcome == "done" else None
+        await service.asettle(row.id, outcome=outcome, by=LEAD, reason="asked the post", result=given)
+    return DONE
+
+
+def warm() -> None:
+    """Do everything once, so that a child finds each statement compiled and each module imported."""
+    with tempfile.TemporaryDirectory() as folder, receiving(Path(folder)) as receiver:
+        job: dict[str, Any] = {
+            "store": f"sqlite:///{folder}/warm.db",
+            "origin": receiver.origin("honours-warm"),
+            "run": RUN,
+        }
+        for verb, expected in (("run", WAITING), ("decide", DONE), ("run", DONE)):
+            assert asyncio.run(perform({**job, "verb": verb})) == expected
