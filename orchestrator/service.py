@@ -11,7 +11,8 @@ import os
 import platform
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar
@@ -206,9 +207,14 @@ class Service(Generic[In, Out]):
         """The compiled graph, for LangGraph's own drawing and streaming. A run's id is its thread id."""
         return self.runtime.langgraph
 
-    def watch(self, watcher: Callable[[Progress], None]) -> None:
-        """Have `watcher` told, on the service's loop, what happens in runs here."""
+    @contextmanager
+    def watching(self, watcher: Callable[[Progress], None]) -> Iterator[None]:
+        """Have `watcher` told, on the service's loop, what happens in runs here, as long as the context lasts."""
         self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
 
     # -- runs ---------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,240 @@
+"""`answerable demo logistics`: the storm, from its forecast to the decision and what it did to whom."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.prompt import Prompt
+from rich.text import Text
+
+from answerable.approvals.node import AS_PROPOSED
+from answerable.commands.documents import run_document
+from answerable.commands.exits import INTERRUPTED, exit_code
+from answerable.commands.live import watched
+from answerable.commands.options import DEFAULT_STORE, json_option, store_option
+from answerable.commands.saying import say, say_json, table, to_stderr, to_stdout
+from answerable.commands.showing import calls_text, options_table, status_text
+from answerable.commands.traces import tree_of
+from answerable.errors import DecisionRefused, InvalidInput
+from answerable.orchestrator.reports import OpenRequest, Run
+from answerable.orchestrator.service import Service
+from answerable.tracing import ids
+from answerable.tracing.people import authority
+from answerable.tracing.tree import plain
+
+if TYPE_CHECKING:  # they bring the solvers along
+    from answerable.examples.logistics.messages import Report, Storm
+
+REJECT = "reject"
+WAIT = "wait"
+
+
+@click.group()
+def demo() -> None:
+    """Whole systems to try."""
+
+
+@demo.command()
+@click.option(
+    "--decide",
+    metavar="OPTION",
+    help="How to decide, without asking: as-proposed, floor, tier-order, even-shares, reject, or wait (leave it open).",
+)
+@click.option("--as", "by", metavar="PERSON", default="", help="Who decides.  [default: dora, the dispatch lead]")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
+@click.option("--seed", default=2015, show_default=True, help="Which orders, stock and fleet are made up.")
+@store_option
+@json_option
+@click.pass_context
+def logistics(
+    ctx: click.Context, decide: str | None, by: str, reason: str, seed: int, store: str, as_json: bool
+) -> None:
+    """A logistics company's agents in a storm: somebody decides whether medicine waits."""
+    try:
+        from answerable.examples.logistics.options import EVEN_SHARES, FLOOR, TIER_ORDER
+        from answerable.examples.logistics.people import DISPATCH_LEAD
+        from answerable.examples.logistics.service import connect
+        from answerable.examples.logistics.world import storm
+    except ImportError as error:
+        raise InvalidInput(
+            f"the demo needs packages that are not installed ({error})", hint="pip install 'answerable[logistics]'"
+        ) from error
+    answers = (AS_PROPOSED, FLOOR, TIER_ORDER, EVEN_SHARES, REJECT, WAIT)
+    if decide is not None and decide not in answers:
+        raise click.BadParameter(f"{decide!r} is none of {', '.join(answers)}", param_hint="--decide")
+    run_id = ids.fresh(ids.RUN)
+    try:
+        with connect(store) as service:
+            told = Demo(service, storm(seed), run_id, store=store, by=by or DISPATCH_LEAD, quiet=as_json)
+            told.run(decide, reason)
+            code = told.account(as_json=as_json)
+    except KeyboardInterrupt:
+        to_stderr().print(
+            Text(f"\nstopped; the run is kept. Go on with it:\n  {_command('runs', 'resume', run_id, store=store)}"),
+            soft_wrap=True,
+        )
+        code = INTERRUPTED
+    ctx.exit(code)
+
+
+class Demo:
+    """One telling of the storm. `quiet`: what is said on the way goes to stderr."""
+
+    def __init__(
+        self, service: Service[Storm, Report], storm: Storm, run_id: str, *, store: str, by: str, quiet: bool
+    ) -> None:
+        self.service = service
+        self.storm = storm
+        self.run_id = run_id
+        self.store = store
+        self.by = by
+        self.console = to_stderr() if quiet else to_stdout()
+
+    def run(self, decide: str | None, reason: str) -> None:
+        """From the storm to its end, or to where it waits."""
+        from answerable.examples.logistics.people import NIGHT_DESK
+
+        self._introduce()
+        with watched(self.service, self.run_id, self.console):
+            run = self.service.run(self.storm, by=NIGHT_DESK, run_id=self.run_id)
+        while run.status == "waiting" and run.waiting_for and decide != WAIT:
+            if decide is not None:
+                self._decide(run.waiting_for[0], decide, reason)
+            elif not self._ask(run.waiting_for[0]):
+                return
+            with watched(self.service, self.run_id, self.console):
+                run = self.service.resume(self.run_id)
+
+    def account(self, *, as_json: bool) -> int:
+        """Say how it went; the exit code."""
+        from answerable.examples.logistics.service import served
+
+        run = self.service.get(self.run_id)
+        graph = self.service.app.graph
+        document = self._read(lambda tx: run_document(tx, self.run_id, graph=graph))
+        document["served"] = served(self.storm, run)
+        if as_json:
+            say_json(document)
+        else:
+            self._report(run, document)
+        return exit_code(run.status)
+
+    def _read(self, work: Any) -> Any:
+        return self.service.portal.call(self.service.store.read, work)
+
+    def _introduce(self) -> None:
+        from answerable.examples.logistics.people import EMPLOYEES
+        from answerable.examples.logistics.system import sign_off
+
+        service = self.service
+        known = {person.handle for person in service.people.all() if person.roles or person.teams or person.name}
+        for one in EMPLOYEES:
+            if one.handle not in known:
+                service.people.add(one.handle, name=one.name, roles=one.roles, teams=one.teams)
+        system = service.app.graph.system
+        in_force = self._read(lambda tx: authority(tx, system).responsible)
+        responsible = next(person.handle for person in service.people.all() if person.id == in_force)
+        service.accept_exemption(sign_off.name, by=responsible)
+        today = self.storm.today
+        self.console.print(
+            Text.assemble(
+                (plain(self.storm.name), "bold"),
+                f": {today.weather.precipitation_mm:.0f} mm of rain, {sum(today.trucks.values())} trucks can go out, "
+                f"{sum(order.units for order in self.storm.orders)} pallets are ordered.\n",
+                f"Four agents plan the day. {responsible} answers for them; run {self.run_id}\n",
+            ),
+            soft_wrap=True,
+        )
+
+    def _decide(self, request: OpenRequest, decide: str, reason: str) -> None:
+        if decide == REJECT:
+            self.service.reject(request.id, by=self.by, reason=reason or "rejected in the demo")
+        else:
+            self.service.approve(request.id, option=decide, by=self.by, reason=reason)
+
+    def _ask(self, request: OpenRequest) -> bool:
+        """Ask whoever sits here; False if nobody does, or they leave it open."""
+        if not (sys.stdin.isatty() and self.console.is_terminal):
+            return False
+        console = self.console
+        tiers = ", then ".join(self.service.app.graph.tiers)
+        console.print(
+            Text(
+                f"\nThe agents' plan serves something while something more critical waits ({request.inversions} times)."
+                f" The company ranks {tiers}.\nNothing has been sent. You are {self.by}. What shall be done?\n"
+            )
+        )
+        console.print(options_table(request))
+        console.print()
+        while True:
+            answer = Prompt.ask("Decide", console=console, choices=[*request.options, REJECT, WAIT], show_choices=True)
+            if answer == WAIT:
+                return False
+            reason = Prompt.ask("Why", console=console) if answer == REJECT else ""
+            try:
+                self._decide(request, answer, reason)
+                return True
+            except (InvalidInput, DecisionRefused) as error:
+                console.print(Text(str(error), "red"))
+                if isinstance(error, DecisionRefused):
+                    return False
+
+    def _report(self, run: Run[Report], document: Mapping[str, Any]) -> None:
+        waiting = bool(run.waiting_for)
+        decided = "after the decision" if document["decisions"] else "so far"
+        rows = []
+        for tier, units in document["served"].items():
+            governed = Text(str(units["governed"]), "green" if units["governed"] >= units["demand"] else "")
+            ungoverned = Text(str(units["ungoverned"]), "green" if units["ungoverned"] >= units["demand"] else "")
+            rows.append([tier, str(units["demand"]), ungoverned, governed])
+        say(Text.assemble("\n", ("The storm  ", "bold"), status_text(run.status)))
+        if rows:
+            columns = ["tier", "ordered", "the agents alone", decided]
+            say(table(*columns, rows=rows, right=columns[1:]))
+        if run.detail:
+            say(Text(plain(run.detail), "red"))
+        if run.result is not None:
+            alone, after = run.result.margin_cents_ungoverned / 100, run.result.margin_cents_governed / 100
+            say(f"margin {alone:,.2f} alone, {after:,.2f} after the decision")
+        say(Text.assemble("\n", ("Who decided", "bold")))
+        names = {person.handle: person.name for person in self.service.people.all()}
+        for made in document["decisions"]:
+            name = names.get(made["by"], made["by"])
+            reason = f": {made['reason']}" if made["reason"] else ""
+            say(plain(f"{name or 'nobody, in time'} — {made['outcome']} {made['option']}".rstrip() + reason))
+        if not document["decisions"]:
+            say("nobody yet" if waiting else "nobody was asked: the plan kept the order of the tiers")
+        say(f"started by {names.get(run.started_by)}; {names.get(run.responsible)} answers for all of it")
+        say(Text.assemble("\n", ("Calls to carriers and warehouses  ", "bold"), calls_text(document)))
+        say(Text.assemble("\n", ("What happened", "bold")))
+        say(self._read(lambda tx: tree_of(tx, self.run_id)))
+        say(Text.assemble("\n", ("Next", "bold")))
+        for line, what in self._next(run):
+            say(Text.assemble(f"  {line}", (f"   # {what}", "dim")))
+
+    def _next(self, run: Run[Report]) -> list[tuple[str, str]]:
+        if run.waiting_for:
+            request = run.waiting_for[0].id
+            return [
+                (self._line("show", request), "what is asked, and each call that an option would release"),
+                (self._line("approve", request, "--option", "floor", "--as", self.by), "decide"),
+                (self._line("runs", "resume", run.id), "and have it done"),
+            ]
+        return [
+            (self._line("runs", "show", run.id), "this run, at any time later"),
+            (self._line("effects", "list", "--run", run.id), "each call, and the decision that released it"),
+            (self._line("ledger", "verify"), "whether anybody changed what is recorded"),
+        ]
+
+    def _line(self, *words: str) -> str:
+        return _command(*words, store=self.store)
+
+
+def _command(*words: str, store: str) -> str:
+    """A command as it can be typed."""
+    where = () if store == DEFAULT_STORE else ("--store", store)
+    return shlex.join(("answerable", *words, *where))

@@ -1,0 +1,156 @@
+"""Runs, requests and effects as plain JSON values, for `--json` and for what is printed.
+
+Persons appear by handle; a decision of no person (an exemption, the passing of time) says what it was by.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from answerable.approvals.decisions import Decision, decisions_of
+from answerable.approvals.gate import EffectRow, effects_of
+from answerable.approvals.requests import RequestRow, requests_of
+from answerable.commands.saying import iso
+from answerable.orchestrator.graph import Edge, Graph
+from answerable.orchestrator.runs import RunRow, get_run
+from answerable.tracing.ledger import Entry, records_of
+from answerable.tracing.people import all_people, authority
+from answerable.tracing.placed import as_placed
+from answerable.tracing.projection import span_count
+from answerable.tracing.records import Crossed
+from answerable.tracing.statements import Statement
+from answerable.tracing.store import Tx
+from answerable.tracing.tables import grants, messages
+
+_GRANTS = Statement(select(grants.c.effect, grants.c.id, grants.c.decision).where(grants.c.run == bindparam("run")))
+_PAYLOAD = Statement(
+    select(messages.c.payload).where(messages.c.run == bindparam("run"), messages.c.id == bindparam("message"))
+)
+
+
+def run_document(tx: Tx, run: str, *, graph: Graph | None = None) -> dict[str, Any]:
+    """Everything about a run. Edges that were declared are known with the graph only. Raises: UnknownId."""
+    row, names = get_run(tx, run), handles(tx)
+    entries = records_of(tx, run)
+    effects = effect_documents(tx, run)
+    declared = {} if graph is None else {edge.id: edge_document(edge) for edge in graph.edges}
+    return {
+        **run_line(tx, row, names),
+        "edges_declared": list(declared.values()),
+        "edges_crossed": _crossed(entries, declared),
+        "records": len(entries),
+        "spans": span_count(as_placed(entries)),
+        "requests": [request_document(request) for request in requests_of(tx, run)],
+        "decisions": [decision_document(decision, names) for decision in decisions_of(tx, run)],
+        "effects": effects,
+        "effects_by_state": dict(sorted(Counter(effect["state"] for effect in effects).items())),
+        "result": _result(tx, row),
+    }
+
+
+def run_line(tx: Tx, row: RunRow, names: Mapping[str, str]) -> dict[str, Any]:
+    """A run in a line of a list."""
+    responsible = authority(tx, row.system).responsible
+    return {
+        "run": row.id,
+        "system": row.system,
+        "version": row.version,
+        "status": row.status,
+        "detail": row.detail,
+        "responsible": names.get(responsible, responsible),
+        "started_by": names.get(row.started_by, row.started_by),
+        "started_at": iso(row.started_at),
+        "ended_at": iso(row.ended_at),
+    }
+
+
+def request_document(row: RequestRow) -> dict[str, Any]:
+    """A request, without what it shows."""
+    return {
+        "id": row.id,
+        "run": row.run,
+        "approval": row.approval,
+        "state": row.state,
+        "inversions": row.view["options"][0]["inversions"],
+        "options": list(row.options),
+        "digest": row.digest,
+        "asks": row.asked.role or row.asked.person,
+        "made_at": iso(row.made_at),
+        "decide_by": iso(row.expires_at),
+        "edited_from": row.edited_from,
+    }
+
+
+def decision_document(decision: Decision, names: Mapping[str, str]) -> dict[str, Any]:
+    """A decision."""
+    return {
+        "id": decision.id,
+        "request": decision.request,
+        "option": decision.option,
+        "by": names.get(decision.by, decision.by),
+        "outcome": decision.outcome,
+        "assurance": decision.assurance,
+        "reason": decision.reason,
+        "at": iso(decision.at),
+    }
+
+
+def effect_documents(tx: Tx, run: str) -> list[dict[str, Any]]:
+    """The effects of a run."""
+    granted = {effect: (grant, decision) for effect, grant, decision in tx.all(_GRANTS, run=run)}
+    return [effect_document(row, *granted.get(row.id, (None, None))) for row in effects_of(tx, run)]
+
+
+def effect_document(row: EffectRow, grant: str | None = None, decision: str | None = None) -> dict[str, Any]:
+    """An effect; `grant` and `decision` are null where nothing was granted."""
+    return {
+        "id": row.id,
+        "run": row.run,
+        "name": row.name,
+        "state": row.state,
+        "idempotency_key": row.idempotency_key,
+        "grant": grant,
+        "decision": decision,
+        "receiver": row.receiver,
+        "guarantee": row.guarantee,
+        "attempts": row.attempt,
+        "sent_at": iso(row.sent_at),
+        "detail": row.detail,
+    }
+
+
+def edge_document(edge: Edge) -> dict[str, Any]:
+    """A declared edge. An edge that takes a list apart, or gathers one, carries what crosses it one by one."""
+    return {
+        "source": edge.source,
+        "target": edge.target,
+        "carries": " | ".join(kind.__name__ for kind in edge.crossing_types),
+    }
+
+
+def handles(tx: Tx) -> dict[str, str]:
+    """Each person's handle, by their id."""
+    return {person.id: person.handle for person in all_people(tx)}
+
+
+def _crossed(entries: list[Entry], declared: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every edge that was crossed, with how often, and what it carries (without a declaration: what crossed)."""
+    counts: Counter[str] = Counter()
+    found: dict[str, Mapping[str, Any]] = {}
+    for entry in entries:
+        record = entry.record
+        if isinstance(record, Crossed):
+            counts[record.edge] += 1
+            seen = {"source": record.source, "target": record.target, "carries": record.message.type}
+            found.setdefault(record.edge, declared.get(record.edge, seen))
+    return [{**edge, "count": counts[id]} for id, edge in found.items()]
+
+
+def _result(tx: Tx, row: RunRow) -> Any:
+    stored = tx.one(_PAYLOAD, run=row.id, message=row.result) if row.result else None
+    return json.loads(bytes(stored[0])) if stored else None

@@ -1,0 +1,51 @@
+"""Options that many commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_STORE: Final = "sqlite:///answerable.db"
+
+
+def store_option(command: F) -> F:
+    """`--store URL`, as the argument `store`."""
+    return click.option(
+        "--store",
+        metavar="URL",
+        envvar="ANSWERABLE_STORE",
+        default=DEFAULT_STORE,
+        show_default=True,
+        help="The store: sqlite:///FILE or postgresql://USER@HOST/DATABASE. Also: ANSWERABLE_STORE.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """`--json`, as the argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def as_option(command: F) -> F:
+    """`--as PERSON`, as the argument `by`."""
+    return click.option("--as", "by", metavar="PERSON", required=True, help="Who acts: a registered person.")(command)
+
+
+def reason_option(command: F) -> F:
+    """`--reason TEXT`, required, as the argument `reason`."""
+    return click.option("--reason", required=True, metavar="TEXT", help="Why, for whoever reads it later.")(command)
+
+
+def service_option(command: F) -> F:
+    """`--service MODULE:NAME`, as the argument `service`."""
+    return click.option(
+        "--service",
+        metavar="MODULE:NAME",
+        envvar="ANSWERABLE_SERVICE",
+        default="",
+        help="The program of the system: an App, or a function that makes a service from a store's URL. "
+        "Default: the one that is installed under the system's name.",
+    )(command)

@@ -1,0 +1,77 @@
+"""How commands speak: text for people, JSON for programs, errors on stderr.
+
+1. What somebody else wrote (an agent, a person, a receiver) is shown as plain text: never as markup, and with its
+   control and bidirectional characters made visible.
+2. JSON goes to stdout alone; everything else of such a command goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from answerable.errors import AnswerableError
+from answerable.tracing.clock import Micros
+from answerable.tracing.tree import plain
+
+WIDTH_OF_A_PIPE = 120
+
+
+def to_stdout() -> Console:
+    """A console on the present stdout."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH_OF_A_PIPE, highlight=False)
+
+
+def to_stderr() -> Console:
+    """A console on the present stderr."""
+    return Console(file=sys.stderr, width=None if sys.stderr.isatty() else WIDTH_OF_A_PIPE, highlight=False)
+
+
+def say(*parts: RenderableType) -> None:
+    """Print for people. A plain string is shown as it is, without markup."""
+    to_stdout().print(Group(*(Text(part) if isinstance(part, str) else part for part in parts)))
+
+
+def say_json(document: Any) -> None:
+    """Print for programs: one JSON document."""
+    print(json.dumps(document, indent=2, ensure_ascii=True))
+
+
+def say_error(error: AnswerableError) -> None:
+    """Print an error: its code, what was wrong, and what to do."""
+    text = Text.assemble(("error", "bold red"), f" [{error.code}] ", lines(error.message))
+    if error.hint:
+        text.append(f"\n  → {lines(error.hint)}", "cyan")
+    to_stderr().print(text, soft_wrap=True)
+
+
+def lines(text: str) -> str:
+    """Text of several lines, each of them safe for a terminal."""
+    return "\n".join(plain(line) for line in text.split("\n"))
+
+
+def table(*columns: str, rows: Sequence[Sequence[str | Text]], right: Sequence[str] = ()) -> Table:
+    """A table without frames; the columns in `right` are aligned there. Strings are shown as they are."""
+    made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
+    return made
+
+
+def when(at: Micros | None) -> str:
+    """A time, in the local time zone."""
+    return "" if at is None else datetime.fromtimestamp(at / 1e6, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso(at: Micros | None) -> str | None:
+    """A time for programs: ISO 8601 in UTC."""
+    return None if at is None else datetime.fromtimestamp(at / 1e6, UTC).isoformat()

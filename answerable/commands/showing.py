@@ -1,0 +1,168 @@
+"""What a person is shown: requests with their options, runs, and how a run went.
+
+1. Options stand side by side: what each serves, of how much, in each tier; how many inversions; how many calls it would
+   release; and each number in which the options' messages differ. Nothing is preselected.
+2. What an agent wrote is marked as an agent's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from answerable.commands.saying import lines, table, when
+from answerable.orchestrator.reports import OpenRequest
+from answerable.tracing.tree import plain
+
+_STYLES: Final = {
+    "done": "green",
+    "waiting": "yellow",
+    "running": "cyan",
+    "frozen": "blue",
+    **dict.fromkeys(("failed", "stuck", "denied", "cancelled"), "red"),
+}
+_MESSAGE_CHARACTERS: Final = 2000
+
+
+def status_text(status: str) -> Text:
+    """A run's status, coloured."""
+    return Text(plain(status), _STYLES.get(status, ""))
+
+
+def request_shown(request: OpenRequest, names: Mapping[str, str], *, whole: bool = False) -> RenderableType:
+    """A request with its options; `whole` adds the proposed message and every call."""
+    head = Text.assemble(
+        ("request ", "bold"),
+        (request.id, "bold"),
+        f"  {plain(request.state)}\n",
+        f"{plain(request.approval)} of {plain(request.system)}, run {request.run}\n",
+        f"asks {plain(request.asks)}, until {when(request.expires_at)}",
+    )
+    if request.edited_from:
+        head.append(f"\nan edit of {request.edited_from}")
+    parts: list[RenderableType] = [head, Text(), options_table(request)]
+    if request.view.get("trouble_with_options"):
+        parts.append(Text(f"no alternatives: {plain(request.view['trouble_with_options'])}", "yellow"))
+    if request.decision is not None:
+        made = request.decision
+        by = names.get(made.by, made.by) or "nobody, in time"
+        chosen = f" {made.option}" if made.option else ""
+        parts.append(Text(f"\n{made.outcome}{chosen} by {plain(by)} on {when(made.at)} ({made.assurance or 'no one'})"))
+        if made.reason:
+            parts.append(Text(f"reason: {lines(made.reason)}"))
+    if whole:
+        parts += [Text(), *_calls(request), Text("\nproposed, in the agents' own words:", "bold"), _message(request)]
+        parts.append(Text(f"\ndigest {request.digest}", "dim"))
+    return Group(*parts)
+
+
+def options_table(request: OpenRequest) -> RenderableType:
+    """The options side by side."""
+    options: Sequence[Mapping[str, Any]] = request.view["options"]
+    declared = list(dict.fromkeys(tier for option in options for tier in option["tiers"] or {}))
+    numbers = _numbers([option["message"] for option in options])
+    columns = ["option", *declared, "inversions", "calls", *(_named(number) for number in numbers)]
+    rows: list[list[str | Text]] = []
+    for option in options:
+        tiers, message = option["tiers"] or {}, option["message"]
+        rows.append(
+            [
+                Text(option["name"], "bold"),
+                *(_share(tiers.get(tier)) for tier in declared),
+                "" if option["inversions"] is None else str(option["inversions"]),
+                str(len(option["calls"])),
+                *(_amount(number, message[number]) for number in numbers),
+            ]
+        )
+    return table(*columns, rows=rows, right=columns[1:])
+
+
+def _share(tier: Sequence[int] | None) -> Text:
+    if tier is None:
+        return Text("")
+    demand, served = tier
+    return Text(f"{served} of {demand}", "green" if served >= demand else "red" if served == 0 else "yellow")
+
+
+def _numbers(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The fields that are numbers in every message, and not the same in all."""
+    found = []
+    for name in messages[0]:
+        values = [message.get(name) for message in messages]
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        if numbers and len(set(values)) > 1:
+            found.append(name)
+    return found
+
+
+def _named(field: str) -> str:
+    return plain(field.removesuffix("_cents").replace("_", " "))
+
+
+def _amount(field: str, value: float) -> str:
+    return f"{value / 100:,.2f}" if field.endswith("_cents") else f"{value:,}"
+
+
+def _calls(request: OpenRequest) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for option in request.view["options"]:
+        parts.append(Text(f"{option['name']} would release:", "bold"))
+        for call in option["calls"]:
+            body = call["body"] if isinstance(call["body"], str) else json.dumps(call["body"])
+            parts.append(Text(f"  {plain(call['name'])}: {call['method']} {plain(call['url'])}"))
+            parts.append(Text(f"    {plain(body)}", "dim"))
+    return parts
+
+
+def _message(request: OpenRequest) -> Text:
+    said = json.dumps(request.message, indent=1, ensure_ascii=True)
+    if len(said) > _MESSAGE_CHARACTERS:
+        left = len(said) - _MESSAGE_CHARACTERS
+        said = f"{said[:_MESSAGE_CHARACTERS]}\n… {left} more characters: `answerable show {request.id} --json` has all"
+    return Text(lines(said), "dim")
+
+
+def run_shown(document: Mapping[str, Any]) -> RenderableType:
+    """A run in short: how it stands, who was asked and said what, and what left."""
+    head = Text.assemble(("run ", "bold"), (document["run"], "bold"), f" of {plain(document['system'])}  ")
+    head.append_text(status_text(document["status"]))
+    if document["detail"]:
+        head.append(f"\n{lines(document['detail'])}", "red")
+    head.append(f"\nstarted by {plain(document['started_by'])}, answered for by {plain(document['responsible'])}")
+    hops = sum(edge["count"] for edge in document["edges_crossed"])
+    head.append(
+        f"\n{hops} hops on {len(document['edges_crossed'])} edges, {document['records']} records,"
+        f" {document['spans']} spans",
+        "dim",
+    )
+    parts: list[RenderableType] = [head]
+    if document["requests"]:
+        parts.append(decisions_table(document))
+    if document["effects_by_state"]:
+        parts.append(Text("calls: " + _counted(document["effects_by_state"])))
+    return Group(*parts)
+
+
+def decisions_table(document: Mapping[str, Any]) -> RenderableType:
+    """Each request of a run, and what became of it."""
+    decided = {decision["request"]: decision for decision in document["decisions"]}
+    rows = []
+    for request in document["requests"]:
+        made = decided.get(request["id"])
+        answer = request["state"] if made is None else f"{made['outcome']} {made['option']}".strip()
+        by = "" if made is None else f"{made['by'] or 'nobody, in time'} ({made['assurance'] or 'no one'})"
+        rows.append([request["id"], request["approval"], answer, by, "" if made is None else made["reason"]])
+    return table("request", "approval", "answer", "by", "reason", rows=rows)
+
+
+def _counted(states: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {plain(state)}" for state, count in states.items())
+
+
+def calls_text(document: Mapping[str, Any]) -> Text:
+    """What became of the calls."""
+    return Text(_counted(document["effects_by_state"]) or "none")

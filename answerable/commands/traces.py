@@ -1,0 +1,21 @@
+"""`answerable traces`: what happened in a run, as a tree."""
+
+from __future__ import annotations
+
+import click
+from rich.console import RenderableType
+
+from answerable.commands.documents import handles
+from answerable.tracing.ledger import records_of
+from answerable.tracing.store import Tx
+from answerable.tracing.tree import run_tree
+
+
+@click.group()
+def traces() -> None:
+    """What happened, step by step."""
+
+
+def tree_of(tx: Tx, run: str) -> RenderableType:
+    """The tree of a run, persons by their handles."""
+    return run_tree(records_of(tx, run), handles(tx))
