@@ -1,0 +1,114 @@
+"""What a step costs: `python -m benchmarks.hop [--json]`, or `make bench`.
+
+A chain of 100 nodes that do nothing but hand on a message of 100 bytes, so that all the time is the framework's:
+
+- `bare`: LangGraph, nothing stored;
+- `sqlite_saver`, `async_sqlite_saver`: LangGraph with each of its SQLite savers, `durability="sync"`, no tracing;
+- `openinference`: the cheaper of these two, traced by OpenInference, exported over OTLP HTTP;
+- `ours`: every step, crossing and message recorded in SQLite, the ledger numbered and its tree extended, every span
+  projected, put into the outbox and exported over OTLP HTTP.
+
+Counted is the time on the wall from the call to its end, divided by the steps, the median over the rounds: with the
+start and the end of the run, and, for those who export, until the collector has acknowledged every span. Not counted
+are imports, building the graph and opening the database, and what the collector itself does: it is a process of its
+own on loopback, which acknowledges at once. All chains run in one process and take turns; the garbage collector stays
+on. No transaction of a step waits for the disk, with nobody (the savers are told so; as shipped they do, which costs
+them more); the start and the end of a run of ours do wait.
+
+`ratio` is a step of ours with everything on, as a part of a step of the cheaper saver without any tracing.
+
+Besides: bytes of database per step after one run of 10, 100 and 1,000 steps with a message of 1,000 bytes, and the
+peak of memory of a process that runs 1,000 of them. The state of the peers is overwritten at each step: nothing
+accumulates in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.chains import NAMES
+from benchmarks.growth import SIZES, Grown, grow
+from benchmarks.receiver import receiver
+
+if TYPE_CHECKING:
+    from benchmarks.speed import Speed
+
+ROUNDS = 21
+Growth = dict[str, dict[int, Grown]]
+
+
+def main() -> None:
+    """Measure, and print a table or one JSON object."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hop", description="What a step costs, beside the peers")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each chain runs (default: {ROUNDS})")
+    parser.add_argument("--speed-only", action="store_true", help="neither database sizes nor memory")
+    arguments = parser.parse_args()
+    with receiver() as collector, TemporaryDirectory() as folder:
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.endpoint
+        # First, while this process is small: a child's peak of memory begins with that of its parent.
+        growth = {} if arguments.speed_only else {name: _grow(name) for name in NAMES}
+        collector.spans()
+        from benchmarks.speed import measure
+
+        speed = asyncio.run(measure(Path(folder), collector, arguments.rounds))
+    if arguments.json:
+        print(json.dumps(report(speed, growth), indent=2))
+    else:
+        _show(speed, growth)
+
+
+def _grow(name: str) -> dict[int, Grown]:
+    stores = name not in ("bare", "openinference")  # the traced peer stores what its saver does
+    return {steps: grow(name, steps) for steps in (SIZES if stores else SIZES[-1:])}
+
+
+def report(speed: Speed, growth: Growth) -> dict[str, Any]:
+    """What was measured as plain values: µs, bytes."""
+    return {
+        **{name: round(value, 1) for name, value in speed.medians.items()},
+        "ratio": round(speed.ratio, 3),
+        "minimum": {name: round(min(runs), 1) for name, runs in speed.runs.items()},
+        "rounds": len(speed.runs["ours"]),
+        "openinference_on": speed.traced,
+        "spans_per_run": {name: sorted(set(counts)) for name, counts in speed.spans.items() if any(counts)},
+        "bytes_per_step": {
+            name: {steps: round(grown.bytes_per_step) for steps, grown in sizes.items()}
+            for name, sizes in growth.items()
+            if len(sizes) > 1
+        },
+        "peak_memory_bytes": {name: sizes[SIZES[-1]].memory for name, sizes in growth.items()},
+    }
+
+
+def _show(speed: Speed, growth: Growth) -> None:
+    console = Console()
+    table = Table(title="What a step costs", caption=f"ours / the cheaper saver, untraced: {speed.ratio:.2f}")
+    table.add_column("")
+    for column in ("µs, median", "µs, least", "spans a run", *(f"bytes, {steps}" for steps in SIZES), "peak, MB"):
+        table.add_column(column, justify="right")
+    for name in NAMES:
+        sizes = growth.get(name, {})
+        spans = sorted(set(speed.spans[name]))
+        table.add_row(
+            f"{name} ({speed.traced})" if name == "openinference" else name,
+            f"{speed.medians[name]:.0f}",
+            f"{min(speed.runs[name]):.0f}",
+            ", ".join(map(str, spans)) if any(spans) else "",
+            *(f"{sizes[steps].bytes_per_step:,.0f}" if len(sizes) > 1 else "" for steps in SIZES),
+            f"{sizes[SIZES[-1]].memory / 1e6:.0f}" if sizes else "",
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
