@@ -20,7 +20,7 @@ from answerable.agents.nodes import Agent, Effect, Receiver
 from answerable.agents.options import HOUR
 from answerable.agents.outcomes import Expired, Failed, Rejected, Response
 from answerable.agents.people import role
-from answerable.approvals.node import Approval
+from answerable.approvals.node import RESPONSE, Approval
 from answerable.orchestrator.system import System
 
 RESPONSIBLE = "alice"
@@ -65,6 +65,8 @@ class Sketch:
     def __init__(self) -> None:
         self.system = System("sketch", responsible=RESPONSIBLE)
         self.pure: dict[str, Callable[..., Message | None]] = {}
+        self.approvals: dict[str, Approval[Any]] = {}
+        self.responded: set[str] = set()  # the approvals whose responses go somewhere
         self.pace: Pace = at_once
         self.calls: list[str] = []  # the agents that were called, attempt by attempt
 
@@ -88,6 +90,7 @@ class Sketch:
     def approval(self, name: str, of: type[Message] = Item, **options: Any) -> Approval[Any]:
         """Declare an approval that asks the deciders."""
         node: Approval[Any] = self.system.approval(name, of=of, by=DECIDERS, within=WITHIN_SECONDS, **options)
+        self.approvals[name] = node
         return node
 
     def effect(self, name: str, of: type[Message] = Item, **options: Any) -> Effect[Any, Any]:
@@ -104,6 +107,8 @@ class Sketch:
     def edge(self, source: Any, target: Any, **how: Any) -> None:
         """Declare an edge; the type checker does not look at it."""
         declare: Any = self.system.edge
+        if source.port == RESPONSE:
+            self.responded.add(source.node)
         declare(source, target, **{"purpose": "reference", **how})
 
 
