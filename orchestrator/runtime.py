@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from weakref import WeakValueDictionary
 
 from langgraph.errors import GraphRecursionError
 
@@ -53,7 +54,8 @@ class Runtime:
         self.client = Client()
         self.gathering = Gathering(worker.graph)
         self.langgraph = compile_graph(worker.graph, self, StoreSaver(worker.store))
-        self._executions: dict[str, Execution] = {}
+        self._executions: dict[str, Execution] = {}  # those that `advance` leads
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def close(self) -> None:
         """Close what it opened."""
@@ -68,10 +70,14 @@ class Runtime:
             if execution is None:
                 return
             config: Any = {"configurable": {"thread_id": run}, "recursion_limit": RECURSION_LIMIT}
-            while True:
-                with suppress(GraphRecursionError):
-                    await self.langgraph.ainvoke({"wakes": 0}, config, durability="exit")
-                    break
+            self._executions[run] = execution
+            try:
+                while True:
+                    with suppress(GraphRecursionError):
+                        await self.langgraph.ainvoke({"wakes": 0}, config, durability="exit")
+                        break
+            finally:
+                del self._executions[run]
             if execution.abort is not None:
                 raise execution.abort
 
@@ -168,7 +174,9 @@ class Runtime:
         if known is not None:
             yield known
             return
-        async with self._leading(run) as execution:
+        # LangGraph calls several nodes at once, and each of these calls takes the lease: one after the other.
+        turn = self._turns.setdefault(run, asyncio.Lock())
+        async with turn, self._leading(run) as execution:
             yield execution
             if execution is not None and execution.abort is not None:
                 raise execution.abort
@@ -193,11 +201,9 @@ class Runtime:
         keeper: asyncio.Task[None] | None = None
         try:
             execution = await self.load(row)
-            self._executions[run] = execution
             keeper = asyncio.create_task(self._keep(execution))
             yield execution
         finally:
-            self._executions.pop(run, None)
             if keeper is not None:
                 keeper.cancel()
                 with suppress(asyncio.CancelledError):

@@ -1,0 +1,115 @@
+"""Exemptions: what may pass without a person, once the Responsible Individual has accepted it."""
+
+from __future__ import annotations
+
+import pytest
+
+from answerable.approvals.node import exemption
+from answerable.errors import InvalidInput, NotEligible, UnknownId
+from answerable.testing import FakeReceiver, nowhere
+from answerable.tracing.records import Decided, EffectSent, ExemptionAccepted
+from tests.orchestrator.letters import Ask, Letter, letters, recorded, rows, serving, tamper
+
+pytestmark = pytest.mark.anyio
+
+given: list[tuple[Letter, Ask]] = []
+
+
+@exemption(version=1)
+def harmless(letter: Letter, ask: Ask) -> bool:
+    given.append((letter, ask))
+    return ask.text == "thanks"
+
+
+@exemption(version=1)
+def broken(letter: Letter, ask: Ask) -> bool:
+    raise RuntimeError("who knows")
+
+
+@exemption(version=1)
+def almost(letter: Letter, ask: Ask) -> bool:
+    return 1  # type: ignore[return-value]  # what an untyped user may do
+
+
+@exemption(version=2)
+def newer(letter: Letter, ask: Ask) -> bool:
+    return True
+
+
+async def test_an_exemption_that_was_not_accepted_has_no_force(store_url: str) -> None:
+    given.clear()
+    async with serving(letters(exempt=harmless), store_url, nowhere()) as service:
+        assert (await service.arun(Ask(text="thanks"), by="nils")).status == "waiting"
+    assert given == []
+
+
+async def test_an_accepted_exemption_lets_its_cases_pass_and_the_grant_cites_it(store_url: str) -> None:
+    given.clear()
+    with FakeReceiver() as receiver:
+        async with serving(letters(exempt=harmless), store_url, receiver.origin) as service:
+            await service.aaccept_exemption("sign", by="alice")
+            await service.aaccept_exemption("sign", by="alice")  # changes nothing
+            run = await service.arun(Ask(text="thanks"), by="nils")
+            assert run.status == "done"
+            (decided,) = await recorded(service, run.id, Decided)
+            (sent,) = await recorded(service, run.id, EffectSent)
+            (grant,) = await rows(service, "grants")
+            (kept,) = await rows(service, "exemptions")
+            assert (await service.arun(Ask(text="a threat"), by="nils")).status == "waiting"
+    assert (decided.outcome, decided.by, decided.assurance) == ("exempted", "harmless@1", "exemption")
+    assert decided.grants == (grant["id"],)
+    assert (grant["decision"], sent.decision, sent.grant) == (decided.decision, decided.decision, grant["id"])
+    assert "harmless@1" in sent.chain
+    assert (kept["name"], kept["version"]) == ("harmless", 1)
+    assert given == [
+        (Letter(text="dear thanks"), Ask(text="thanks")),
+        (Letter(text="dear a threat"), Ask(text="a threat")),
+    ]
+
+
+async def test_only_the_responsible_individual_accepts(sqlite_url: str) -> None:
+    async with serving(letters(exempt=harmless), sqlite_url, nowhere()) as service:
+        with pytest.raises(NotEligible):
+            await service.aaccept_exemption("sign", by="dora")
+        with pytest.raises(UnknownId, match="no approval 'write'"):
+            await service.aaccept_exemption("write", by="alice")
+        assert await rows(service, "exemptions") == []
+        assert await recorded(service, "", ExemptionAccepted) == []
+    async with serving(letters(), sqlite_url, nowhere()) as service:
+        with pytest.raises(InvalidInput, match="declares no exemption"):
+            await service.aaccept_exemption("sign", by="alice")
+
+
+@pytest.mark.parametrize("exempt", [broken, almost])
+async def test_one_that_raises_or_does_not_say_yes_means_ask(sqlite_url: str, exempt: object) -> None:
+    async with serving(letters(exempt=exempt), sqlite_url, nowhere()) as service:
+        await service.aaccept_exemption("sign", by="alice")
+        assert (await service.arun(Ask(), by="nils")).status == "waiting"
+
+
+async def test_a_new_version_is_accepted_anew(sqlite_url: str) -> None:
+    older = exemption(version=1)(newer.fn)
+    with FakeReceiver() as receiver:
+        async with serving(letters(exempt=older), sqlite_url, receiver.origin) as service:
+            await service.aaccept_exemption("sign", by="alice")
+            assert (await service.arun(Ask(), by="nils")).status == "done"
+        async with serving(letters(exempt=newer), sqlite_url, receiver.origin) as service:
+            assert (await service.arun(Ask(), by="nils")).status == "waiting"
+            await service.aaccept_exemption("sign", by="alice")
+            assert (await service.arun(Ask(), by="nils")).status == "done"
+            assert sorted(row["version"] for row in await rows(service, "exemptions")) == [1, 2]
+
+
+async def test_an_acceptance_that_was_written_by_hand_is_none(sqlite_url: str) -> None:
+    async with serving(letters(exempt=newer), sqlite_url, nowhere()) as service:
+        await service.aaccept_exemption("sign", by="alice")
+        await tamper(service, "exemptions", accepted_by="prs_somebody")
+        assert (await service.arun(Ask(), by="nils")).status == "waiting"
+
+
+async def test_an_edit_is_never_exempted(sqlite_url: str) -> None:
+    async with serving(letters(exempt=harmless), sqlite_url, nowhere()) as service:
+        await service.aaccept_exemption("sign", by="alice")
+        run = await service.arun(Ask(text="x"), by="nils")
+        new = await service.aedit(run.waiting_for[0].id, Letter(text="thanks"), by="dora")
+        assert [one.id for one in (await service.aresume(run.id)).waiting_for] == [new.id]
