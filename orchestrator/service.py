@@ -19,11 +19,11 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self
 
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
-from answerable.approvals.decisions import Answer, Decision, decide
+from answerable.approvals.decisions import Answer, Decision
 from answerable.approvals.exemptions import accept_exemption
 from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
-from answerable.approvals.requests import all_requests, get_request, open_requests
+from answerable.approvals.requests import get_request
 from answerable.errors import UnknownId
 from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
@@ -31,9 +31,10 @@ from answerable.orchestrator.compilation import CompiledGraph
 from answerable.orchestrator.editing import edit_request
 from answerable.orchestrator.execution import Worker
 from answerable.orchestrator.http import check_origin
+from answerable.orchestrator.office import ASSERTED, Office
 from answerable.orchestrator.portal import Portal
 from answerable.orchestrator.progress import Progress
-from answerable.orchestrator.reports import OpenRequest, Run, request_report, run_report
+from answerable.orchestrator.reports import OpenRequest, Run, run_report
 from answerable.orchestrator.runs import all_runs, get_run
 from answerable.orchestrator.runtime import Runtime
 from answerable.orchestrator.starting import start_run
@@ -48,8 +49,6 @@ from answerable.tracing.store import Store, Tx, open_store
 
 T = TypeVar("T")
 P = ParamSpec("P")
-
-ASSERTED = "asserted-local"  # who decides is what the local user says
 
 
 def host_of_this_process() -> str:
@@ -101,7 +100,7 @@ class Service(Generic[In, Out]):
         self._watchers: list[Callable[[Progress], None]] = [progress] if progress else []
         self.portal = Portal()
         self._runtime: Runtime | None = None
-        self._store: Store | None = None
+        self._office: Office | None = None
         self._flow: Flow | None = None
         self._flowing: asyncio.Task[None] | None = None
         self.people = People(self)
@@ -113,11 +112,11 @@ class Service(Generic[In, Out]):
         store = open_store(self.url, clock=self._clock)
         try:
             graph, name = self.app.graph, f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"
-            self._flow = Flow(store)
+            self._flow, key = Flow(store), await open_key(store)
             worker = Worker(
                 graph=graph,
                 store=store,
-                key=await open_key(store),
+                key=key,
                 name=name,
                 host=host_of_this_process(),
                 deps=self._deps() if self._deps else None,
@@ -138,7 +137,8 @@ class Service(Generic[In, Out]):
         except BaseException:
             store.close()
             raise
-        self._store, self._runtime = store, Runtime(worker, self.app.version)
+        self._office = Office(store, key, committed=self._flow.nudge)
+        self._runtime = Runtime(worker, self.app.version)
         self._flowing = asyncio.create_task(self._flow.run())
 
     async def aclose(self) -> None:
@@ -149,9 +149,9 @@ class Service(Generic[In, Out]):
             await asyncio.gather(self._flowing, return_exceptions=True)
         if self._runtime is not None:
             await self._runtime.close()
-        if self._store is not None:
-            self._store.close()
-        self._store = self._runtime = self._flow = self._flowing = None
+        if self._office is not None:
+            self._office.store.close()
+        self._office = self._runtime = self._flow = self._flowing = None
 
     async def __aenter__(self) -> Self:
         await self.aopen()
@@ -182,7 +182,14 @@ class Service(Generic[In, Out]):
     @property
     def store(self) -> Store:
         """The open store."""
-        return self.runtime.worker.store
+        return self.office.store
+
+    @property
+    def office(self) -> Office:
+        """What people do to the store, whatever the app."""
+        if self._office is None:
+            raise RuntimeError("the service is not open: use `with app.connect(…) as service:`")
+        return self._office
 
     @property
     def runtime(self) -> Runtime:
@@ -248,20 +255,20 @@ class Service(Generic[In, Out]):
 
     async def acancel(self, run: str, *, by: str, reason: str) -> None:
         """End a run: nothing of it is begun or sent any more. Raises: UnknownId, InvalidInput if it is over."""
-        await self._write(lambda tx, now: interventions.cancel(tx, run, by=by, reason=reason, at=now))
+        await self.office.cancel(run, by=by, reason=reason)
 
     async def aretry(self, run: str, step: str, *, by: str, reason: str) -> Run[Out]:
         """Have a recorded step run anew, with everything that followed from it, and go on.
 
         Raises: UnknownId, InvalidInput if something that followed was sent already.
         """
-        await self._write(lambda tx, now: interventions.retry(tx, run, step, by=by, reason=reason, at=now))
+        await self.office.act(lambda tx, now: interventions.retry(tx, run, step, by=by, reason=reason, at=now))
         return await self.aresume(run)
 
     async def amigrate(self, run: str, *, by: str, reason: str) -> None:
         """Move a run to this version of the app, by a named decision. Raises: UnknownId, InvalidInput."""
         graph, version = self.app.graph, self.app.version
-        await self._write(
+        await self.office.act(
             lambda tx, now: interventions.migrate(tx, graph, run, version=version, by=by, reason=reason, at=now)
         )
 
@@ -279,7 +286,7 @@ class Service(Generic[In, Out]):
         Raises: UnknownId, InvalidInput, InvalidMessage.
         """
         graph = self.app.graph
-        await self._write(
+        await self.office.act(
             lambda tx, now: interventions.settle(
                 tx, graph, effect, outcome=outcome, by=by, reason=reason, result=result, at=now
             )
@@ -289,20 +296,19 @@ class Service(Generic[In, Out]):
 
     async def arequests(self, *, open_only: bool = True) -> list[OpenRequest]:
         """Requests, the soonest deadline first; or all, oldest first."""
-        read = open_requests if open_only else all_requests
-        return await self.store.read(lambda tx: [request_report(tx, row) for row in read(tx)])
+        return await self.office.requests(open_only=open_only)
 
     async def arequest(self, request: str) -> OpenRequest:
         """One request. Raises: UnknownId."""
-        return await self.store.read(lambda tx: request_report(tx, get_request(tx, request)))
+        return await self.office.request(request)
 
     async def aapprove(self, request: str, *, option: str = AS_PROPOSED, by: str, reason: str = "") -> Decision:
         """Choose an option. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
-        return await self._decide(request, Answer(outcome="approved", option=option, reason=reason), by=by)
+        return await self.office.approve(request, option=option, by=by, reason=reason)
 
     async def areject(self, request: str, *, by: str, reason: str) -> Decision:
         """Say no. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
-        return await self._decide(request, Answer(outcome="rejected", reason=reason), by=by)
+        return await self.office.reject(request, by=by, reason=reason)
 
     async def arespond(self, request: str, text: str, *, by: str) -> Decision:
         """Answer with a text, which leaves by `approval.response`.
@@ -311,7 +317,7 @@ class Service(Generic[In, Out]):
         """
         row = await self.store.read(lambda tx: get_request(tx, request))
         interventions.check_response(self.app.graph, row.approval)
-        return await self._decide(request, Answer(outcome="answered", reason=text), by=by)
+        return await self.office.decide(request, Answer(outcome="answered", reason=text), by=by)
 
     async def aedit(
         self, request: str, message: Message | Mapping[str, Any], *, by: str, reason: str = ""
@@ -323,24 +329,12 @@ class Service(Generic[In, Out]):
         made = await edit_request(self.runtime, request, message, by=by, reason=reason, assurance=ASSERTED)
         return await self.arequest(made)
 
-    async def _decide(self, request: str, answer: Answer, *, by: str) -> Decision:
-        key = self.runtime.worker.key
-
-        def work(tx: Tx, now: int) -> Decision:
-            decided = decide(tx, key, request, answer, by=by, assurance=ASSERTED, at=now)
-            failpoint("decision:before-commit")
-            return decided
-
-        decision = await self._write(work)
-        failpoint("decision:after-commit")
-        return decision
-
     async def aaccept_exemption(self, approval: str, *, by: str) -> None:
         """The RI lets the exemption of an approval, in its present version, be used. Raises: NotEligible, UnknownId."""
-        node, key, system = self.app.graph.nodes.get(approval), self.runtime.worker.key, self.app.graph.system
+        node, key, system = self.app.graph.nodes.get(approval), self.office.key, self.app.graph.system
         if not isinstance(node, Approval):
             raise UnknownId(f"{system!r} has no approval {approval!r}")
-        await self._write(lambda tx, now: accept_exemption(tx, key, system, node, by=by, at=now))
+        await self.office.act(lambda tx, now: accept_exemption(tx, key, system, node, by=by, at=now))
 
     # -- stops and handovers ------------------------------------------------------------------------------------------
 
@@ -350,45 +344,27 @@ class Service(Generic[In, Out]):
         Raises: InvalidInput, UnknownId.
         """
         interventions.check_target(self.app.graph, target)
-        system = self.app.graph.system
-        return await self._write(lambda tx, now: freezes.freeze(tx, system, target, by=by, reason=reason, at=now))
+        return await self.office.freeze(self.app.graph.system, target, by=by, reason=reason)
 
     async def afreeze_state(self, freeze: str) -> Freeze:
         """A freeze as it stands: committed, quiesced or lifted, and the calls that it still waits for."""
-        return await self._write(lambda tx, now: freezes.freeze_state(tx, freeze, at=now))
+        return await self.office.freeze_state(freeze)
 
     async def afreezes(self) -> list[Freeze]:
         """The freezes that were not lifted."""
-        system = self.app.graph.system
-        return await self._write(lambda tx, now: freezes.standing_freezes(tx, system, at=now))
+        return await self.office.freezes(self.app.graph.system)
 
     async def athaw(self, freeze: str, *, by: str, reason: str) -> None:
         """Lift a freeze. Runs go on when they are resumed. Raises: UnknownId, InvalidInput."""
-        await self._write(lambda tx, now: freezes.thaw(tx, freeze, by=by, reason=reason, at=now))
+        await self.office.thaw(freeze, by=by, reason=reason)
 
     async def ahandover(self, *, to: str, by: str, reason: str) -> None:
         """The RI offers the system; nothing is sent until the successor accepts. Raises: NotEligible, UnknownId."""
-        system = self.app.graph.system
-        await self._write(lambda tx, now: people.offer_handover(tx, system, to=to, by=by, reason=reason, at=now))
+        await self.office.handover(self.app.graph.system, to=to, by=by, reason=reason)
 
     async def aaccept_handover(self, *, by: str) -> None:
         """The successor answers for the system from here on. Raises: NotEligible, UnknownId."""
-        system = self.app.graph.system
-        await self._write(lambda tx, now: people.accept_handover(tx, system, by=by, at=now))
-
-    async def _write(self, work: Callable[[Tx, int], T]) -> T:
-        """A durable transaction of a named person."""
-        clock = self.store.clock
-
-        def named(tx: Tx) -> T:
-            result = work(tx, clock.now())
-            failpoint("intervention:before-commit")
-            return result
-
-        result = await self.store.write(named, durable=True)
-        failpoint("intervention:after-commit")
-        self.flow.nudge()
-        return result
+        await self.office.accept_handover(self.app.graph.system, by=by)
 
     def _tell(self, progress: Progress) -> None:
         for watcher in self._watchers:
@@ -419,15 +395,10 @@ class People:
         self, handle: str, *, name: str = "", contact: str = "", roles: Iterable[str] = (), teams: Iterable[str] = ()
     ) -> PersonRow:
         """Register a person, or give a registered one other roles and teams. Raises: InvalidInput."""
-        fields = {"name": name, "contact": contact, "roles": tuple(roles), "teams": tuple(teams)}
-        store = self._service.store
-        return await store.write(
-            lambda tx: people.add_person(tx, handle, at=store.clock.now(), **fields),  # type: ignore[arg-type]  # as above
-            durable=True,
-        )
+        return await self._service.office.add_person(handle, name=name, contact=contact, roles=roles, teams=teams)
 
     async def aall(self) -> list[PersonRow]:
         """Everybody, by handle."""
-        return await self._service.store.read(people.all_people)
+        return await self._service.office.people()
 
     add, all = blocking(aadd), blocking(aall)

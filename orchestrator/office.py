@@ -1,0 +1,149 @@
+"""The office: what people do to a store, and see of it, without the app of any system.
+
+1. Deciding, freezing, handing over, cancelling need only the store and its key, so they work where the app is not
+   installed, and while its workers are down. A run takes a decision up when a service of its app resumes it.
+2. Each act is one durable transaction of a named person.
+3. A `Service` does these things through its office; nothing of it is written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
+
+from answerable.approvals.decisions import Answer, Decision, decide
+from answerable.approvals.keys import Key, open_key
+from answerable.approvals.requests import all_requests, get_request, open_requests
+from answerable.orchestrator import interventions
+from answerable.orchestrator.reports import OpenRequest, request_report
+from answerable.orchestrator.restoring import Restored, restored
+from answerable.tracing import freezes, people
+from answerable.tracing.clock import Clock
+from answerable.tracing.failpoints import failpoint
+from answerable.tracing.freezes import Freeze
+from answerable.tracing.people import PersonRow
+from answerable.tracing.store import Store, Tx, open_store
+
+T = TypeVar("T")
+
+ASSERTED: Final = "asserted-local"  # who decides is what the local user says
+
+
+class Office:
+    """A store and its key. `committed` is called after each act."""
+
+    def __init__(self, store: Store, key: Key, *, committed: Callable[[], None] = lambda: None) -> None:
+        self.store = store
+        self.key = key
+        self._committed = committed
+
+    async def act(self, work: Callable[[Tx, int], T]) -> T:
+        """Run a durable transaction of a named person; `work` is given the time."""
+        clock = self.store.clock
+
+        def named(tx: Tx) -> T:
+            result = work(tx, clock.now())
+            failpoint("intervention:before-commit")
+            return result
+
+        result = await self.store.write(named, durable=True)
+        failpoint("intervention:after-commit")
+        self._committed()
+        return result
+
+    # -- requests and decisions ---------------------------------------------------------------------------------------
+
+    async def requests(self, *, open_only: bool = True) -> list[OpenRequest]:
+        """Requests, the soonest deadline first; or all, oldest first."""
+        read = open_requests if open_only else all_requests
+        return await self.store.read(lambda tx: [request_report(tx, row) for row in read(tx)])
+
+    async def request(self, request: str) -> OpenRequest:
+        """One request. Raises: UnknownId."""
+        return await self.store.read(lambda tx: request_report(tx, get_request(tx, request)))
+
+    async def approve(self, request: str, *, option: str, by: str, reason: str = "") -> Decision:
+        """Choose an option. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
+        return await self.decide(request, Answer(outcome="approved", option=option, reason=reason), by=by)
+
+    async def reject(self, request: str, *, by: str, reason: str) -> Decision:
+        """Say no. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
+        return await self.decide(request, Answer(outcome="rejected", reason=reason), by=by)
+
+    async def decide(self, request: str, answer: Answer, *, by: str) -> Decision:
+        """Answer a request. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
+
+        def work(tx: Tx, now: int) -> Decision:
+            decided = decide(tx, self.key, request, answer, by=by, assurance=ASSERTED, at=now)
+            failpoint("decision:before-commit")
+            return decided
+
+        decision = await self.act(work)
+        failpoint("decision:after-commit")
+        return decision
+
+    # -- stops, runs and handovers ------------------------------------------------------------------------------------
+
+    async def freeze(self, system: str, target: str, *, by: str, reason: str) -> Freeze:
+        """Stop new steps and sends of a target; whether the app has it is not known here.
+
+        Raises: InvalidInput, UnknownId.
+        """
+        return await self.act(lambda tx, now: freezes.freeze(tx, system, target, by=by, reason=reason, at=now))
+
+    async def freeze_state(self, freeze: str) -> Freeze:
+        """A freeze as it stands: committed, quiesced or lifted, and the calls that it still waits for."""
+        return await self.act(lambda tx, now: freezes.freeze_state(tx, freeze, at=now))
+
+    async def freezes(self, system: str) -> list[Freeze]:
+        """The freezes of a system that were not lifted."""
+        return await self.act(lambda tx, now: freezes.standing_freezes(tx, system, at=now))
+
+    async def thaw(self, freeze: str, *, by: str, reason: str) -> None:
+        """Lift a freeze. Raises: UnknownId, InvalidInput."""
+        await self.act(lambda tx, now: freezes.thaw(tx, freeze, by=by, reason=reason, at=now))
+
+    async def cancel(self, run: str, *, by: str, reason: str) -> None:
+        """End a run: nothing of it is begun or sent any more. Raises: UnknownId, InvalidInput if it is over."""
+        await self.act(lambda tx, now: interventions.cancel(tx, run, by=by, reason=reason, at=now))
+
+    async def handover(self, system: str, *, to: str, by: str, reason: str) -> None:
+        """The RI offers a system; nothing is sent until the successor accepts. Raises: NotEligible, UnknownId."""
+        await self.act(lambda tx, now: people.offer_handover(tx, system, to=to, by=by, reason=reason, at=now))
+
+    async def accept_handover(self, system: str, *, by: str) -> None:
+        """The successor answers for a system from here on. Raises: NotEligible, UnknownId."""
+        await self.act(lambda tx, now: people.accept_handover(tx, system, by=by, at=now))
+
+    async def restored(self, *, by: str) -> Restored:
+        """Note that this store is a restored backup. Raises: UnknownId."""
+        return await self.act(lambda tx, now: restored(tx, by=by, at=now))
+
+    # -- people -------------------------------------------------------------------------------------------------------
+
+    async def add_person(
+        self, handle: str, *, name: str = "", contact: str = "", roles: Iterable[str] = (), teams: Iterable[str] = ()
+    ) -> PersonRow:
+        """Register a person, or give a registered one other roles and teams. Raises: InvalidInput."""
+        has_roles, has_teams, now = tuple(roles), tuple(teams), self.store.clock.now()
+        return await self.store.write(
+            lambda tx: people.add_person(
+                tx, handle, at=now, name=name, contact=contact, roles=has_roles, teams=has_teams
+            ),
+            durable=True,
+        )
+
+    async def people(self) -> list[PersonRow]:
+        """Everybody, by handle."""
+        return await self.store.read(people.all_people)
+
+
+@asynccontextmanager
+async def open_office(url: str, *, clock: Clock | None = None) -> AsyncIterator[Office]:
+    """The office of the store at `url`. Raises: StoreError."""
+    store = open_store(url, clock=clock)
+    try:
+        yield Office(store, await open_key(store))
+    finally:
+        store.close()
