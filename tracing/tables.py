@@ -142,13 +142,12 @@ crossings = Table(
 scatters = Table(
     "scatters",
     metadata,
+    Column("run", Text, primary_key=True),
     Column("edge", Text, primary_key=True),
-    Column("step", Text, primary_key=True),
-    Column("run", Text, nullable=False),
+    Column("step", Text, primary_key=True),  # "" for START, in every run
     Column("size", Integer, nullable=False),
     Column("scope", Text, nullable=False),  # JSON list of frames: the scope around the scatter
 )
-Index("scatters_by_run", scatters.c.run)
 
 gathers = Table(
     "gathers",
