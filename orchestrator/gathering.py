@@ -2,8 +2,8 @@
 
 1. A gather belongs to one scatter. It closes, at rest, when nothing that can still reach it is live: no ready or
    blocked combination, no unrouted request, no effect in doubt, no other open gather.
-2. Live things count only if their scope agrees with the scatter, and if they reach the gather without scattering anew:
-   what scatters again belongs to another gather.
+2. Live things count only if they may come to the gather with a scope that agrees (see `reaching.py`): not what will
+   belong to another round of a loop by then, or to another scatter.
 3. An item whose way ended without a result is listed as `Failed`, `Rejected` or `Expired`; an item that conditions
    dropped is absent, and counted.
 4. Items are ordered by (index, crossing), so the list does not depend on time.
@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from answerable.agents.outcomes import Failed
 from answerable.orchestrator.crossing import Scattered
-from answerable.orchestrator.graph import Edge, Graph, ScatterShape
+from answerable.orchestrator.graph import END_NAME, Edge, Graph, ScatterShape
 from answerable.orchestrator.journal import GatherRow
-from answerable.orchestrator.scopes import ScatterFrame, Scope, agree, item_index
+from answerable.orchestrator.reaching import Reaching
+from answerable.orchestrator.scopes import ScatterFrame, Scope, item_index, land
 from answerable.orchestrator.view import RunView
 from answerable.tracing import ids
 
@@ -48,7 +48,7 @@ class Gathering:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._gathers = {edge.id: _scatters_of(graph, edge) for edge in graph.edges if edge.gather}
-        self.reaches = cache(self._reaches)
+        self._reaching = Reaching(graph)
 
     def open(self, view: RunView) -> Iterator[tuple[Edge, Scattered]]:
         """Every gather that is not closed yet, with its scatter."""
@@ -67,38 +67,17 @@ class Gathering:
             for edge, scatter in opened
             if not any(self._feeds(item, edge, scatter) for item in live)
             and not any(
-                self._feeds(self._as_live(*other), edge, scatter) for other in opened if other != (edge, scatter)
+                self._feeds(self._comes_to(*other), edge, scatter) for other in opened if other != (edge, scatter)
             )
         ]
 
-    def _as_live(self, edge: Edge, scatter: Scattered) -> Live:
-        """An open gather: when it closes, its list comes to the edge's target with the scope around the scatter."""
-        return Live(edge.target, scatter.scope)
+    def _comes_to(self, edge: Edge, scatter: Scattered) -> Live:
+        """Where the list of an open gather goes when it closes."""
+        taken, scope = land(scatter.scope, edge, self._graph, step="")
+        return Live(taken.target, scope)
 
     def _feeds(self, item: Live, gather: Edge, scatter: Scattered) -> bool:
-        inside = (*scatter.scope, ScatterFrame(scatter.edge, scatter.step, -1))
-        depth = len(scatter.scope)
-        if len(item.scope) > depth:
-            frame = item.scope[depth]
-            same = isinstance(frame, ScatterFrame) and frame[:2] == inside[-1][:2]
-            if item.scope[:depth] != scatter.scope or not same:
-                return False
-        elif not agree(item.scope, scatter.scope):
-            return False
-        return item.node == gather.source or self.reaches(item.node, gather.source, scatter.edge)
-
-    def _reaches(self, node: str, target: str, without: str) -> bool:
-        seen: set[str] = set()
-        waiting = [node]
-        while waiting:
-            at = waiting.pop()
-            for edge in self._graph.edges:
-                if edge.source == at and edge.id != without and edge.target not in seen:
-                    if edge.target == target:
-                        return True
-                    seen.add(edge.target)
-                    waiting.append(edge.target)
-        return False
+        return item.node != END_NAME and self._reaching.may_reach(item.node, item.scope, gather, _inside(scatter))
 
     def _close(self, view: RunView, edge: Edge, scatter: Scattered, lost: list[Lost], now: int) -> GatherRow:
         arrived = view.waiting_to_gather.get((edge.id, scatter.edge, scatter.step), [])
@@ -110,12 +89,17 @@ class Gathering:
             inner = frames[-1] if frames else None
             if inner is None or inner[:2] != (scatter.edge, scatter.step):
                 continue
-            if way.node == edge.source or self.reaches(way.node, edge.source, scatter.edge):
+            if self._reaching.surely_belongs(way.node, way.scope, edge, _inside(scatter)):
                 items.append((inner.item, "", way.outcome))
         items.sort(key=lambda item: (item[0], item[1], str(item[2])))
         taken = [f"{index}={crossing or outcome}" for index, crossing, outcome in items]
         id = ids.derive(ids.GATHER, view.run, edge.id, scatter.edge, scatter.step, *taken)
         return GatherRow(id, edge.id, (scatter.edge, scatter.step), tuple(items), now)
+
+
+def _inside(scatter: Scattered) -> Scope:
+    """The scope of a scatter's items, whichever item."""
+    return (*scatter.scope, ScatterFrame(scatter.edge, scatter.step, -1))
 
 
 def failure(node: str, error: str) -> dict[str, Any]:
