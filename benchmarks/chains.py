@@ -15,8 +15,8 @@ from pathlib import Path
 Run = Callable[[], Awaitable[None]]
 Chain = Callable[[Path, int, str], AbstractAsyncContextManager[Run]]  # folder, steps, text
 
-SAVERS = ("sqlite_saver", "async_sqlite_saver")
-NAMES = ("bare", *SAVERS, "openinference", "ours")
+SAVERS = ("sqlite_saver", "async_sqlite_saver")  # as they are shipped
+NAMES = ("bare", *SAVERS, "sqlite_saver_normal", "openinference", "ours")
 
 
 def chain(name: str, *, saver: str = "sqlite_saver") -> Chain:
@@ -27,6 +27,4 @@ def chain(name: str, *, saver: str = "sqlite_saver") -> Chain:
         return ours
     from benchmarks import peers
 
-    if name == "openinference":
-        return peers.traced(saver)
-    return {"bare": peers.bare, "sqlite_saver": peers.sqlite_saver, "async_sqlite_saver": peers.async_sqlite_saver}[name]
+    return peers.traced(saver) if name == "openinference" else peers.CHAINS[name]
