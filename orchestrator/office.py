@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from answerable.approvals.decisions import Answer, Decision, decide
+from answerable.approvals.exemptions import accept_exemption
 from answerable.approvals.keys import Key, open_key
+from answerable.approvals.node import Approval
 from answerable.approvals.requests import all_requests, get_request, open_requests
 from answerable.orchestrator import interventions
 from answerable.orchestrator.reports import OpenRequest, request_report
@@ -82,6 +84,13 @@ class Office:
         decision = await self.act(work)
         failpoint("decision:after-commit")
         return decision
+
+    async def accept_exemption(self, system: str, approval: Approval[Any], *, by: str) -> None:
+        """The RI lets the exemption of an approval, in its present version, be used.
+
+        Raises: InvalidInput if it declares none; NotEligible, UnknownId.
+        """
+        await self.act(lambda tx, now: accept_exemption(tx, self.key, system, approval, by=by, at=now))
 
     # -- stops, runs and handovers ------------------------------------------------------------------------------------
 

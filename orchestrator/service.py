@@ -20,7 +20,6 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
 from answerable.approvals.decisions import Answer, Decision
-from answerable.approvals.exemptions import accept_exemption
 from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.requests import get_request
@@ -331,10 +330,10 @@ class Service(Generic[In, Out]):
 
     async def aaccept_exemption(self, approval: str, *, by: str) -> None:
         """The RI lets the exemption of an approval, in its present version, be used. Raises: NotEligible, UnknownId."""
-        node, key, system = self.app.graph.nodes.get(approval), self.office.key, self.app.graph.system
+        node, system = self.app.graph.nodes.get(approval), self.app.graph.system
         if not isinstance(node, Approval):
             raise UnknownId(f"{system!r} has no approval {approval!r}")
-        await self.office.act(lambda tx, now: accept_exemption(tx, key, system, node, by=by, at=now))
+        await self.office.accept_exemption(system, node, by=by)
 
     # -- stops and handovers ------------------------------------------------------------------------------------------
 

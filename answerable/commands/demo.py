@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,8 @@ from answerable.approvals.node import AS_PROPOSED
 from answerable.commands.documents import run_document
 from answerable.commands.exits import INTERRUPTED, exit_code
 from answerable.commands.live import watched
-from answerable.commands.options import DEFAULT_STORE, json_option, store_option
-from answerable.commands.saying import say, say_json, table, to_stderr, to_stdout
+from answerable.commands.options import json_option, store_option
+from answerable.commands.saying import command_line, say, say_json, table, to_stderr, to_stdout
 from answerable.commands.showing import calls_text, options_table, status_text
 from answerable.commands.traces import tree_of
 from answerable.errors import DecisionRefused, InvalidInput
@@ -74,7 +73,9 @@ def logistics(
             code = told.account(as_json=as_json)
     except KeyboardInterrupt:
         to_stderr().print(
-            Text(f"\nstopped; the run is kept. Go on with it:\n  {_command('runs', 'resume', run_id, store=store)}"),
+            Text(
+                f"\nstopped; the run is kept. Go on with it:\n  {command_line('runs', 'resume', run_id, store=store)}"
+            ),
             soft_wrap=True,
         )
         code = INTERRUPTED
@@ -231,10 +232,4 @@ class Demo:
         ]
 
     def _line(self, *words: str) -> str:
-        return _command(*words, store=self.store)
-
-
-def _command(*words: str, store: str) -> str:
-    """A command as it can be typed."""
-    where = () if store == DEFAULT_STORE else ("--store", store)
-    return shlex.join(("answerable", *words, *where))
+        return command_line(*words, store=self.store)

@@ -49,3 +49,10 @@ def service_option(command: F) -> F:
         help="The program of the system: an App, or a function that makes a service from a store's URL. "
         "Default: the one that is installed under the system's name.",
     )(command)
+
+
+def system_option(command: F) -> F:
+    """`--system NAME`, as the argument `system`."""
+    return click.option(
+        "--system", metavar="NAME", default="", help="Which system.  [default: the only one of the store]"
+    )(command)

@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,6 +19,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from answerable.commands.options import DEFAULT_STORE
 from answerable.errors import AnswerableError
 from answerable.tracing.clock import Micros
 from answerable.tracing.tree import plain
@@ -65,6 +68,12 @@ def table(*columns: str, rows: Sequence[Sequence[str | Text]], right: Sequence[s
     for row in rows:
         made.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
     return made
+
+
+def command_line(*words: str, store: str) -> str:
+    """A command of ours on this store, as it can be typed here."""
+    where = () if store == os.environ.get("ANSWERABLE_STORE", DEFAULT_STORE) else ("--store", store)
+    return shlex.join(("answerable", *words, *where))
 
 
 def when(at: Micros | None) -> str:

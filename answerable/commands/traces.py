@@ -6,6 +6,9 @@ import click
 from rich.console import RenderableType
 
 from answerable.commands.documents import handles
+from answerable.commands.options import store_option
+from answerable.commands.reaching import read, whole_id
+from answerable.commands.saying import say
 from answerable.tracing.ledger import records_of
 from answerable.tracing.store import Tx
 from answerable.tracing.tree import run_tree
@@ -19,3 +22,11 @@ def traces() -> None:
 def tree_of(tx: Tx, run: str) -> RenderableType:
     """The tree of a run, persons by their handles."""
     return run_tree(records_of(tx, run), handles(tx))
+
+
+@traces.command()
+@click.argument("run")
+@store_option
+def show(run: str, store: str) -> None:
+    """The tree of RUN: who did what, after what, how long it took, who decided, and what left."""
+    say(read(store, lambda tx: tree_of(tx, whole_id(tx, "run", run))))

@@ -1,0 +1,106 @@
+"""`answerable approve`, `edit`, `reject` and `respond`: answering a request.
+
+A decision is committed before anything follows from it; the run takes it up when a service resumes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import IO, Any
+
+import click
+
+from answerable.approvals.decisions import Answer, Decision
+from answerable.approvals.requests import get_request
+from answerable.commands.documents import decision_document, handles
+from answerable.commands.options import as_option, json_option, reason_option, service_option, store_option
+from answerable.commands.programs import find_program
+from answerable.commands.reaching import at_office, program_of_run, read, whole_id
+from answerable.commands.saying import command_line, say, say_json
+from answerable.commands.showing import request_shown
+from answerable.errors import InvalidMessage
+from answerable.orchestrator.interventions import check_response
+from answerable.orchestrator.office import Office
+
+Deciding = Callable[[Office, str], Awaitable[Decision]]
+
+
+@click.command()
+@click.argument("request")
+@click.option("--option", required=True, metavar="OPTION", help="Which option: as-proposed, or one that is offered.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
+@as_option
+@store_option
+@json_option
+def approve(request: str, option: str, reason: str, by: str, store: str, as_json: bool) -> None:
+    """Choose an option of REQUEST, and so release its calls, and no others."""
+    _decide(store, request, as_json, lambda office, id: office.approve(id, option=option, by=by, reason=reason))
+
+
+@click.command()
+@click.argument("request")
+@reason_option
+@as_option
+@store_option
+@json_option
+def reject(request: str, reason: str, by: str, store: str, as_json: bool) -> None:
+    """Say no to REQUEST: none of its calls leaves."""
+    _decide(store, request, as_json, lambda office, id: office.reject(id, by=by, reason=reason))
+
+
+@click.command()
+@click.argument("request")
+@click.option("--text", required=True, metavar="TEXT", help="What to answer.")
+@as_option
+@service_option
+@store_option
+@json_option
+def respond(request: str, text: str, by: str, service: str, store: str, as_json: bool) -> None:
+    """Answer REQUEST with a text, where its system has a way back for one."""
+    row = read(store, lambda tx: get_request(tx, whole_id(tx, "request", request)))
+    check_response(find_program(service, row.system, store).app.graph, row.approval)
+    answer = Answer(outcome="answered", reason=text)
+    _decide(store, row.id, as_json, lambda office, id: office.decide(id, answer, by=by))
+
+
+@click.command()
+@click.argument("request")
+@click.option("--file", required=True, type=click.File("rb"), metavar="FILE", help="The message as JSON; - is stdin.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
+@as_option
+@service_option
+@store_option
+@json_option
+def edit(request: str, file: IO[bytes], reason: str, by: str, service: str, store: str, as_json: bool) -> None:
+    """Propose another message in the place of REQUEST: a new request, for somebody else to decide."""
+    try:
+        message = json.loads(file.read())
+    except ValueError as error:
+        raise InvalidMessage(f"{file.name} is no JSON: {error}") from error
+    if not isinstance(message, dict):
+        raise InvalidMessage(f"{file.name} holds no JSON object")
+    row = read(store, lambda tx: get_request(tx, whole_id(tx, "request", request)))
+    program, _ = program_of_run(service, store, row.run)
+    with program as serving:
+        made = serving.edit(row.id, message, by=by, reason=reason)
+    if as_json:
+        say_json({"request": made.id, "edited_from": row.id, "digest": made.digest, "options": list(made.options)})
+    else:
+        say(request_shown(made, {}))
+        say(f"\nsomebody else decides it: {command_line('show', made.id, store=store)}")
+
+
+def _decide(store: str, request: str, as_json: bool, deciding: Deciding) -> None:
+    async def work(office: Office) -> tuple[Decision, dict[str, Any]]:
+        id = await office.store.read(lambda tx: whole_id(tx, "request", request))
+        made = await deciding(office, id)
+        return made, decision_document(made, await office.store.read(handles))
+
+    made, document = at_office(store, work)
+    if as_json:
+        say_json(document)
+        return
+    chosen = f": {made.option}" if made.option else ""
+    say(f"{made.outcome}{chosen} by {document['by']} ({made.assurance}), as decision {made.id}")
+    say(f"the run goes on with: {command_line('runs', 'resume', made.run, store=store)}")

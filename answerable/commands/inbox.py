@@ -1,0 +1,76 @@
+"""`answerable inbox` and `answerable show`: what people are asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from answerable.approvals.decisions import decision_on
+from answerable.approvals.requests import get_request
+from answerable.commands.documents import decision_document, handles, request_document
+from answerable.commands.options import json_option, store_option
+from answerable.commands.reaching import at_office, read, whole_id
+from answerable.commands.saying import say, say_json, table, when
+from answerable.commands.showing import request_shown
+from answerable.orchestrator.office import Office
+from answerable.orchestrator.reports import OpenRequest, request_report
+from answerable.tracing.store import Tx
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Decided, expired and withdrawn requests, too.")
+@store_option
+@json_option
+def inbox(everything: bool, store: str, as_json: bool) -> None:
+    """The requests that wait for somebody, the soonest deadline first."""
+
+    async def asked(office: Office) -> tuple[list[OpenRequest], list[dict[str, Any]]]:
+        found = await office.requests(open_only=not everything)
+        rows = [await office.store.read(lambda tx, id=one.id: get_request(tx, id)) for one in found]  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        return found, [request_document(row) for row in rows]
+
+    found, documents = at_office(store, asked)
+    if as_json:
+        say_json(documents)
+    elif not found:
+        say("nobody is asked anything")
+    else:
+        rows = [
+            [
+                one.id,
+                f"{one.approval} of {one.system}",
+                one.state,
+                "" if one.inversions is None else str(one.inversions),
+                ", ".join(one.options),
+                one.asks,
+                when(one.expires_at),
+            ]
+            for one in found
+        ]
+        columns = ("request", "approval", "state", "inversions", "options", "asks", "decide by")
+        say(table(*columns, rows=rows, right=["inversions"]))
+
+
+@click.command()
+@click.argument("request")
+@store_option
+@json_option
+def show(request: str, store: str, as_json: bool) -> None:
+    """What REQUEST asks: its options side by side, and each call that they would release."""
+
+    def look(tx: Tx) -> tuple[OpenRequest, dict[str, str], dict[str, Any]]:
+        row, names = get_request(tx, whole_id(tx, "request", request)), handles(tx)
+        made = decision_on(tx, row.id)
+        decision = None if made is None else decision_document(made, names)
+        return (
+            request_report(tx, row),
+            names,
+            {**request_document(row), **row.view, "options": row.view["options"], "decision": decision},
+        )
+
+    found, names, document = read(store, look)
+    if as_json:
+        say_json(document)
+    else:
+        say(request_shown(found, names, whole=True))
