@@ -27,7 +27,7 @@ from answerable.approvals.requests import call_digest
 from answerable.tracing.freezes import frozen_targets
 from answerable.tracing.ledger import append
 from answerable.tracing.people import Authority, authority
-from answerable.tracing.records import EffectRefused, EffectSent
+from answerable.tracing.records import EffectInDoubt, EffectRefused, EffectSent
 from answerable.tracing.statements import Statement, named
 from answerable.tracing.store import Tx
 from answerable.tracing.tables import effects, grants
@@ -38,6 +38,9 @@ _OF_RUN = Statement(select(*effects.c).where(effects.c.run == bindparam("run")).
 _IN_STATE = Statement(select(*effects.c).where(effects.c.state == bindparam("state")).order_by(effects.c.id))
 _GRANT = Statement(select(*grants.c).where(grants.c.effect == bindparam("effect")))
 _CONSUME = Statement(update(grants).where(grants.c.id == bindparam("grant")).values(state="consumed"))
+_DOUBT = Statement(
+    update(effects).where(effects.c.id == bindparam("effect")).values(state="in-doubt", detail=bindparam("new_detail"))
+)
 _SEND = Statement(
     update(effects)
     .where(effects.c.id == bindparam("effect"))
@@ -249,6 +252,28 @@ def refuse_unprepared(
             step="",
             host=host,
             reason=reason,
+        ),
+    )
+
+
+def doubt(tx: Tx, effect: EffectRow, why: str, *, by: str, now: int) -> None:
+    """Note, for the person `by` (an id), that nobody knows of a call, outside of the worker that sent it."""
+    tx.run(_DOUBT, effect=effect.id, new_detail=why)
+    responsible = authority(tx, effect.system).responsible
+    append(
+        tx,
+        EffectInDoubt(
+            at=now,
+            system=effect.system,
+            run=effect.run,
+            responsible=responsible,
+            chain=tuple(dict.fromkeys((by, responsible))),
+            effect=effect.id,
+            name=effect.name,
+            step=effect.step,
+            attempt=effect.attempt,
+            sent_at=effect.sent_at or now,
+            error=why,
         ),
     )
 

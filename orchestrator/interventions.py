@@ -1,7 +1,7 @@
 """Interventions: what a named person does to a run from outside: cancel, retry, migrate, settle.
 
 1. Each is one durable transaction with its record, by a registered person, with a reason.
-2. Cancelling withdraws what was not sent. What was sent stays what it is.
+2. Cancelling withdraws what was not sent. What was sent stays what it is; a call that nobody waits for is in doubt.
 3. Retrying a step supersedes it and everything that followed from it, unless something of that was sent.
 4. A call in doubt is settled as done (with what the receiver answered), as failed, or by sending it again.
 """
@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, delete, update
 
 from answerable.agents.nodes import Effect
 from answerable.approvals.decisions import withdraw_effect
-from answerable.approvals.gate import EffectRow, effects_of, get_effect
+from answerable.approvals.gate import EffectRow, doubt, effects_of, get_effect
 from answerable.approvals.node import RESPONSE
 from answerable.approvals.requests import RequestRow, close_request, mark_routed, requests_of
 from answerable.errors import InvalidInput, UnknownId
@@ -66,6 +66,10 @@ def cancel(tx: Tx, run: str, *, by: str, reason: str, at: int) -> None:
     if row.status in ENDS:
         raise InvalidInput(f"{run} is over already: it is {row.status}")
     _withdraw(tx, row, requests_of(tx, run), reason="the run was cancelled", at=at)
+    if row.lease_until < at:  # no worker is there to hear what became of a call
+        for effect in effects_of(tx, run):
+            if effect.state == "sent":
+                doubt(tx, effect, "its run was cancelled, and the answer is not known", by=person.id, now=at)
     detail = f"cancelled by {by}: {reason}"
     set_status(tx, run, "cancelled", detail=detail, ended_at=at)
     append(tx, RunEnded(**_stamp(tx, row, at, person.id), status="cancelled", by=person.id))

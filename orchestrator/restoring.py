@@ -14,23 +14,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 
-from answerable.approvals.gate import EffectRow, effects_in
+from answerable.approvals.gate import doubt, effects_in
 from answerable.approvals.requests import open_requests
-from answerable.tracing.ledger import append_all
-from answerable.tracing.people import authority, get_person
-from answerable.tracing.records import EffectInDoubt, Record, StoreRestored
+from answerable.tracing.ledger import append
+from answerable.tracing.people import get_person
+from answerable.tracing.records import StoreRestored
 from answerable.tracing.statements import Statement
 from answerable.tracing.store import Tx
-from answerable.tracing.tables import effects, grants
+from answerable.tracing.tables import grants
 from answerable.tracing.waking import wake_at
 
 _GRANTED = Statement(
     select(grants.c.effect).where(grants.c.state.in_(["granted", "suspended", "consumed"])).order_by(grants.c.effect)
-)
-_DOUBT = Statement(
-    update(effects).where(effects.c.id == bindparam("effect")).values(state="in-doubt", detail=bindparam("new_detail"))
 )
 WHY = "the store is a restored backup: it may have been sent since"
 
@@ -51,31 +48,11 @@ def restored(tx: Tx, *, by: str, at: int) -> Restored:
     person = get_person(tx, by)
     granted = {str(row[0]) for row in tx.all(_GRANTED)}
     doubtful = [*effects_in(tx, "sent"), *(row for row in effects_in(tx, "prepared") if row.id in granted)]
-    records: list[Record] = []
     for row in doubtful:
-        tx.run(_DOUBT, effect=row.id, new_detail=WHY)
+        doubt(tx, row, WHY, by=person.id, now=at)
         wake_at(tx, row.run, at)
-        records.append(_doubted(tx, row, person.id, at))
     found = Restored(
         in_doubt=tuple(row.id for row in doubtful), open_requests=tuple(request.id for request in open_requests(tx))
     )
-    records.append(StoreRestored(at=at, system="", by=person.id, chain=(person.id,), in_doubt=found.in_doubt))
-    append_all(tx, records)
+    append(tx, StoreRestored(at=at, system="", by=person.id, chain=(person.id,), in_doubt=found.in_doubt))
     return found
-
-
-def _doubted(tx: Tx, row: EffectRow, person: str, at: int) -> EffectInDoubt:
-    responsible = authority(tx, row.system).responsible
-    return EffectInDoubt(
-        at=at,
-        system=row.system,
-        run=row.run,
-        responsible=responsible,
-        chain=tuple(dict.fromkeys((person, responsible))),
-        effect=row.id,
-        name=row.name,
-        step=row.step,
-        attempt=row.attempt,
-        sent_at=row.sent_at or at,
-        error=WHY,
-    )

@@ -21,7 +21,10 @@ _WAKE_FROZEN = Statement(
 _DUE = Statement(
     select(runs.c.id)
     .where(
-        runs.c.system == bindparam("system"), runs.c.version == bindparam("version"), runs.c.wake_at <= bindparam("now")
+        runs.c.system == bindparam("system"),
+        runs.c.version == bindparam("version"),
+        runs.c.wake_at <= bindparam("now"),
+        runs.c.ended_at.is_(None),
     )
     .order_by(runs.c.wake_at, runs.c.id)
     .limit(bindparam("most"))

@@ -68,6 +68,7 @@ class FakeReceiver:
         self._planned: list[Behaviour] = []
         self._known: dict[str, Reply] = {}
         self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
         self._closing = threading.Event()
         self.received: list[Received] = []
         self.happened: list[Received] = []
@@ -83,6 +84,12 @@ class FakeReceiver:
         """Behave like this, in turn, when the next requests arrive."""
         with self._lock:
             self._planned += behaviours
+
+    def wait_for(self, count: int, *, within_seconds: float = 10.0) -> None:
+        """Wait until so many requests have arrived in all. Raises: TimeoutError."""
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: len(self.received) >= count, within_seconds):
+                raise TimeoutError(f"{len(self.received)} requests arrived within {within_seconds:g} s, not {count}")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -100,6 +107,7 @@ class FakeReceiver:
         """What is answered to a request that arrived; None: nothing, and the connection is closed."""
         with self._lock:
             self.received.append(request)
+            self._arrived.notify_all()
             planned = self._planned.pop(0) if self._planned else None
             known = self._known.get(request.key) if request.key and self._remembers else None
             happens = planned.takes_effect if isinstance(planned, Reply) else True

@@ -81,6 +81,14 @@ def test_a_receiver_behaves_as_it_is_told_and_then_well() -> None:
     assert [one.key for one in receiver.happened] == ["b", "c", "d"]
 
 
+def test_a_receiver_can_be_waited_for() -> None:
+    with FakeReceiver() as receiver:
+        ask(receiver.origin)
+        receiver.wait_for(1)
+        with pytest.raises(TimeoutError, match="1 requests arrived"):
+            receiver.wait_for(2, within_seconds=0.01)
+
+
 def test_nobody_listens_nowhere() -> None:
     with pytest.raises(ConnectionRefusedError):
         http.client.HTTPConnection(urlsplit(nowhere()).netloc, timeout=5).request("GET", "/")
