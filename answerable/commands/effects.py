@@ -12,7 +12,7 @@ from answerable.commands.documents import effect_documents
 from answerable.commands.options import as_option, json_option, reason_option, service_option, store_option
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, read, whole_id
-from answerable.commands.saying import command_line, say, say_json, table
+from answerable.commands.saying import command_line, say, say_json, short, table
 from answerable.errors import InvalidInput
 from answerable.orchestrator import interventions
 from answerable.orchestrator.runs import all_runs
@@ -48,7 +48,14 @@ def list_(run: str, state: str | None, in_doubt: bool, store: str, as_json: bool
         say("there are none")
     else:
         rows = [
-            [one["id"], one["name"], one["state"], str(one["attempts"]), one["decision"] or "", one["detail"]]
+            [
+                short(one["id"]),
+                one["name"],
+                one["state"],
+                str(one["attempts"]),
+                short(one["decision"] or ""),
+                one["detail"],
+            ]
             for one in found
         ]
         columns = ("effect", "name", "state", "attempts", "decision", "detail")

@@ -20,7 +20,7 @@ from answerable.commands.options import (
 )
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import all_systems, at_office, one_system, read, whole_id
-from answerable.commands.saying import command_line, iso, say, say_json, table
+from answerable.commands.saying import command_line, iso, say, say_json, short, table
 from answerable.orchestrator.interventions import check_target
 from answerable.orchestrator.office import Office
 from answerable.tracing.freezes import WHOLE_SYSTEM, Freeze
@@ -89,7 +89,7 @@ def freezes(store: str, as_json: bool) -> None:
     else:
         rows = [
             [
-                one["id"],
+                short(one["id"]),
                 one["system"],
                 one["target"],
                 one["state"],

@@ -11,7 +11,7 @@ from answerable.approvals.requests import get_request
 from answerable.commands.documents import decision_document, handles, request_document
 from answerable.commands.options import json_option, store_option
 from answerable.commands.reaching import at_office, read, whole_id
-from answerable.commands.saying import say, say_json, table, when
+from answerable.commands.saying import say, say_json, short, table, when
 from answerable.commands.showing import request_shown
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.reports import OpenRequest, request_report
@@ -38,7 +38,7 @@ def inbox(everything: bool, store: str, as_json: bool) -> None:
     else:
         rows = [
             [
-                one.id,
+                short(one.id),
                 f"{one.approval} of {one.system}",
                 one.state,
                 "" if one.inversions is None else str(one.inversions),

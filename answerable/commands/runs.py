@@ -15,7 +15,7 @@ from answerable.commands.live import watched
 from answerable.commands.options import as_option, json_option, reason_option, service_option, store_option
 from answerable.commands.programs import Program
 from answerable.commands.reaching import at_office, program_of_run, read, whole_id
-from answerable.commands.saying import command_line, say, say_json, table, to_stderr, to_stdout
+from answerable.commands.saying import command_line, say, say_json, short, table, to_stderr, to_stdout
 from answerable.commands.showing import run_shown, status_text
 from answerable.orchestrator import interventions, journal
 from answerable.orchestrator.canonical import canonical
@@ -47,7 +47,7 @@ def list_(store: str, as_json: bool) -> None:
         say("there are no runs yet")
     else:
         rows: list[list[str | Text]] = [
-            [one["run"], one["system"], status_text(one["status"]), one["started_by"], one["started_at"][:19]]
+            [short(one["run"]), one["system"], status_text(one["status"]), one["started_by"], one["started_at"][:19]]
             for one in found
         ]
         say(table("run", "system", "status", "started by", "at (UTC)", rows=rows))
@@ -174,7 +174,7 @@ def _go_on(program: Program, run: str, work: Callable[[Service[Any, Any]], Any],
 
 def _steps(steps: list[journal.StepRow]) -> RenderableType:
     rows: list[list[str | Text]] = [
-        [one.id, one.node, status_text(one.state), str(one.attempt), one.error] for one in steps
+        [short(one.id), one.node, status_text(one.state), str(one.attempt), one.error] for one in steps
     ]
     return table("step", "node", "state", "attempts", "error", rows=rows, right=["attempts"])
 

@@ -13,7 +13,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -24,7 +24,8 @@ from answerable.errors import AnswerableError
 from answerable.tracing.clock import Micros
 from answerable.tracing.tree import plain
 
-WIDTH_OF_A_PIPE = 120
+WIDTH_OF_A_PIPE: Final = 500  # cells: nothing is folded for a program that reads it
+SHORT_ID: Final = 16  # characters, which is 48 bits of it; commands take the beginning of an id
 
 
 def to_stdout() -> Console:
@@ -74,6 +75,11 @@ def command_line(*words: str, store: str) -> str:
     """A command of ours on this store, as it can be typed here."""
     where = () if store == os.environ.get("ANSWERABLE_STORE", DEFAULT_STORE) else ("--store", store)
     return shlex.join(("answerable", *words, *where))
+
+
+def short(id: str) -> str:
+    """An id in a table: its beginning on a terminal, all of it elsewhere."""
+    return id[:SHORT_ID] if sys.stdout.isatty() else id
 
 
 def when(at: Micros | None) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from answerable.commands.saying import lines, table, when
+from answerable.commands.saying import lines, short, table, when
 from answerable.orchestrator.reports import OpenRequest
 from answerable.tracing.tree import plain
 
@@ -61,24 +61,17 @@ def request_shown(request: OpenRequest, names: Mapping[str, str], *, whole: bool
 
 
 def options_table(request: OpenRequest) -> RenderableType:
-    """The options side by side."""
+    """The options side by side, one column each; it fits 80 cells for four or five options."""
     options: Sequence[Mapping[str, Any]] = request.view["options"]
-    declared = list(dict.fromkeys(tier for option in options for tier in option["tiers"] or {}))
-    numbers = _numbers([option["message"] for option in options])
-    columns = ["option", *declared, "inversions", "calls", *(_named(number) for number in numbers)]
-    rows: list[list[str | Text]] = []
-    for option in options:
-        tiers, message = option["tiers"] or {}, option["message"]
-        rows.append(
-            [
-                Text(option["name"], "bold"),
-                *(_share(tiers.get(tier)) for tier in declared),
-                "" if option["inversions"] is None else str(option["inversions"]),
-                str(len(option["calls"])),
-                *(_amount(number, message[number]) for number in numbers),
-            ]
-        )
-    return table(*columns, rows=rows, right=columns[1:])
+    messages = [option["message"] for option in options]
+    rows: list[list[str | Text]] = [
+        [tier, *(_share((option["tiers"] or {}).get(tier)) for option in options)] for tier in request.view["tiers"]
+    ]
+    rows.append(["inversions", *(_number(option["inversions"]) for option in options)])
+    rows.append(["calls", *(str(len(option["calls"])) for option in options)])
+    rows += [[_named(field), *(_amount(field, message[field]) for message in messages)] for field in _numbers(messages)]
+    names = [option["name"] for option in options]
+    return table("", *names, rows=rows, right=names)
 
 
 def _share(tier: Sequence[int] | None) -> Text:
@@ -86,6 +79,10 @@ def _share(tier: Sequence[int] | None) -> Text:
         return Text("")
     demand, served = tier
     return Text(f"{served} of {demand}", "green" if served >= demand else "red" if served == 0 else "yellow")
+
+
+def _number(count: int | None) -> str:
+    return "" if count is None else str(count)
 
 
 def _numbers(messages: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -155,7 +152,7 @@ def decisions_table(document: Mapping[str, Any]) -> RenderableType:
         made = decided.get(request["id"])
         answer = request["state"] if made is None else f"{made['outcome']} {made['option']}".strip()
         by = "" if made is None else f"{made['by'] or 'nobody, in time'} ({made['assurance'] or 'no one'})"
-        rows.append([request["id"], request["approval"], answer, by, "" if made is None else made["reason"]])
+        rows.append([short(request["id"]), request["approval"], answer, by, "" if made is None else made["reason"]])
     return table("request", "approval", "answer", "by", "reason", rows=rows)
 
 
