@@ -170,6 +170,7 @@ async def prepare_request(
             }
             for option in options
         ],
+        "tiers": list(execution.graph.tiers),
         "trouble_with_options": trouble,
     }
     view_bytes = rfc8785.dumps(view)
