@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.crash.trials import Trial
-from tests.support.forks import Forks, forking
-from tests.support.receiver import Receiver, receiving
+from tests.support.fixtures import forks, receiver
+from tests.support.forks import Forks
+from tests.support.receiver import Receiver
 
-
-@pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    with forking("tests.support.parcels_jobs") as parent:
-        yield parent
-
-
-@pytest.fixture(scope="session")
-def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    with receiving(tmp_path_factory.mktemp("receiver")) as running:
-        yield running
+__all__ = ["forks", "receiver"]
 
 
 @pytest.fixture

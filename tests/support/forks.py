@@ -33,7 +33,7 @@ KILLED = -signal.SIGKILL
 FAILED = 70
 
 Job = Mapping[str, Any]
-"""What a child does: MODULE's own keys, and `failpoint` ("name:n") or `kill_after` (seconds since the fork)."""
+"""What a child does: MODULE's own keys; `environment` to be set; `failpoint` ("name:n"), `kill_after` (seconds)."""
 
 
 class Forks:
@@ -105,6 +105,7 @@ class _Parent:
         try:
             _die_with_parent()
             os.close(0)
+            os.environ.update(job.get("environment", {}))
             failpoints.arm(job.get("failpoint", ""))
             return int(asyncio.run(self._module.perform(job)))
         except BaseException:  # noqa: BLE001 - whatever it is, a child never goes on with the parent's work

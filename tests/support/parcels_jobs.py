@@ -5,27 +5,36 @@ its clock is `ahead`: a worker that comes after one that was killed lives later,
 
 - `run` begins the run or goes on with it, as far as it goes;
 - `decide` waits for the request and approves it;
-- `settle` settles every call in doubt, as `outcome` says.
+- `settle` settles every call in doubt, as `outcome` says;
+- `prepare` brings every run of `runs` to where nothing is left but to send;
+- `send` goes on with every run of `runs`, one after another, as far as it goes;
+- `race` brings every run of `runs` to its end, deciding what is asked and settling what is in doubt, against whoever
+  else does the same: a worker that is told to wait often jumps ahead in time instead and takes the run over. How often
+  it lost is written to `report`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from answerable.approvals.gate import effects_of
-from answerable.errors import AlreadyDecided, LeaseLost, RunBusy
+from answerable.errors import AlreadyDecided, InvalidInput, LeaseLost, RunBusy
+from answerable.orchestrator.runs import ENDS
 from answerable.orchestrator.service import Service
 from answerable.tracing.clock import SystemClock, micros
 from tests.support.forks import Job
 from tests.support.parcels import APPS, LEAD, ORDER, ROLE, RUN, STARTER, Order, Report, post
 from tests.support.receiver import receiving, reference
 
-DONE, WAITING, BUSY, NOTHING_TO_DECIDE, OTHER = 0, 10, 11, 12, 13
+DONE, WAITING, FROZEN, BUSY, NOTHING_TO_DECIDE, OTHER = 0, 10, 11, 12, 13, 14
+LIFE_SECONDS = 60.0  # longer than a lease
+JUMPS = 0.3  # of the times that a racing worker is told that another has the run
 _LOOKS = 40
 
 
@@ -33,11 +42,11 @@ class Later:
     """The machine's clock, some seconds ahead."""
 
     def __init__(self, ahead_seconds: float) -> None:
-        self._ahead = micros(ahead_seconds)
+        self.ahead_seconds = ahead_seconds
         self._clock = SystemClock()
 
     def now(self) -> int:
-        return self._clock.now() + self._ahead
+        return self._clock.now() + micros(self.ahead_seconds)
 
 
 async def perform(job: Job) -> int:
@@ -48,6 +57,15 @@ async def perform(job: Job) -> int:
             return await _decide(service, job["run"], job.get("option", "as-proposed"))
         if job["verb"] == "settle":
             return await _settle(service, job["run"], job["outcome"])
+        if job["verb"] == "prepare":
+            return await _prepare(service, job["runs"])
+        if job["verb"] == "send":
+            codes = [await _run(service, run) for run in job["runs"]]
+            return max(codes)
+        if job["verb"] == "race":
+            lost = [await _race(service, clock, run) for run in job["runs"]]
+            await asyncio.to_thread(Path(job["report"]).write_text, json.dumps(lost), encoding="utf-8")
+            return DONE
         return await _run(service, job["run"])
 
 
@@ -58,7 +76,7 @@ async def _run(service: Service[Order, Report], run: str) -> int:
         found = await service.arun(ORDER, by=STARTER, run_id=run)
     except (RunBusy, LeaseLost):
         return BUSY
-    return {"done": DONE, "waiting": WAITING}.get(found.status, OTHER)
+    return {"done": DONE, "waiting": WAITING, "frozen": FROZEN}.get(found.status, OTHER)
 
 
 async def _decide(service: Service[Order, Report], run: str, option: str) -> int:
@@ -80,6 +98,38 @@ async def _settle(service: Service[Order, Report], run: str, outcome: Literal["d
         given = result if outcome == "done" else None
         await service.asettle(row.id, outcome=outcome, by=LEAD, reason="asked the post", result=given)
     return DONE
+
+
+async def _prepare(service: Service[Order, Report], runs: list[str]) -> int:
+    for run in runs:
+        await _run(service, run)
+        await _decide(service, run, "as-proposed")
+    return DONE
+
+
+async def _race(service: Service[Order, Report], clock: Later, run: str) -> dict[str, int]:
+    """Advance a run until it is done; how often this worker was told that another had it, or had taken it over."""
+    clock.ahead_seconds = 0.0
+    lost = {"busy": 0, "lease": 0}
+    while True:
+        try:
+            found = await service.arun(ORDER, by=STARTER, run_id=run)
+        except RunBusy:
+            lost["busy"] += 1
+            if random.random() < JUMPS:
+                clock.ahead_seconds += LIFE_SECONDS
+            await asyncio.sleep(random.uniform(0, 0.004))
+            continue
+        except LeaseLost:
+            lost["lease"] += 1
+            continue
+        if found.status in ENDS:
+            return lost
+        for request in found.waiting_for:
+            with suppress(AlreadyDecided):
+                await service.aapprove(request.id, by=LEAD)
+        with suppress(InvalidInput):  # the other worker settled it
+            await _settle(service, run, "done")
 
 
 def warm() -> None:

@@ -1,0 +1,5 @@
+"""What the tests of several processes share."""
+
+from tests.support.fixtures import forks, receiver
+
+__all__ = ["forks", "receiver"]
