@@ -12,7 +12,7 @@ import platform
 import secrets
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar
@@ -23,7 +23,7 @@ from answerable.approvals.decisions import Answer, Decision
 from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.requests import get_request
-from answerable.errors import UnknownId
+from answerable.errors import StoreError, UnknownId
 from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
 from answerable.orchestrator.compilation import CompiledGraph
@@ -143,7 +143,8 @@ class Service(Generic[In, Out]):
     async def aclose(self) -> None:
         """Hand over what is left to hand over, and close. Nothing is lost by not doing so."""
         if self._flow is not None and self._flowing is not None:
-            await self._flow.drain(timeout_seconds=5.0)
+            with suppress(StoreError):  # of a store that is full or gone; another process hands over what it holds
+                await self._flow.drain(timeout_seconds=5.0)
             self._flowing.cancel()
             await asyncio.gather(self._flowing, return_exceptions=True)
         if self._runtime is not None:
