@@ -94,7 +94,10 @@ async def _requests(execution: Execution) -> list[Asked]:
     steps = execution.view.steps
 
     def read(tx: Tx) -> list[Asked]:
-        return [_asked(tx, key, request) for request in requests_of(tx, run) if not steps[request.step].superseded]
+        found = requests_of(tx, run)
+        if any(request.step not in steps for request in found):  # a read is not guarded
+            raise LeaseLost(f"another worker has taken {run} over", hint="it goes on there")
+        return [_asked(tx, key, request) for request in found if not steps[request.step].superseded]
 
     found = await execution.worker.store.read(read)
     now = clock.now()
