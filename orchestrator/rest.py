@@ -19,6 +19,7 @@ from answerable.approvals.gate import get_effect, refuse, refuse_unprepared
 from answerable.approvals.keys import Key
 from answerable.approvals.node import DENIED
 from answerable.approvals.requests import RequestRow, get_request, requests_of
+from answerable.errors import LeaseLost
 from answerable.orchestrator import journal
 from answerable.orchestrator.asking import route
 from answerable.orchestrator.execution import Execution
