@@ -77,9 +77,9 @@ def edit(request: str, file: IO[bytes], reason: str, by: str, service: str, stor
     try:
         message = json.loads(file.read())
     except ValueError as error:
-        raise InvalidMessage(f"{file.name} is no JSON: {error}") from error
+        raise InvalidMessage(f"the message is no JSON: {error}") from error
     if not isinstance(message, dict):
-        raise InvalidMessage(f"{file.name} holds no JSON object")
+        raise InvalidMessage("the message is no JSON object")
     row = read(store, lambda tx: get_request(tx, whole_id(tx, "request", request)))
     program, _ = program_of_run(service, store, row.run)
     with program as serving:

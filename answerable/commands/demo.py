@@ -15,7 +15,7 @@ from answerable.commands.documents import run_document
 from answerable.commands.exits import INTERRUPTED, exit_code
 from answerable.commands.live import watched
 from answerable.commands.options import json_option, store_option
-from answerable.commands.saying import command_line, say, say_json, table, to_stderr, to_stdout
+from answerable.commands.saying import command_line, say, say_json, short, table, to_stderr, to_stdout
 from answerable.commands.showing import calls_text, options_table, status_text
 from answerable.commands.traces import tree_of
 from answerable.errors import DecisionRefused, InvalidInput
@@ -144,9 +144,9 @@ class Demo:
         self.console.print(
             Text.assemble(
                 (plain(self.storm.name), "bold"),
-                f": {today.weather.precipitation_mm:.0f} mm of rain, {sum(today.trucks.values())} trucks can go out, "
-                f"{sum(order.units for order in self.storm.orders)} pallets are ordered.\n",
-                f"Four agents plan the day. {responsible} answers for them; run {self.run_id}\n",
+                f": {today.weather.precipitation_mm:.0f} mm of rain, {sum(today.trucks.values())} trucks, "
+                f"{sum(order.units for order in self.storm.orders)} pallets ordered.\n",
+                f"Four agents plan the day, and {responsible} answers for them. Run {short(self.run_id)}\n",
             ),
             soft_wrap=True,
         )
@@ -219,16 +219,16 @@ class Demo:
 
     def _next(self, run: Run[Report]) -> list[tuple[str, str]]:
         if run.waiting_for:
-            request = run.waiting_for[0].id
+            request = short(run.waiting_for[0].id)
             return [
-                (self._line("show", request), "what is asked, and each call that an option would release"),
+                (self._line("show", request), "each call that an option would release"),
                 (self._line("approve", request, "--option", "floor", "--as", self.by), "decide"),
-                (self._line("runs", "resume", run.id), "and have it done"),
+                (self._line("runs", "resume", short(run.id)), "and have it done"),
             ]
         return [
-            (self._line("runs", "show", run.id), "this run, at any time later"),
-            (self._line("effects", "list", "--run", run.id), "each call, and the decision that released it"),
-            (self._line("ledger", "verify"), "whether anybody changed what is recorded"),
+            (self._line("runs", "show", short(run.id)), "this run, at any time later"),
+            (self._line("effects", "list", "--run", short(run.id)), "each call and its decision"),
+            (self._line("ledger", "verify"), "whether anybody changed a record"),
         ]
 
     def _line(self, *words: str) -> str:

@@ -28,7 +28,7 @@ from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.service import Service
 from answerable.tracing.statements import Statement
 from answerable.tracing.store import Tx
-from answerable.tracing.tables import crossings, effects
+from answerable.tracing.tables import crossings, effects, steps
 from answerable.tracing.tree import plain
 
 REFRESHES_PER_SECOND: Final = 8
@@ -47,6 +47,11 @@ _STATES: Final[Mapping[str, State]] = {
 }
 _HOPS = Statement(
     select(crossings.c.target, func.count()).where(crossings.c.run == bindparam("run")).group_by(crossings.c.target)
+)
+_STEPS = Statement(
+    select(steps.c.node, steps.c.state, func.count())
+    .where(steps.c.run == bindparam("run"), steps.c.state.in_(["done", "failed"]))
+    .group_by(steps.c.node, steps.c.state)
 )
 _CALLS = Statement(
     select(effects.c.name, effects.c.state, func.count())
@@ -102,7 +107,10 @@ class RunPicture:
         self.latest = [*self.latest[1 - LATEST_SHOWN :], sentence(progress)]
 
     def count(self, tx: Tx) -> None:
-        """Count hops and calls anew."""
+        """Count hops and calls anew; what was done before anybody looked is seen here."""
+        for name, state, _ in tx.all(_STEPS, run=self.run):
+            if name in self.nodes and self.nodes[name].state == "idle":
+                self.nodes[name].state = "failed" if state == "failed" else "done"
         calls: dict[str, Counter[str]] = {}
         for name, state, count in tx.all(_CALLS, run=self.run):
             calls.setdefault(name, Counter())[state] = count

@@ -1,0 +1,38 @@
+"""The letters as the command line finds them: `--service tests.commands.serving:connect`.
+
+Where the receiver is stands in the environment, for the command may run in another process.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from answerable.approvals.node import exemption
+from answerable.orchestrator.service import Service
+from tests.orchestrator.letters import CARRIER, Ask, Letter, Receipt, letters
+
+ORIGIN = "TESTS_LETTERS_ORIGIN"
+PROGRAM = f"{__name__}:connect"
+
+
+def kinder(letter: Letter, ask: Ask) -> dict[str, Letter]:
+    return {"kinder": Letter(text=f"{letter.text}, with love")}
+
+
+@exemption(version=2)
+def is_short(letter: Letter, ask: Ask) -> bool:
+    return len(letter.text) < 3
+
+
+app = letters(options=kinder, exempt=is_short, denied=True)
+other = letters()
+number = 7
+
+
+def connect(store: str) -> Service[Ask, Receipt]:
+    return app.connect(store, origins={CARRIER: os.environ[ORIGIN]})
+
+
+def nothing(store: str) -> Any:
+    return None
