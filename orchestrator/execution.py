@@ -88,7 +88,9 @@ class Execution:
     fence: int
     starter: str  # handle
     view: RunView
+    leads: bool = False  # whether what becomes ready is run at once, by the task that made it ready
     abort: BaseException | None = None
+    _begun: dict[str, int] = field(default_factory=dict)  # step → its attempt, begun with the end of the step before
     _bounds: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     @property
@@ -168,48 +170,53 @@ class Execution:
             "chain": (*through, guard.responsible),
         }
 
-    async def begin(self, ready: Ready, *, in_progress: bool = False) -> int:
+    async def begin(self, ready: Ready) -> int:
         """Record that a step begins an attempt, and return its number; 0 if the step is not to be run now.
 
         It is not to be run if it, its node's edge or the system is frozen, or if it is recorded already.
         """
-        now = self.worker.store.clock.now()
-        targets = frozen_by(self.graph, ready, self.view)
-
-        def work(tx: Tx, guard: Guard) -> int:
-            if guard.holds(*targets) or guard.status in ENDS:
-                return 0
-            attempt = journal.begin_step(
-                tx,
-                self.run.id,
-                ready.step,
-                node=ready.node,
-                generation=ready.generation,
-                scope=ready.scope,
-                consumed=ready.consumed,
-                now=now,
-                in_progress=in_progress,
-            )
-            if attempt and not in_progress:
-                record = StepStarted(
-                    **self.stamp(guard),
-                    step=ready.step,
-                    node=ready.node,
-                    attempt=attempt,
-                    parent=self.parent(ready),
-                    host=self.worker.host,
-                )
-                append_all(tx, [record])
-            return attempt
-
-        failpoint("step:before-begin")
-        attempt = await self.write(work)
-        failpoint("step:after-begin")
+        attempt = self._begun.pop(ready.step, 0)
+        if attempt == 0:
+            targets, parent = frozen_by(self.graph, ready, self.view), self.parent(ready)
+            failpoint("step:before-begin")
+            attempt = await self.write(lambda tx, guard: self._begin(tx, guard, ready, targets, parent))
+            failpoint("step:after-begin")
         if attempt == 0:
             self.view.blocked.add(ready.step)
         else:
             self.worker.progress(Progress(self.run.id, ready.node, "working"))
         return attempt
+
+    def _begin(self, tx: Tx, guard: Guard, ready: Ready, targets: Sequence[str], parent: str) -> int:
+        if guard.holds(*targets) or guard.status in ENDS:
+            return 0
+        attempt = journal.begin_step(
+            tx,
+            self.run.id,
+            ready.step,
+            node=ready.node,
+            generation=ready.generation,
+            scope=ready.scope,
+            consumed=ready.consumed,
+            now=self.worker.store.clock.now(),
+        )
+        if attempt:
+            record = StepStarted(
+                **self.stamp(guard), step=ready.step, node=ready.node, attempt=attempt, parent=parent, host=self.host
+            )
+            append_all(tx, [record])
+        return attempt
+
+    def _begin_next(self, tx: Tx, guard: Guard, out: Outflow) -> None:
+        """Begin the agent's step that follows at once, if one alone does, in the transaction that makes it ready."""
+        ready = self.view.follower(out) if self.leads else None
+        if ready is None:
+            return
+        node = self.node(ready.node)
+        if isinstance(node, Agent) and not self.side_by_side(node).locked():
+            ((edge, crossing, _),) = out.crossings
+            targets = (f"agent:{ready.node}", f"edge:{edge.id}")
+            self._begun[ready.step] = self._begin(tx, guard, ready, targets, crossing.step)
 
     async def finish(
         self,
@@ -236,6 +243,7 @@ class Execution:
             stamp = self.stamp(guard)
             crossed = [self.crossed(edge, crossing, one, stamp, run_input) for edge, crossing, one in end.out.crossings]
             append_all(tx, (*end.records, self._finished(ready, end, stamp, attempt, started_at), *crossed))
+            self._begin_next(tx, guard, end.out)
             failpoint("step:before-finish")
             return end
 

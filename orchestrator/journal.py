@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQLite writes in the same way
 
 from answerable.agents.messages import Message
 from answerable.errors import LeaseLost
@@ -33,12 +34,16 @@ INSERT_MESSAGE = inserting(messages)
 INSERT_CROSSING = inserting(crossings)
 INSERT_SCATTER = inserting(scatters)
 INSERT_GATHER = inserting(gathers)
-INSERT_STEP = inserting(steps)
 _THIS_STEP = (steps.c.run == bindparam("run"), steps.c.id == bindparam("step"))
 _THIS_MESSAGE = (messages.c.run == bindparam("run"), messages.c.id == bindparam("message"))
-_STEP = Statement(select(steps.c.state, steps.c.attempt).where(*_THIS_STEP))
-_NEXT_ATTEMPT = Statement(
-    update(steps).where(*_THIS_STEP).values(attempt=bindparam("new_attempt"), started_at=bindparam("new_started_at"))
+_insert_step = insert(steps).inline()
+_BEGIN_STEP = Statement(
+    _insert_step.on_conflict_do_update(
+        index_elements=[steps.c.run, steps.c.id],
+        set_={"attempt": steps.c.attempt + 1, "started_at": _insert_step.excluded.started_at},
+        where=steps.c.state == "running",
+    ).returning(steps.c.attempt),
+    [column.name for column in steps.columns],
 )
 _FINISH_STEP = Statement(
     update(steps)
@@ -151,35 +156,22 @@ def begin_step(
     scope: Scope,
     consumed: dict[str, str],
     now: int,
-    in_progress: bool = False,
 ) -> int:
-    """Write that a step begins its next attempt, and return its number; 0 if it is finished already.
-
-    `in_progress` says that the last attempt is still the present one (it waits to be settled).
-    """
-    known = tx.one(_STEP, run=run, step=step)
-    if known is None:
-        tx.run(
-            INSERT_STEP,
-            id=step,
-            run=run,
-            node=node,
-            generation=generation,
-            attempt=1,
-            state="running",
-            scope=dump_scope(scope),
-            consumed=json.dumps(consumed),
-            error="",
-            started_at=now,
-        )
-        return 1
-    state, attempt = known
-    if state != "running":
-        return 0
-    if not in_progress:
-        attempt += 1
-        tx.run(_NEXT_ATTEMPT, run=run, step=step, new_attempt=attempt, new_started_at=now)
-    return int(attempt)
+    """Write that a step begins its next attempt, and return its number; 0 if it is finished already."""
+    row = tx.one(
+        _BEGIN_STEP,
+        id=step,
+        run=run,
+        node=node,
+        generation=generation,
+        attempt=1,
+        state="running",
+        scope=dump_scope(scope),
+        consumed=json.dumps(consumed),
+        error="",
+        started_at=now,
+    )
+    return int(row[0]) if row else 0
 
 
 def finish_step(tx: Tx, run: str, step: str, *, state: str, error: str = "") -> bool:

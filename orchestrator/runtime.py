@@ -71,6 +71,7 @@ class Runtime:
                 return
             config: Any = {"configurable": {"thread_id": run}, "recursion_limit": RECURSION_LIMIT}
             self._executions[run] = execution
+            execution.leads = True
             try:
                 while True:
                     with suppress(GraphRecursionError):

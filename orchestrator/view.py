@@ -97,6 +97,15 @@ class RunView:
             self.messages[one.id] = one.message
         return {crossing.target for _, crossing, _ in out.crossings if self.add_crossing(crossing)}
 
+    def follower(self, out: Outflow) -> Ready | None:
+        """What `out` will make ready when it is committed, if that is one step which needs nothing else."""
+        if len(out.crossings) != 1:
+            return None
+        ((edge, crossing, _),) = out.crossings
+        if edge.gather or edge.target == END_NAME or len(self.graph.inputs(edge.target)) > 1:
+            return None
+        return self._ready_step(edge.target, {edge.input: Arrival(crossing.id, crossing.scope, crossing.sent)})
+
     def add_scatter(self, scatter: Scattered) -> None:
         """A list was taken apart."""
         self.scatters[scatter.edge, scatter.step] = scatter
