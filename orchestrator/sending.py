@@ -3,14 +3,15 @@
 ::
 
     prepared ──(gate)──► sent(attempt) ──the call──► done | failed        another attempt passes the gate again
+        ▲                   ├──it certainly did not happen, and may be tried again──┐
+        └───────────────────┼───────────────────────────────────────────────────────┘
                             └──nobody knows──► idempotent: the same bytes again · queryable: ask · else: in doubt
 
 1. What is sent are the stored bytes; nothing is computed from the message any more.
 2. A call that certainly did not arrive may be tried again under any guarantee. One of which nobody knows is repeated
    only to a receiver that honours keys, while it still keeps this one; else it is in doubt, listed, and settled by a
    person.
-3. An answer of 2xx is read by the effect's function; 408, 425, 429 and 503 say "not now"; other 5xx mean that nobody
-   knows; any other answer is a final no. Source: RFC 9110, section 15.
+3. What an answer says is told in `verdicts.py`.
 4. Each state is a durable commit with its record, together with the step's own end.
 """
 
@@ -18,12 +19,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import bindparam, update
 
-from answerable.agents.calls import Request, Response
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
 from answerable.approvals.gate import (
@@ -40,12 +40,13 @@ from answerable.errors import EffectRefused as NotHappened
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.crossing import message_id, outflow, written
 from answerable.orchestrator.execution import Ending, Execution
-from answerable.orchestrator.http import Answered, Client, NotSent, Unknown
+from answerable.orchestrator.http import Answered, Client
 from answerable.orchestrator.journal import Guard
 from answerable.orchestrator.planning import effect_id
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.stepping import OUTPUT, call_user, describe
-from answerable.orchestrator.transactional import Undone, check_result, in_transaction
+from answerable.orchestrator.transactional import Undone, in_transaction
+from answerable.orchestrator.verdicts import Done, Doubt, Not, Verdict, concluded, judge, made_of, read_answer
 from answerable.orchestrator.view import Ready
 from answerable.tracing.clock import micros
 from answerable.tracing.context import traceparent
@@ -56,43 +57,11 @@ from answerable.tracing.statements import Statement
 from answerable.tracing.store import Tx
 from answerable.tracing.tables import effects
 
-NOT_NOW = frozenset({408, 425, 429, 503})
-CONFLICT = 409
-
 _SET_STATE = Statement(
     update(effects)
     .where(effects.c.id == bindparam("effect"))
     .values(state=bindparam("new_state"), detail=bindparam("new_detail"))
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """It happened, and this is the result (None where the answer could not be read; `error` says why)."""
-
-    result: Message | None
-    status: int = 0
-    error: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Not:
-    """It did not happen. `again` says that another attempt may help."""
-
-    error: str
-    outcome: Literal["failed", "not-sent"]
-    status: int = 0
-    again: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Doubt:
-    """Nobody knows whether it happened."""
-
-    error: str
-
-
-Verdict = Done | Not | Doubt
 
 
 async def run_effect(execution: Execution, client: Client, effect: Effect[Any, Any], ready: Ready) -> set[str]:
@@ -162,7 +131,7 @@ class Sending:
                     await self._ask(passed.effect, passed.attempt) or verdict, passed.attempt, passed.sent_at
                 )
             again = isinstance(verdict, Doubt) or (isinstance(verdict, Not) and verdict.again)
-            verdict = self._concluded(verdict, doubt)
+            verdict = concluded(self.effect, verdict, doubt)
             if not again or tried == retry.attempts:
                 return await self._end(verdict, passed.attempt, passed.sent_at)
             if isinstance(verdict, Doubt):
@@ -171,13 +140,6 @@ class Sending:
                 await self._note(verdict, passed)
             await asyncio.sleep(retry.pause_after(tried))
         raise AssertionError("every last try ends")
-
-    def _concluded(self, verdict: Verdict, doubt: Doubt | None) -> Verdict:
-        """What is known after an attempt, if `doubt` is what was known before it (rule 4)."""
-        if doubt is None or not isinstance(verdict, Not):
-            return verdict
-        final = self.effect.guarantee == "idempotent" and not verdict.again and verdict.status != CONFLICT
-        return verdict if final else Doubt(error=f"{doubt.error}; then: {verdict.error}"[:500])
 
     async def _pass(self) -> Passed | Refused:
         """The deciding transaction."""
@@ -219,37 +181,7 @@ class Sending:
             row.method, row.origin, row.path, headers, bytes(row.body), within=self.effect.options.timeout
         )
         failpoint("send:after-response")
-        return self._judge(row, result)
-
-    def _judge(self, row: EffectRow, result: Answered | NotSent | Unknown) -> Verdict:
-        if isinstance(result, NotSent):
-            return Not(error=result.error, outcome="not-sent", again=True)
-        if isinstance(result, Unknown):
-            return Doubt(error=result.error)
-        said = f"{row.receiver} answered {result.status}"
-        if 200 <= result.status < 300:
-            return self._read(result)
-        if result.status in NOT_NOW:
-            return Not(error=said, outcome="failed", status=result.status, again=True)
-        if result.status >= 500:
-            return Doubt(error=said)
-        return Not(error=said, outcome="failed", status=result.status)
-
-    def _read(self, answer: Answered, *, fn: Any = None) -> Done:
-        """Let the effect's function read the answer."""
-        call = (fn or self.effect.fn)(self.message)
-        try:
-            asked = next(call)
-            assert isinstance(asked, Request), asked
-            call.send(Response(status=answer.status, headers=answer.headers, body=answer.body))
-        except StopIteration as stop:
-            return self._checked(stop.value, status=answer.status)
-        except Exception as raised:  # noqa: BLE001 - the effect's function is the user's
-            error = f"the answer could not be read: {describe(raised, None)}"
-        else:
-            call.close()
-            error = f"{self.effect.name} yielded a second request; an effect is one call"
-        return Done(result=None, status=answer.status, error=error)
+        return judge(self.effect, self.message, result)
 
     async def _call_opaque(self) -> Verdict:
         try:
@@ -258,14 +190,7 @@ class Sending:
             return Not(error=refused.message, outcome="failed")
         except Exception as error:  # noqa: BLE001 - the effect's function is the user's
             return Doubt(error=describe(error, self.effect.options.timeout))
-        return self._checked(result)
-
-    def _checked(self, result: Any, *, status: int = 0) -> Done:
-        """It happened, and this is what the effect's function made of it, if that is a result."""
-        try:
-            return Done(result=check_result(self.effect, result), status=status)
-        except (TypeError, InvalidMessage) as error:
-            return Done(result=None, status=status, error=describe(error, None))
+        return made_of(self.effect, result)
 
     def _may_repeat(self, row: EffectRow) -> bool:
         """Whether the same bytes may go again: the receiver honours keys, and still keeps this one."""
@@ -303,7 +228,7 @@ class Sending:
         )
         if not isinstance(answer, Answered) or not 200 <= answer.status < 300:
             return None
-        read = self._read(answer, fn=self.effect.query)
+        read = read_answer(self.effect, self.effect.query, self.message, answer)
         return read if read.result is not None else None
 
     # -- ends ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
 from answerable.errors import InvalidInput
 from answerable.orchestrator.stepping import describe
+from answerable.orchestrator.verdicts import check_result
 from answerable.tracing.statements import Statement
 from answerable.tracing.store import Tx
 
@@ -53,15 +54,3 @@ def in_transaction(effect: Effect[Any, Any], tx: Tx, message: Message) -> Messag
         return check_result(effect, effect.fn(OpenTransaction(tx), message))
     except Exception as error:
         raise Undone(describe(error, None)) from error
-
-
-def check_result(effect: Effect[Any, Any], result: Any) -> Message:
-    """`result`, if it is one that the effect declares.
-
-    Raises: TypeError, InvalidMessage.
-    """
-    if not isinstance(result, effect.outputs):
-        raise TypeError(f"{effect.name} returned {type(result).__name__}, and declares {effect.outputs[0].__name__}")
-    result.from_bytes(result.to_bytes())  # made without validation?
-    message: Message = result
-    return message

@@ -49,7 +49,8 @@ async def test_settled_as_failed(sqlite_url: str) -> None:
 @pytest.mark.parametrize("guarantee", ["at_most_once", "idempotent"])
 async def test_settled_by_sending_the_same_bytes_again(store_url: str, guarantee: str) -> None:
     with FakeReceiver() as receiver:
-        receiver.then(*["close"] * (1 if guarantee == "at_most_once" else 3))
+        for _ in range(1 if guarantee == "at_most_once" else 3):
+            receiver.then("close")
         async with serving(letters(guarantee=guarantee), store_url, receiver.origin) as service:
             run = await signed(service)
             assert (await service.aresume(run.id)).in_doubt == run.in_doubt
