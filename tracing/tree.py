@@ -72,8 +72,19 @@ class _View:
         return text
 
     def grow(self, tree: Tree, span: int) -> None:
+        """Add what lies below a span. Instants that read the same, such as calls withdrawn together, are one line."""
+        alike: dict[str, list[Text]] = {}
         for child in sorted(self.below[span], key=lambda one: (one.start, one.end, one.span)):
-            self.grow(tree.add(self.line(child)), child.span)
+            line = self.line(child)
+            if child.end > child.start or self.below[child.span]:
+                self.grow(tree.add(line), child.span)
+                continue
+            if line.plain not in alike:
+                tree.add(line)
+            alike.setdefault(line.plain, []).append(line)
+        for first, *others in alike.values():
+            if others:
+                first.append(f"  × {len(others) + 1}", style="dim")
         for text in self.unfinished(span):
             tree.add(text)
 
