@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from answerable.tracing.statements import Statement
 from answerable.tracing.store import Tx, open_store
-from tests.crash.trials import Trial
+from tests.crash.trials import Trial, parcels_trial
 from tests.support.agreement import disagreements
 from tests.support.forks import Forks
 from tests.support.parcels import RUN
@@ -19,7 +19,7 @@ from tests.support.receiver import Arrival, Receiver
 
 @pytest.fixture(scope="module")
 def calm(forks: Forks, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    trial = Trial(name="agreement", forks=forks, receiver=receiver, folder=tmp_path_factory.mktemp("agreement"))
+    trial = parcels_trial("calm", forks, receiver, tmp_path_factory.mktemp("agreement"))
     trial.complete()
     trial.form()
     return trial
@@ -46,7 +46,7 @@ def test_disagreement_is_found(harm: str, finds: str, calm: Trial) -> None:
 
     found: list[str] = []
     store = open_store(calm.store)
-    arrivals = calm.receiver.arrivals(calm.place)
+    arrivals = calm.arrivals()
 
     def work(tx: Tx) -> None:
         tx.run(Statement(text(harm)))
@@ -60,7 +60,7 @@ def test_disagreement_is_found(harm: str, finds: str, calm: Trial) -> None:
 
 
 def test_what_came_twice_or_from_nowhere_is_found(calm: Trial) -> None:
-    first, *others = calm.receiver.arrivals(calm.place)
+    first, *others = calm.arrivals()
 
     def found(*arrivals: Arrival) -> list[str]:
         return calm.read(lambda tx: disagreements(tx, RUN, [first, *others, *arrivals]))

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from answerable.tracing.failpoints import NAMES
-from tests.crash.trials import Trial
+from answerable.tracing.failpoints import NAMES, arm
+from tests.crash.trials import Trial, kill_everywhere
 from tests.support.forks import KILLED
 
-STAGES = ("run", "decide", "run")  # the processes of an undisturbed run, one after another
 ELSEWHERE = ("doubt:before-commit", "doubt:after-commit")  # no doubt about a receiver that honours keys: test_in_doubt
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ELSEWHERE])
 def test_killed_at_failpoint(name: str, trial: Callable[[str], Trial], undisturbed: dict[str, Any]) -> None:
-    reached = 0
-    for stage, verb in enumerate(STAGES):
-        for count in itertools.count(1):
-            disturbed = trial(f"{name.replace(':', '-')}-{stage}-{count}")
-            for before in STAGES[:stage]:
-                disturbed.live({"verb": before})
-            if disturbed.live({"verb": verb, "failpoint": f"{name}:{count}"}) != [KILLED]:
-                break
-            reached += 1
-            disturbed.complete()
-            assert disturbed.form() == undisturbed, disturbed.story
-    assert reached, f"{name} is never reached"
+    kill_everywhere(name, trial, undisturbed)
+
+
+def test_killed_by_the_environment() -> None:
+    program = (
+        "from answerable.tracing.failpoints import failpoint as f; f('run:after-commit'); print('once', flush=True); "
+    )
+    program += "f('run:before-commit'); f('run:after-commit'); print('never')"
+    killed = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "ANSWERABLE_FAILPOINT": "run:after-commit:2"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (killed.returncode, killed.stdout) == (KILLED, "once\n")
+
+
+def test_an_unknown_failpoint_is_refused() -> None:
+    with pytest.raises(ValueError, match="is no failpoint"):
+        arm("nowhere:1")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.trials import Trial
+from tests.crash.trials import Trial, parcels_trial
 from tests.support.forks import KILLED, Forks
 from tests.support.parcels_jobs import DONE, WAITING
 from tests.support.receiver import Receiver
@@ -19,7 +19,7 @@ SENT = ("send:after-commit", "send:after-response", "effect:before-finish")  # f
 
 def begin(name: str, guarantee: str, forks: Forks, receiver: Receiver, folder: Path) -> Trial:
     """A run whose request is decided: what is left to do is sending."""
-    begun = Trial(name=f"{guarantee}-{name}", forks=forks, receiver=receiver, folder=folder, guarantee=guarantee)
+    begun = parcels_trial(name, forks, receiver, folder, guarantee)
     assert begun.live({"verb": "run"}) == [WAITING]
     assert begun.live({"verb": "decide"}) == [DONE]
     return begun
@@ -33,7 +33,7 @@ def guarantee(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def calm(guarantee: str, forks: Forks, receiver: Receiver, tmp_path: Path) -> dict[str, Any]:
     """The run when nothing disturbs it."""
-    trial = begin(f"{tmp_path.name}-calm", guarantee, forks, receiver, tmp_path)
+    trial = begin("calm", guarantee, forks, receiver, tmp_path)
     trial.complete()
     return trial.form()
 
@@ -43,12 +43,12 @@ def test_no_call_is_repeated(
     name: str, guarantee: str, calm: dict[str, Any], forks: Forks, receiver: Receiver, tmp_path: Path
 ) -> None:
     for count in itertools.count(1):
-        trial = begin(f"{tmp_path.name}-{count}", guarantee, forks, receiver, tmp_path)
+        trial = begin(str(count), guarantee, forks, receiver, tmp_path)
         if trial.live({"verb": "run", "failpoint": f"{name}:{count}"}) != [KILLED]:
             assert count > 1, f"{name} is never reached"
             return
         unanswered = {effect.id for effect in trial.effects("sent")}
-        came = [arrival.key for arrival in receiver.arrivals(trial.place)]
+        came = [arrival.key for arrival in trial.arrivals()]
         assert (name not in SENT) or unanswered
         trial.live({"verb": "run"})
         doubtful = {effect.id for effect in trial.effects("in-doubt")}
@@ -59,7 +59,7 @@ def test_no_call_is_repeated(
             assert doubtful == {effect.id for effect in trial.effects("in-doubt") if effect.idempotency_key not in came}
         trial.complete()
         assert trial.form() == calm, trial.story
-        arrived = [arrival.key for arrival in receiver.arrivals(trial.place)]
+        arrived = [arrival.key for arrival in trial.arrivals()]
         assert len(arrived) == len(set(arrived)), trial.story
 
 
@@ -67,7 +67,7 @@ def test_no_call_is_repeated(
 def test_killed_while_doubt_is_recorded(
     name: str, guarantee: str, calm: dict[str, Any], forks: Forks, receiver: Receiver, tmp_path: Path
 ) -> None:
-    trial = begin(tmp_path.name, guarantee, forks, receiver, tmp_path)
+    trial = begin("disturbed", guarantee, forks, receiver, tmp_path)
     assert trial.live({"verb": "run", "failpoint": "send:after-commit:1"}) == [KILLED]
     assert trial.live({"verb": "run", "failpoint": f"{name}:1"}) == [KILLED]
     trial.complete()
@@ -78,7 +78,7 @@ def test_killed_while_doubt_is_recorded(
 def test_killed_while_doubt_is_settled(
     point: str, calm: dict[str, Any], guarantee: str, forks: Forks, receiver: Receiver, tmp_path: Path
 ) -> None:
-    trial = begin(tmp_path.name, guarantee, forks, receiver, tmp_path)
+    trial = begin("disturbed", guarantee, forks, receiver, tmp_path)
     trial.live({"verb": "run", "failpoint": "send:after-commit:1"})
     assert trial.live({"verb": "run"}) == [WAITING]
     assert trial.live({"verb": "settle", "outcome": "done", "failpoint": point}) == [KILLED]
@@ -89,11 +89,11 @@ def test_killed_while_doubt_is_settled(
 def test_sent_again_by_a_person(
     calm: dict[str, Any], guarantee: str, forks: Forks, receiver: Receiver, tmp_path: Path
 ) -> None:
-    trial = begin(tmp_path.name, guarantee, forks, receiver, tmp_path)
+    trial = begin("disturbed", guarantee, forks, receiver, tmp_path)
     trial.live({"verb": "run", "failpoint": "send:after-commit:1"})
     assert trial.live({"verb": "run"}) == [WAITING]
     (doubtful,) = trial.effects("in-doubt")
     trial.live({"verb": "settle", "outcome": "again"})
     assert trial.live({"verb": "run"}) == [DONE]
     assert trial.form() == calm, trial.story
-    assert [arrival.key for arrival in receiver.arrivals(trial.place)].count(doubtful.idempotency_key) == 1
+    assert [arrival.key for arrival in trial.arrivals()].count(doubtful.idempotency_key) == 1

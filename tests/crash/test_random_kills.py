@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.trials import Trial
+from tests.crash.trials import Trial, kill_at_random
 
 TRIALS, CHUNKS = 200, 8
 LIFE_SECONDS = (
@@ -26,18 +26,5 @@ def test_killed_at_random_instants(chunk: int, trial: Callable[[str], Trial], un
     for number in range(chunk, TRIALS, CHUNKS):
         chance = random.Random(SEED * 1_000_000 + number)
         disturbed = trial(str(number))
-        for _ in range(chance.randint(1, 3)):
-            disturbed.live(*_jobs(chance))
-        disturbed.complete()
+        kill_at_random(chance, disturbed, LIFE_SECONDS)
         assert disturbed.form() == undisturbed, disturbed.story
-
-
-def _jobs(chance: random.Random) -> list[dict[str, Any]]:
-    """A worker that is killed, and perhaps a decider beside it, which may be killed as well."""
-    jobs: list[dict[str, Any]] = [{"verb": "run", "kill_after": chance.uniform(0, LIFE_SECONDS)}]
-    if chance.random() < 0.6:
-        decider: dict[str, Any] = {"verb": "decide"}
-        if chance.random() < 0.5:
-            decider["kill_after"] = chance.uniform(0, LIFE_SECONDS)
-        jobs.append(decider)
-    return jobs

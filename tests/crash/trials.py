@@ -1,9 +1,11 @@
-"""One trial: a run of the parcels system whose processes are killed, and then is brought to its end and looked at."""
+"""One trial: a run whose processes are killed, and that is then brought to its end and looked at."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import itertools
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,10 +14,10 @@ from answerable.approvals.gate import EffectRow, effects_of
 from answerable.orchestrator.canonical import canonical
 from answerable.tracing.store import Tx, open_store
 from tests.support.agreement import disagreements
-from tests.support.forks import FAILED, Forks
+from tests.support.forks import FAILED, KILLED, Forks
 from tests.support.parcels import RUN
 from tests.support.parcels_jobs import DONE
-from tests.support.receiver import Receiver
+from tests.support.receiver import Arrival, Receiver
 
 T = TypeVar("T")
 
@@ -23,15 +25,20 @@ LIFE_SECONDS = 60.0  # by how much a worker's clock is ahead of the one before i
 MOST_LIVES = 12
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Trial:
-    """A run on a store and at a place of its own; every life of it comes after the one before."""
+    """A run on a store of its own; every life of it comes after the one before.
+
+    `shared` is what every job says; `arrivals` tells what the receivers have of the run, and `honours` whether they
+    honour keys.
+    """
 
     name: str
     forks: Forks
-    receiver: Receiver
     folder: Path
-    guarantee: str = "idempotent"
+    shared: Mapping[str, Any]
+    arrivals: Callable[[], list[Arrival]]
+    honours: bool = True
     lives: int = 0
     story: list[tuple[Sequence[str], list[int]]] = field(default_factory=list)
 
@@ -39,25 +46,10 @@ class Trial:
     def store(self) -> str:
         return f"sqlite:///{self.folder / self.name}.db"
 
-    @property
-    def place(self) -> str:
-        return f"{'honours' if self.honours else 'forgets'}-{self.name}"
-
-    @property
-    def honours(self) -> bool:
-        """Whether the receiver honours keys."""
-        return self.guarantee == "idempotent"
-
     def live(self, *jobs: dict[str, Any]) -> list[int]:
         """Let processes work side by side on the run, until they end or are killed; their exit codes."""
         self.lives += 1
-        shared = {
-            "store": self.store,
-            "origin": self.receiver.origin(self.place),
-            "guarantee": self.guarantee,
-            "run": RUN,
-            "ahead": self.lives * LIFE_SECONDS,
-        }
+        shared = {**self.shared, "store": self.store, "run": RUN, "ahead": self.lives * LIFE_SECONDS}
         codes = self.forks.run(*({**shared, **job} for job in jobs))
         self.story.append(([str(job) for job in jobs], codes))
         assert FAILED not in codes, self.story
@@ -73,7 +65,7 @@ class Trial:
 
     def form(self) -> dict[str, Any]:
         """The run in its canonical form; what does not agree about it is an error."""
-        arrivals = self.receiver.arrivals(self.place)
+        arrivals = self.arrivals()
         wrong = self.read(lambda tx: disagreements(tx, RUN, arrivals, honours=self.honours))
         assert not wrong, (wrong, self.story)
         return self.read(lambda tx: canonical(tx, RUN))
@@ -89,3 +81,55 @@ class Trial:
             return asyncio.run(store.read(work))
         finally:
             store.close()
+
+
+def parcels_trial(name: str, forks: Forks, receiver: Receiver, folder: Path, guarantee: str = "idempotent") -> Trial:
+    """A trial of the parcels system, at a place of its own."""
+    honours = guarantee == "idempotent"
+    place = f"{'honours' if honours else 'forgets'}-{folder.name}-{name}"
+    return Trial(
+        name=name,
+        forks=forks,
+        folder=folder,
+        shared={"origin": receiver.origin(place), "guarantee": guarantee},
+        arrivals=lambda: receiver.arrivals(place),
+        honours=honours,
+    )
+
+
+def kill_everywhere(
+    name: str,
+    begin: Callable[[str], Trial],
+    expected: dict[str, Any],
+    *,
+    verbs: Sequence[str] = ("run", "decide", "run"),
+) -> None:
+    """Kill each process of an undisturbed run (`verbs`) at the failpoint `name`, each time that it comes there.
+
+    Each run must end as `expected`, and the failpoint be reached at least once.
+    """
+    reached = 0
+    for stage, verb in enumerate(verbs):
+        for count in itertools.count(1):
+            disturbed = begin(f"{name.replace(':', '-')}-{stage}-{count}")
+            for before in verbs[:stage]:
+                disturbed.live({"verb": before})
+            if disturbed.live({"verb": verb, "failpoint": f"{name}:{count}"}) != [KILLED]:
+                break
+            reached += 1
+            disturbed.complete()
+            assert disturbed.form() == expected, disturbed.story
+    assert reached, f"{name} is never reached"
+
+
+def kill_at_random(chance: random.Random, disturbed: Trial, life_seconds: float) -> None:
+    """One to three times: a worker that is killed within `life_seconds`, and perhaps a decider beside it."""
+    for _ in range(chance.randint(1, 3)):
+        jobs: list[dict[str, Any]] = [{"verb": "run", "kill_after": chance.uniform(0, life_seconds)}]
+        if chance.random() < 0.6:
+            decider: dict[str, Any] = {"verb": "decide"}
+            if chance.random() < 0.5:
+                decider["kill_after"] = chance.uniform(0, life_seconds)
+            jobs.append(decider)
+        disturbed.live(*jobs)
+    disturbed.complete()
