@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from threading import Event
 from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -39,9 +40,18 @@ class Portal:
         """Run `fn(*args, **kwargs)` on the loop and wait. Ctrl-C cancels it there and waits until it has let go."""
         if self._portal is None:
             raise RuntimeError("the service is not open: use `with app.connect(…) as service:`")
-        future: Future[T] = self._portal.start_task_soon(lambda: fn(*args, **kwargs))
+        let_go = Event()
+
+        async def run() -> T:
+            try:
+                return await fn(*args, **kwargs)
+            finally:
+                let_go.set()
+
+        future: Future[T] = self._portal.start_task_soon(run)
         try:
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
+            let_go.wait()
             raise

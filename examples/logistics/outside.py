@@ -3,12 +3,14 @@
 1. Their ports are chosen once for each store and kept in a file beside it, so that a run that is resumed in another
    process sends to the same origins. Their journals lie there too.
 2. A service that already answers on its port is used as it is. Otherwise it is started, on that port and journal, and
-   ends with the process that started it, however that ends.
+   ends with the process that started it, however that ends; or later, when the last process that uses it has ended.
+   Whoever uses it holds a shared lock on a file beside the store, which goes with its process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -16,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -60,10 +63,20 @@ def outside(store: str, *, flags: Sequence[str] = ()) -> Iterator[dict[str, str]
 
     Raises: InvalidInput if a service cannot be started, for example because its port is taken by something else.
     """
-    ports = _ports(base_path(store))
-    with contextlib.ExitStack() as started:
+    base = base_path(store)
+    lock_path = base.with_name(f"{base.name}.services.lock")
+    with lock_path.open("ab") as lock, contextlib.ExitStack() as opened:
+        fcntl.flock(lock, fcntl.LOCK_SH)  # waits for services that are just ending
+        ports = _ports(base)
+        started: list[subprocess.Popen[bytes]] = []
+        opened.callback(_leave, started, lock)
         for service in SERVICES:
-            started.enter_context(_running(service, ports[service], journal_path(store, service), flags))
+            journal = journal_path(store, service)
+            if not _answers(service, ports[service], journal):
+                program = [service, "--port", str(ports[service]), "--journal", str(journal), "--lock", str(lock_path)]
+                said = opened.enter_context(tempfile.TemporaryFile())
+                started.append(_start([*program, *flags], said))
+                _await_answer(started[-1], said, service, ports[service], journal)
         yield {service: origin(ports[service]) for service in SERVICES}
 
 
@@ -96,20 +109,26 @@ def _free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-@contextlib.contextmanager
-def _running(service: str, port: int, journal: Path, flags: Sequence[str]) -> Iterator[None]:
-    if _answers(service, port, journal):
-        yield
-        return
-    program = [sys.executable, "-P", services.__file__, service, "--port", str(port), "--journal", str(journal)]
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen([*program, "--while-stdin", *flags], stdin=subprocess.PIPE, stdout=said, stderr=said)
-        try:
-            _await_answer(process, said, service, port, journal)
-            yield
-        finally:
+def _start(arguments: Sequence[str], said: IO[bytes]) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-P", services.__file__, *arguments, "--while-stdin"]
+    return subprocess.Popen(program, stdin=subprocess.PIPE, stdout=said, stderr=said)
+
+
+def _leave(started: Sequence[subprocess.Popen[bytes]], lock: IO[bytes]) -> None:
+    """End the services that were started here, or leave them to the others who use them."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        alone = True
+    except BlockingIOError:
+        alone = False
+    for process in started:
+        if alone:
             process.kill()
             process.communicate()
+        else:
+            assert process.stdin is not None
+            process.stdin.close()  # from here on it ends with the last who holds the lock
+            threading.Thread(target=process.wait, daemon=True).start()
 
 
 def _await_answer(process: subprocess.Popen[bytes], said: IO[bytes], service: str, port: int, journal: Path) -> None:

@@ -9,7 +9,8 @@ somebody else's system.
    happens a second time; with other bytes it is refused with 422; without a key with 400.
 3. What was received (headers, exact bytes, how many times) is in the journal before the response leaves.
 4. The receipt depends on the key and the order alone.
-5. With `--while-stdin` it ends when its standard input does, and so never outlives the process that started it.
+5. With `--while-stdin` it ends when its standard input does, and so never outlives the process that started it; with
+   `--lock FILE` beside that, it stays for as long as another process holds a shared lock on the file.
 6. `--misbehave` spoils the first `--times` orders, for tests: `fail` answers 500 and does nothing, `close` does what
    was ordered and closes the connection without an answer, `hang` does it and keeps the connection open in silence.
 """
@@ -17,6 +18,7 @@ somebody else's system.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -194,9 +196,11 @@ def _receipt(service: str, key: str, order: dict[str, Any]) -> dict[str, str | i
     return {"reference": reference, "depot": str(order["depot"]), "units": units}
 
 
-def _end_with_stdin() -> None:
-    """End this process when whoever started it is gone."""
+def _end_with_stdin(lock: Path | None) -> None:
+    """End this process when whoever started it is gone, and everybody else who uses it."""
     sys.stdin.buffer.read()
+    if lock is not None:
+        fcntl.flock(os.open(lock, os.O_RDWR), fcntl.LOCK_EX)  # held until the end: nobody finds a service that goes
     os._exit(0)
 
 
@@ -209,10 +213,11 @@ def main() -> None:
     parser.add_argument("--misbehave", choices=get_args(Misbehaviour))
     parser.add_argument("--times", type=int, default=1, help="how many orders --misbehave spoils")
     parser.add_argument("--while-stdin", action="store_true", help="end when standard input ends")
+    parser.add_argument("--lock", type=Path, help="a file that those who use it hold a shared lock on")
     options = parser.parse_args()
     service = Service(options.service, options.port, options.journal, misbehave=options.misbehave, times=options.times)
     if options.while_stdin:
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
+        threading.Thread(target=_end_with_stdin, args=[options.lock], daemon=True).start()
     service.serve_forever()
 
 

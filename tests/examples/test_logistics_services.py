@@ -5,8 +5,10 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -216,3 +218,25 @@ def test_one_that_does_not_answer_has_done_it_all_the_same(
             _dispatch(client, origins, "a")
         assert _dispatch(client, origins, "a").status_code == 200
     assert [received.times for received in _received(store)] == [2]
+
+
+def _ends(client: httpx.Client, origin: str) -> bool:
+    """Wait for a service to end by itself."""
+    for _ in range(200):
+        try:
+            client.get(f"{origin}/health")
+        except httpx.TransportError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_service_stays_for_the_others_who_use_it(store: str, client: httpx.Client) -> None:
+    with ExitStack() as second:
+        with outside(store):
+            origins = second.enter_context(outside(store))
+        assert _dispatch(client, origins, "a").status_code == 200
+    assert _ends(client, origins["carrier"])
+    with outside(store) as again:
+        assert again == origins
+        assert _dispatch(client, again, "a").status_code == 200
