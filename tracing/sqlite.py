@@ -10,6 +10,9 @@ from answerable.errors import AnswerableError, StoreCorrupt, StoreError, StoreFu
 
 # Short, because it blocks the event loop's thread; `Store` then tries again after an awaited pause.
 BUSY_SECONDS = 0.01
+# Moving the log into the file waits for the disk, twice, in the middle of some step: rarely, and many pages at a time.
+# SQLite's own 1000 are full after 60 steps. (Pages of 4 KiB: the log grows to 16 MiB.)
+LOG_PAGES = 4000
 
 
 class SQLite:
@@ -37,6 +40,7 @@ class SQLite:
                 )
             raw.execute("PRAGMA foreign_keys = ON")
             raw.execute("PRAGMA synchronous = NORMAL")
+            raw.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         except BaseException:
             raw.close()
             raise
