@@ -21,9 +21,9 @@ A part of what it gains comes from the disk: the savers wait for it at every com
 decisions, grants and effects, and not at a step, which a power cut may undo and a resumed run repeats. `ratio_normal`
 leaves that gain out.
 
-Besides: bytes of database per step after one run of 10, 100 and 1,000 steps with a message of 1,000 bytes, and the
-peak of memory of a process that runs 1,000 of them. The state of the peers is overwritten at each step: nothing
-accumulates in it.
+Besides: the bytes that one run adds to its database, per step, for 10, 100 and 1,000 steps with a message of 1,000
+bytes, and the peak of memory of a process with a chain of 1,000. The state of the peers is overwritten at each step:
+nothing accumulates in it.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def traced(saver: str) -> Chain:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         instrumentor = LangChainInstrumentor()
         own = folder / "openinference"
-        own.mkdir()
+        own.mkdir(exist_ok=True)
         async with stored(own, steps, text) as plain:
 
             async def run() -> None:

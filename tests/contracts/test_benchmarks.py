@@ -1,0 +1,33 @@
+"""The benchmark runs, all spans arrive, its JSON has what it promises. What it measures is not judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.chains import NAMES
+from benchmarks.growth import grow
+
+_REPOSITORY = Path(__file__).parents[2]
+
+
+def test_a_step_is_measured_beside_its_peers() -> None:
+    command = [sys.executable, "-m", "benchmarks.hop", "--json", "--speed-only", "--rounds", "1"]
+    said = json.loads(subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    assert all(said[name] > 0 for name in NAMES)
+    assert said["ratio"] == pytest.approx(
+        said["ours"] / min(said["sqlite_saver"], said["async_sqlite_saver"]), abs=0.01
+    )
+    # The run, its 100 steps, and the 101 edges that they and END take; the peer has no span of an edge.
+    assert said["spans_per_run"] == {"openinference": [101], "ours": [202]}
+
+
+def test_what_a_run_leaves_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(_REPOSITORY)
+    grown = grow("sqlite_saver", 10)
+    assert grown.bytes_per_step > 1000  # the message alone has as many
+    assert grown.memory > 10_000_000
