@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 from rich.prompt import Prompt
 from rich.text import Text
 
@@ -104,7 +105,7 @@ class Demo:
             run = self.service.run(self.storm, by=NIGHT_DESK, run_id=self.run_id)
         while run.status == "waiting" and run.waiting_for and decide != WAIT:
             if decide is not None:
-                self._decide(run.waiting_for[0], decide, reason)
+                self._decide_or_tell(run, decide, reason)
             elif not self._ask(run.waiting_for[0]):
                 return
             with watched(self.service, self.run_id, self.console):
@@ -157,6 +158,15 @@ class Demo:
         else:
             self.service.approve(request.id, option=decide, by=self.by, reason=reason)
 
+    def _decide_or_tell(self, run: Run[Report], decide: str, reason: str) -> None:
+        """Decide; where that is refused, say what the run waits for. Raises: DecisionRefused, InvalidInput."""
+        try:
+            self._decide(run.waiting_for[0], decide, reason)
+        except (InvalidInput, DecisionRefused):
+            lines = "".join(f"\n  {line}" for line, _ in self._next(run))
+            to_stderr().print(Text(f"\nthe run waits, and nothing was sent. Go on with it:{lines}\n"), soft_wrap=True)
+            raise
+
     def _ask(self, request: OpenRequest) -> bool:
         """Ask whoever sits here; False if nobody does, or they leave it open."""
         if not (sys.stdin.isatty() and self.console.is_terminal):
@@ -172,10 +182,10 @@ class Demo:
         console.print(options_table(request))
         console.print()
         while True:
-            answer = Prompt.ask("Decide", console=console, choices=[*request.options, REJECT, WAIT], show_choices=True)
-            if answer == WAIT:
+            answer = _prompt("Decide", console=console, choices=[*request.options, REJECT, WAIT])
+            if answer in (WAIT, ""):
                 return False
-            reason = Prompt.ask("Why", console=console) if answer == REJECT else ""
+            reason = _prompt("Why", console=console) if answer == REJECT else ""
             try:
                 self._decide(request, answer, reason)
                 return True
@@ -185,7 +195,6 @@ class Demo:
                     return False
 
     def _report(self, run: Run[Report], document: Mapping[str, Any]) -> None:
-        waiting = bool(run.waiting_for)
         decided = "after the decision" if document["decisions"] else "so far"
         rows = []
         for tier, units in document["served"].items():
@@ -201,6 +210,8 @@ class Demo:
         if run.result is not None:
             alone, after = run.result.margin_cents_ungoverned / 100, run.result.margin_cents_governed / 100
             say(f"margin {alone:,.2f} alone, {after:,.2f} after the decision")
+            if run.result.failed:
+                say(Text(f"did not succeed: {plain(', '.join(run.result.failed))}", "red"))
         say(Text.assemble("\n", ("Who decided", "bold")))
         names = {person.handle: person.name for person in self.service.people.all()}
         for made in document["decisions"]:
@@ -208,7 +219,7 @@ class Demo:
             reason = f": {made['reason']}" if made["reason"] else ""
             say(plain(f"{name or 'nobody, in time'} — {made['outcome']} {made['option']}".rstrip() + reason))
         if not document["decisions"]:
-            say("nobody yet" if waiting else "nobody was asked: the plan kept the order of the tiers")
+            say("nobody was asked" if run.status == "done" else "nobody yet")
         say(f"started by {names.get(run.started_by)}; {names.get(run.responsible)} answers for all of it")
         say(Text.assemble("\n", ("Calls to carriers and warehouses  ", "bold"), calls_text(document)))
         say(Text.assemble("\n", ("What happened", "bold")))
@@ -225,6 +236,12 @@ class Demo:
                 (self._line("approve", request, "--option", "floor", "--as", self.by), "decide"),
                 (self._line("runs", "resume", short(run.id)), "and have it done"),
             ]
+        if run.status in ("waiting", "frozen"):
+            return [
+                (self._line("freezes"), "what is stopped, and by whom"),
+                (self._line("effects", "list", "--in-doubt"), "calls of which nobody knows whether they happened"),
+                (self._line("runs", "resume", short(run.id)), "go on"),
+            ]
         return [
             (self._line("runs", "show", short(run.id)), "this run, at any time later"),
             (self._line("effects", "list", "--run", short(run.id)), "each call and its decision"),
@@ -233,3 +250,11 @@ class Demo:
 
     def _line(self, *words: str) -> str:
         return command_line(*words, store=self.store)
+
+
+def _prompt(question: str, *, console: Console, choices: list[str] | None = None) -> str:
+    """Ask on the terminal; "" if it was closed."""
+    try:
+        return Prompt.ask(question, console=console, choices=choices)
+    except EOFError:
+        return ""

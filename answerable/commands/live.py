@@ -67,7 +67,7 @@ class NodeView:
     state: State = "idle"
     working: int = 0
     ended: int = 0
-    began: float = 0.0
+    began: float | None = None
     took: float = 0.0
     said: str = ""
 
@@ -102,7 +102,7 @@ class RunPicture:
         elif progress.state != "sent":
             node.working = max(0, node.working - 1)
             node.ended += progress.state in ("done", "failed")
-            node.took = self.clock() - node.began if node.began else 0.0
+            node.took = self.clock() - node.began if node.began is not None else 0.0
         node.state = "working" if node.working else _STATES[progress.state]
         self.latest = [*self.latest[1 - LATEST_SHOWN :], sentence(progress)]
 
@@ -147,7 +147,7 @@ class RunPicture:
     def _doing(self, name: str, node: NodeView, *, wide: bool) -> str:
         if name in self.calls:
             return ", ".join(f"{count} {state}" for state, count in sorted(self.calls[name].items()))
-        if node.working:
+        if node.working and node.began is not None:
             return f"works for {self.clock() - node.began:.1f} s" + (f": {node.said}" if node.said else "")
         if node.state == "waiting":
             return "waits for a person"

@@ -156,3 +156,18 @@ def test_what_is_decided_by_an_accepted_exemption_asks_nobody(desk: Desk) -> Non
     assert "no approval" in desk("exemptions", "accept", "sing", "--as", "alice", code=1).stderr
     desk("exemptions", "accept", "sign", "--as", "alice")
     assert desk.json("exemptions", "list")[0]["accepted"] is True
+
+
+def test_postgresql_is_decided_on_in_the_same_way(
+    desk: Desk, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # where its key lies
+    with app.connect(postgres_url, origins={CARRIER: desk.receiver.origin}) as service:
+        service.people.add("dora", roles=["lead"])
+        run = service.run(Ask(text="ann"), by="nils")
+    request, there = run.waiting_for[0].id, ("--store", postgres_url)
+    assert request in desk("inbox", *there).stdout
+    desk("approve", request[:12], "--option", "kinder", "--as", "dora", *there)
+    desk("runs", "resume", run.id[:12], *there)
+    assert "sound" in desk("ledger", "verify", *there).stdout
+    assert [received.json() for received in desk.receiver.happened] == [{"text": "dear ann, with love"}]

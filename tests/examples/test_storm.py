@@ -22,7 +22,7 @@ from answerable.examples.logistics.services import Journal, Received
 from answerable.examples.logistics.system import carrier, warehouse
 from answerable.tracing.store import open_store
 
-DOCUMENT = {
+DOCUMENT: dict[str, type | tuple[str, ...]] = {
     "run": str,
     "status": str,
     "responsible": str,
