@@ -229,11 +229,14 @@ class Demo:
             say(Text.assemble(f"  {line}", (f"   # {what}", "dim")))
 
     def _next(self, run: Run[Report]) -> list[tuple[str, str]]:
+        from answerable.examples.logistics.options import FLOOR
+        from answerable.examples.logistics.people import DISPATCH_LEAD
+
         if run.waiting_for:
             request = short(run.waiting_for[0].id)
             return [
                 (self._line("show", request), "each call that an option would release"),
-                (self._line("approve", request, "--option", "floor", "--as", self.by), "decide"),
+                (self._line("approve", request, "--option", FLOOR, "--as", DISPATCH_LEAD), "decide"),
                 (self._line("runs", "resume", short(run.id)), "and have it done"),
             ]
         if run.status in ("waiting", "frozen"):
