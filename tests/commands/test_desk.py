@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 
@@ -121,12 +119,3 @@ def test_every_command_says_what_it_does() -> None:
 def test_a_command_that_is_not_there_is_wrong_usage() -> None:
     assert CliRunner().invoke(cli, ["aprove"]).exit_code == 2
     assert CliRunner().invoke(cli, ["--version"]).exit_code == 0
-
-
-def test_every_command_is_in_the_guide() -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "guide" / "command-line.md").read_text()
-    for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)
-        parts = [f"{name} {part}" for part in command.commands] if isinstance(command, click.Group) else [name]
-        for part in parts:
-            assert re.search(rf"`{part}\b", guide), f"{part} is not in the guide"
