@@ -2,7 +2,8 @@
 
 1. A worker works on a run only while it holds the lease. Taking it raises the fencing number, which every transaction
    of a worker checks: one that was thought dead and comes back writes nothing.
-2. Statuses: running, waiting (for a person), frozen; and the ends done, denied, stuck, failed, cancelled.
+2. A lease ends when it is given back, when its time is over, or when its owner is known to be gone.
+3. Statuses: running, waiting (for a person), frozen; and the ends done, denied, stuck, failed, cancelled.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 from sqlalchemy import bindparam, or_, select, update
 
 from answerable.errors import RunBusy, UnknownId
+from answerable.orchestrator.workers import is_gone
 from answerable.tracing.clock import micros
 from answerable.tracing.statements import Statement, inserting, named
 from answerable.tracing.store import Tx
@@ -135,12 +137,16 @@ def acquire_lease(tx: Tx, run: str, *, owner: str, now: int) -> RunRow:
 
     Raises: RunBusy if another worker holds it; UnknownId.
     """
-    until = now + micros(LEASE_SECONDS)
-    if tx.run(_ACQUIRE, run=run, owner=owner, now=now, until=until, one=1):
+    wanted = {"run": run, "owner": owner, "now": now, "until": now + micros(LEASE_SECONDS), "one": 1}
+    if tx.run(_ACQUIRE, **wanted):
         return get_run(tx, run)
     held = get_run(tx, run)
     if held.status in ENDS:
         return held
+    if is_gone(held.lease_owner):
+        release_lease(tx, run, fence=held.lease_fence)
+        if tx.run(_ACQUIRE, **wanted):
+            return get_run(tx, run)
     seconds = max(0.0, (held.lease_until - now) / 1e6)
     raise RunBusy(
         f"{run} is being worked on by {held.lease_owner}",

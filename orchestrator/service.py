@@ -7,9 +7,7 @@ service's own event loop, so it works in a script and in a notebook.
 from __future__ import annotations
 
 import asyncio
-import os
 import platform
-import secrets
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -37,6 +35,7 @@ from answerable.orchestrator.reports import OpenRequest, Run, run_report
 from answerable.orchestrator.runs import all_runs, get_run
 from answerable.orchestrator.runtime import Runtime
 from answerable.orchestrator.starting import start_run
+from answerable.orchestrator.workers import worker_name
 from answerable.tracing import freezes, people
 from answerable.tracing.clock import Clock
 from answerable.tracing.failpoints import failpoint
@@ -110,7 +109,7 @@ class Service(Generic[In, Out]):
         """Connect: open the store, its key and its system. Raises: StoreError."""
         store = open_store(self.url, clock=self._clock)
         try:
-            graph, name = self.app.graph, f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"
+            graph, name = self.app.graph, worker_name()
             self._flow, key = Flow(store), await open_key(store)
             worker = Worker(
                 graph=graph,
