@@ -19,12 +19,13 @@ WARM_UPS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """What was measured, by chain: the time of each run in µs per step, and how many spans arrived of each run.
+    """What was measured, by chain: the time and the CPU time of each run in µs per step, and how many spans arrived.
 
     `traced` is the saver of the traced peer: the cheaper one in the warm-up.
     """
 
     runs: Mapping[str, list[float]]
+    cpu: Mapping[str, list[float]]
     spans: Mapping[str, list[int]]
     traced: str
 
@@ -54,24 +55,26 @@ async def measure(folder: Path, collector: Receiver, rounds: int) -> Speed:
             }
 
         chains = await open_chains(name for name in NAMES if name != "openinference")
-        warm, _ = await _take_turns(chains, WARM_UPS, collector)
+        warm, _, _ = await _take_turns(chains, WARM_UPS, collector)
         cheaper = min(SAVERS, key=lambda saver: median(warm[saver]))
         chains |= await open_chains(["openinference"], cheaper)
         chains = {name: chains[name] for name in NAMES}
         await _take_turns(chains, WARM_UPS, collector)
-        runs, spans = await _take_turns(chains, rounds, collector)
-    return Speed(runs=runs, spans=spans, traced=cheaper)
+        runs, cpu, spans = await _take_turns(chains, rounds, collector)
+    return Speed(runs=runs, cpu=cpu, spans=spans, traced=cheaper)
 
 
 async def _take_turns(
     chains: Mapping[str, Run], rounds: int, collector: Receiver
-) -> tuple[dict[str, list[float]], dict[str, list[int]]]:
+) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, list[int]]]:
     times: dict[str, list[float]] = {name: [] for name in chains}
+    cpu: dict[str, list[float]] = {name: [] for name in chains}
     spans: dict[str, list[int]] = {name: [] for name in chains}
     for _ in range(rounds):
         for name, run in chains.items():
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.process_time()
             await run()
             times[name].append((time.perf_counter() - began) / STEPS * 1e6)
+            cpu[name].append((time.process_time() - worked) / STEPS * 1e6)
             spans[name].append(collector.spans())
-    return times, spans
+    return times, cpu, spans
