@@ -81,9 +81,8 @@ def _commands() -> dict[str, click.Command]:
 def _as_typed(name: str, command: click.Command) -> str:
     """A command as the guide prints it: `answerable runs retry RUN STEP`."""
     arguments = [one for one in command.params if isinstance(one, click.Argument)]
-    return " ".join(
-        [name, *(text if one.required else f"[{text}]" for one, text in zip(arguments, named, strict=True))]
-    )
+    named = [((one.metavar or one.name or "").upper(), one.required) for one in arguments]
+    return " ".join([name, *(text if required else f"[{text}]" for text, required in named)])
 
 
 def _errors() -> dict[str, str]:
