@@ -77,7 +77,9 @@ class Gathering:
         return Live(taken.target, scope)
 
     def _feeds(self, item: Live, gather: Edge, scatter: Scattered) -> bool:
-        return item.node != END_NAME and self._reaching.may_reach(item.node, item.scope, gather, _inside(scatter))
+        return item.node != END_NAME and self._reaching.may_reach(
+            item.node, item.scope, gather, scatter.scope, (scatter.edge, scatter.step)
+        )
 
     def _close(self, view: RunView, edge: Edge, scatter: Scattered, lost: list[Lost], now: int) -> GatherRow:
         arrived = view.waiting_to_gather.get((edge.id, scatter.edge, scatter.step), [])
@@ -87,19 +89,15 @@ class Gathering:
         for way in lost:
             frames = [frame for frame in way.scope if isinstance(frame, ScatterFrame)]
             inner = frames[-1] if frames else None
-            if inner is None or inner[:2] != (scatter.edge, scatter.step):
+            of = (scatter.edge, scatter.step)
+            if inner is None or inner[:2] != of:
                 continue
-            if self._reaching.surely_belongs(way.node, way.scope, edge, _inside(scatter)):
+            if self._reaching.surely_belongs(way.node, way.scope, edge, scatter.scope, of):
                 items.append((inner.item, "", way.outcome))
         items.sort(key=lambda item: (item[0], item[1], str(item[2])))
         taken = [f"{index}={crossing or outcome}" for index, crossing, outcome in items]
         id = ids.derive(ids.GATHER, view.run, edge.id, scatter.edge, scatter.step, *taken)
         return GatherRow(id, edge.id, (scatter.edge, scatter.step), tuple(items), now)
-
-
-def _inside(scatter: Scattered) -> Scope:
-    """The scope of a scatter's items, whichever item."""
-    return (*scatter.scope, ScatterFrame(scatter.edge, scatter.step, -1))
 
 
 def failure(node: str, error: str) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """Reaching: whether something that is going on at a node may still come to a gather, with a scope that agrees.
 
-1. Every edge is followed, and what it does to a scope (see `scopes.py`). A way that leaves the gather's scatter, or its
-   round of a loop, does not come back into it: not even along edges that lead to the same node again.
-2. Of a scope only the frames down to the gather's own matter, and of each only how it stands to the gather's frame: the
-   same; so many rounds behind it, which may be caught up; any, which is what a join with deeper messages will make of
-   it; or another, which never becomes the same and can only be popped. So there are few questions, and each is answered
-   once.
+1. Every edge is followed, and what it does to a scope (see `scopes.py`), budgets of loops included. A way that leaves
+   the gather's scatter, or its round of a loop, does not come back into it: not even along edges that lead to the same
+   node again.
+2. Of a scatter's frame it matters only whether it is one of the gather's own; of a loop's, which round it is. Of either
+   nothing is known where a message is joined with deeper ones. So there are few questions, and each is answered once.
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from functools import cache
 from typing import Final, TypeAlias
 
 from answerable.orchestrator.graph import Edge, Graph
-from answerable.orchestrator.scopes import Frame, LoopFrame, ScatterFrame, Scope
+from answerable.orchestrator.scopes import Frame, LoopFrame, Scope
 
-SAME: Final = 0  # and a greater number: so many rounds behind
-ANY: Final = -1
-OTHER: Final = -2
+OWN: Final = 0  # a scatter's frame that is the gather's; for a loop's frame its round stands there, from 0 on
+OTHER: Final = -1
+ANY: Final = -2
 
 Standing: TypeAlias = tuple[int, ...]
-Rounds: TypeAlias = tuple[LoopFrame | None, ...]  # the gather's frames, None for that of a scatter
 
 
 class Reaching:
@@ -36,36 +34,26 @@ class Reaching:
         }
         self._found = cache(self._search)
 
-    def may_reach(self, node: str, scope: Scope, gather: Edge, inside: Scope) -> bool:
-        """Whether what a step of `node` sends may come to `gather`.
+    def may_reach(self, node: str, scope: Scope, gather: Edge, around: Scope, scatter: tuple[str, str]) -> bool:
+        """Whether what a step of `node` sends may come to `gather`, for a list that was taken apart.
 
-        `scope` is that of the step, or of one message of it; `inside` is that of the gather's items, the last frame
-        being its scatter's, with any item.
+        `scope` is that of the step, or of one message of it. The list was taken apart by `scatter` (edge, step), with
+        the scope `around`.
         """
-        standing = self._known(scope, inside)
-        return self._found(node, self._joined(node, standing, len(inside)), gather.id, _rounds(inside), False)
+        standing = self._joined(node, _standing(scope, around, scatter))
+        return self._found(node, standing, gather.id, _standing(around, around, scatter), False)
 
-    def surely_belongs(self, node: str, scope: Scope, gather: Edge, inside: Scope) -> bool:
+    def surely_belongs(self, node: str, scope: Scope, gather: Edge, around: Scope, scatter: tuple[str, str]) -> bool:
         """Whether what a step with the whole scope `scope` sends comes to `gather` as a part of its own item.
 
         What goes through another gather, and back into the scatter by a join, is a part of every item.
         """
-        return self._found(node, self._known(scope, inside), gather.id, _rounds(inside), True)
+        standing = _standing(scope, around, scatter)
+        return self._found(node, standing, gather.id, _standing(around, around, scatter), True)
 
-    def _known(self, scope: Scope, inside: Scope) -> Standing:
-        known = [_stands(mine, theirs) for mine, theirs in zip(scope, inside, strict=False)]
-        if known and len(known) == len(inside):
-            mine, theirs = scope[len(inside) - 1], inside[-1]
-            known[-1] = SAME if isinstance(mine, ScatterFrame) and mine[:2] == theirs[:2] else OTHER
-        return tuple(known)
-
-    def _joined(self, node: str, standing: Standing, length: int) -> Standing:
-        """What the scope of a step becomes that joins the message with deeper ones."""
-        return standing + (ANY,) * (min(self._depths.get(node, 0), length) - len(standing))
-
-    def _search(self, node: str, standing: Standing, gather: str, rounds: Rounds, surely: bool) -> bool:
+    def _search(self, node: str, standing: Standing, gather: str, around: Standing, surely: bool) -> bool:
         """Follow all edges, and see whether one of them is the gather's, met with the gather's own frames."""
-        accepted = {SAME} if surely else {SAME, ANY}
+        own = (*around, OWN)
         seen: set[tuple[str, Standing]] = set()
         waiting = [(node, standing)]
         while waiting:
@@ -74,54 +62,49 @@ class Reaching:
                 continue
             seen.add(here)
             at, standing = here
-            for edge in self._leaving(at):
-                outside = self._depths.get(at, 0)
-                if edge.gather:
-                    outside -= edge.leaves_inside
-                    if edge.id == gather and outside == len(rounds) and accepted.issuperset(standing):
-                        return True
-                for taken, landed in self._land(edge, at, standing, rounds):
+            for edge in self._graph.edges:
+                if edge.source != at or edge.implicit:
+                    continue
+                if edge.id == gather and _agree(standing[: len(standing) - edge.leaves_inside], own, surely):
+                    return True
+                for taken, landed in self._land(edge, standing):
                     if taken.target in self._depths:
-                        waiting.append((taken.target, self._joined(taken.target, landed, len(rounds))))
+                        waiting.append((taken.target, self._joined(taken.target, landed)))
         return False
 
-    def _leaving(self, node: str) -> Iterator[Edge]:
-        return (edge for edge in self._graph.edges if edge.source == node and not edge.implicit)
+    def _joined(self, node: str, standing: Standing) -> Standing:
+        """What the scope of a step becomes that joins the message with deeper ones."""
+        return standing + (ANY,) * (self._depths.get(node, 0) - len(standing))
 
-    def _land(self, edge: Edge, source: str, standing: Standing, rounds: Rounds) -> Iterator[tuple[Edge, Standing]]:
-        """Where a message lands that is sent on `edge`: on the edge, on the way out of a used-up loop, or on either."""
-        left = self._depths.get(source, 0) - edge.leaves - (edge.leaves_inside + 1 if edge.gather else 0)
-        kept = standing[:left]
-        if edge.back is None:
-            yield edge, _entered(edge, kept, left, rounds)
-            return
-        budget = edge.back.at_most
-        frame = rounds[left - 1] if left <= len(rounds) else None
-        behind = kept[left - 1] if left <= len(kept) else ANY
-        number = frame.iteration - behind if frame is not None and behind >= SAME else None
-        if number is None or number + 1 < budget:
-            if left <= len(kept):
-                kept = (*kept[:-1], OTHER if behind == SAME else behind - 1 if behind > SAME else behind)
-            yield edge, _entered(edge, kept, left, rounds)
-        if number is None or number + 1 >= budget:
-            assert edge.exit is not None, edge.id
-            yield from self._land(self._graph.edge(edge.exit), source, standing, rounds)
+    def _land(self, edge: Edge, standing: Standing) -> Iterator[tuple[Edge, Standing]]:
+        """Where a message lands that is sent on `edge`: on it, on the way out of a used-up loop, or on either."""
+        popped = edge.leaves + (edge.leaves_inside + 1 if edge.gather else 0)
+        kept = standing[: len(standing) - popped]
+        if edge.back is not None:
+            number = kept[-1]
+            if number == ANY or number + 1 >= edge.back.at_most:
+                assert edge.exit is not None, edge.id
+                yield from self._land(self._graph.edge(edge.exit), standing)
+            if number != ANY and number + 1 >= edge.back.at_most:
+                return
+            kept = (*kept[:-1], number if number == ANY else number + 1)
+        pushed = (OTHER,) if edge.each is not None else ()
+        yield edge, (*kept, *pushed, *(0 for _ in edge.enters))
 
 
-def _entered(edge: Edge, kept: Standing, left: int, rounds: Rounds) -> Standing:
-    """What is pushed: an item that is new is none of the gather's; a loop begins at round 0."""
-    pushed: list[int] = [OTHER] if edge.each is not None else []
-    for place, loop in enumerate(edge.enters, start=left + len(pushed)):
-        frame = rounds[place] if place < len(rounds) else None
-        pushed.append(frame.iteration if frame is not None and frame.loop == loop else OTHER)
-    return (*kept, *pushed)[: len(rounds)] if len(kept) == left else kept
+def _standing(scope: Scope, around: Scope, scatter: tuple[str, str]) -> Standing:
+    """How the frames of `scope` stand to those of the gather's items."""
+
+    def stands(place: int, frame: Frame) -> int:
+        if isinstance(frame, LoopFrame):
+            return frame.iteration
+        own = frame == around[place] if place < len(around) else place == len(around) and frame[:2] == scatter
+        return OWN if own else OTHER
+
+    return tuple(stands(place, frame) for place, frame in enumerate(scope))
 
 
-def _stands(mine: Frame, theirs: Frame) -> int:
-    if isinstance(mine, LoopFrame) and isinstance(theirs, LoopFrame) and mine.loop == theirs.loop:
-        return theirs.iteration - mine.iteration if theirs.iteration >= mine.iteration else OTHER
-    return SAME if mine == theirs else OTHER
-
-
-def _rounds(inside: Scope) -> Rounds:
-    return tuple(frame if isinstance(frame, LoopFrame) else None for frame in inside)
+def _agree(standing: Standing, own: Standing, surely: bool) -> bool:
+    return len(standing) == len(own) and all(
+        mine == theirs or (mine == ANY and not surely) for mine, theirs in zip(standing, own, strict=True)
+    )
