@@ -199,7 +199,8 @@ class Game:
             for statement in _FORGET:
                 tx.run(statement)
 
-        await self.service.store.write(forget)
+        with suppress(Died):  # who runs into that is the run
+            await self.service.store.write(forget)
 
     async def opened(self) -> Service[Any, Item]:
         """The service that is alive; a new one if there is none."""
@@ -255,7 +256,7 @@ def doom(service: Service[Any, Any], last: int, committed: bool) -> None:
 def compare(account: Account, run: Run[Item], rows: Stored) -> None:
     """Whether the store holds what the interpreter expects."""
     wanted, seen = expected(account), rows.seen
-    for part in ("steps", "crossings", "gathers"):
+    for part in ("gathers", "steps", "crossings"):
         stored, due = getattr(seen, part), getattr(wanted, part)
         missing = [due[name] for name in due if stored.get(name) != due[name]]
         surplus = [stored[name] for name in stored if due.get(name) != stored[name]]

@@ -134,6 +134,27 @@ def fail(item: Item) -> Item:
     raise Trouble
 
 
+@pytest.mark.parametrize(("at_most", "listed"), [(1, 1), (2, 2)])
+async def test_what_fails_in_the_last_round_was_on_its_way_to_no_other(
+    tmp_path: Path, receiver: Receiver, at_most: int, listed: int
+) -> None:
+    """`judge` comes to the gather by another round only: where there is none left, its failure is not listed there."""
+    sketch = Sketch()
+    head = sketch.agent("head", {"task": Item | Again}, Item, same)
+    judge = sketch.agent("judge", {"item": Item}, Again, fail)
+    close = sketch.agent("close", {"items": GATHERED}, Item, lambda items: Item(value=len(items)))
+    way_out = sketch.agent("way-out", {"task": Again}, None, lambda task: None)
+    spread = sketch.agent("spread", {"item": Item}, Batch, lambda item: Batch(items=[item]))
+    sketch.edge(START, spread)
+    sketch.edge(spread, head, each="items")
+    sketch.edge(head, judge)
+    sketch.edge(judge, head)
+    sketch.edge(head, close, gather=True)
+    sketch.edge(close, END)
+    sketch.system.loop(head, judge, at_most=at_most, then=way_out)
+    assert await play(case(sketch, 1), tmp_path, receiver) == (Item(value=listed),)
+
+
 async def test_a_way_out_that_repeats_an_outer_loop(tmp_path: Path, receiver: Receiver) -> None:
     sketch = Sketch()
     plan = sketch.agent("plan", {"task": Item | Again}, Item, same)

@@ -132,6 +132,10 @@ class World:
         lines = [f"World seed {self.seed}, begins with {self.input.__name__}", *map(str, (*self.nodes, *self.edges))]
         return "\n  ".join((*lines, *map(str, self.loops)))
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """How hypothesis prints it."""
+        printer.text(repr(self))
+
     def declare(self) -> Sketch:
         """The system of this world.
 

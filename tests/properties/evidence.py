@@ -1,0 +1,89 @@
+"""What a game leaves behind: everything that a property is judged by, read from the closed store."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import assume
+from sqlalchemy import Table, bindparam, select
+
+from answerable.approvals.keys import Key, open_key
+from answerable.orchestrator.canonical import canonical
+from answerable.tracing.placed import Placed, placed_of
+from answerable.tracing.statements import Statement
+from answerable.tracing.store import Tx, open_store
+from answerable.tracing.tables import decisions, effects, grants, people, systems
+from tests.properties.observed import Stored, stored
+from tests.properties.playing import MOST_TURNS, ORDERLY, RUN, Disorder, Game, url_in
+from tests.properties.receiver import Received, Receiver
+from tests.reference.specs import Case
+
+MOST_STEPS = 70  # larger ones find nothing that smaller ones do not
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Rows by id, the records in the ledger's order, the receiver's journal, and how often the process died."""
+
+    rows: Stored
+    placed: list[Placed]
+    canonical: dict[str, Any]
+    decisions: Mapping[str, dict[str, Any]]
+    grants: Mapping[str, dict[str, Any]]
+    effects: Mapping[str, dict[str, Any]]
+    people: Mapping[str, str]  # id → handle
+    responsible: str  # id
+    key: Key
+    journal: list[Received]
+    died: int
+
+
+def played(case: Case, receiver: Receiver, disorder: Disorder = ORDERLY, *, most_turns: int = MOST_TURNS) -> Evidence:
+    """Play a case on a new store, comparing at every rest; what it left behind."""
+    assume(len(case.account().steps) <= MOST_STEPS)
+    with tempfile.TemporaryDirectory() as folder:
+        game = Game(case=case, url=url_in(folder), receiver=receiver, disorder=disorder)
+        asyncio.run(game.play(most_turns=most_turns))
+        return asyncio.run(_evidence(game))
+
+
+async def _evidence(game: Game) -> Evidence:
+    store = open_store(game.url)
+    try:
+        key = await open_key(store)
+        return await store.read(lambda tx: _read(tx, game, key))
+    finally:
+        store.close()
+
+
+def _read(tx: Tx, game: Game, key: Key) -> Evidence:
+    ((responsible,),) = tx.all(_RESPONSIBLE, system=game.case.app.graph.system)
+    return Evidence(
+        rows=stored(tx, game.case.app.graph, RUN),
+        placed=placed_of(tx, RUN),
+        canonical=canonical(tx, RUN),
+        decisions=_by_id(tx, decisions),
+        grants=_by_id(tx, grants),
+        effects=_by_id(tx, effects),
+        people=dict(tx.all(_PEOPLE)),
+        responsible=responsible,
+        key=key,
+        journal=list(game.receiver.journal),
+        died=game.died,
+    )
+
+
+def _by_id(tx: Tx, table: Table) -> dict[str, dict[str, Any]]:
+    rows = (dict(zip(table.c.keys(), row, strict=True)) for row in tx.all(_ALL[table], run=RUN))
+    return {row["id"]: row for row in rows}
+
+
+_ALL = {
+    table: Statement(select(*table.c).where(table.c.run == bindparam("run"))) for table in (decisions, effects, grants)
+}
+_PEOPLE = Statement(select(people.c.id, people.c.handle))
+_RESPONSIBLE = Statement(select(systems.c.responsible).where(systems.c.name == bindparam("system")))
