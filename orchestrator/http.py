@@ -16,6 +16,13 @@ import httpx
 from answerable.errors import DeclarationError
 
 MOST_BYTES = 16 * 1024 * 1024  # of an answer
+_NOT_SENT = (  # the last: a header or method that may not be written
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +91,13 @@ class Client:
         if url is None:
             return NotSent(error=f"the path {path[:80]!r} leaves the receiver's origin")
         try:
+            method.encode("ascii")  # httpx leaves finding this to the sending
             request = self._client.build_request(method, url, headers=dict(headers), content=body, timeout=within)
+        except (ValueError, TypeError) as error:  # a header or method that cannot be written
+            return NotSent(error=_words(error))
+        try:
             response = await self._client.send(request, stream=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+        except _NOT_SENT as error:
             return NotSent(error=_words(error))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Unknown(error=_words(error))

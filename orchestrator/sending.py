@@ -105,8 +105,12 @@ class Sending:
             return await self._settled(row)
         if row.state == "withdrawn":
             return await self._refused(f"it was withdrawn: {row.detail}", row)
-        if self.effect.opaque and self.message.to_bytes() != bytes(row.body):
-            return await self._refused("the stored message is not the one that was approved", row)
+        if self.effect.opaque:
+            if self.message.to_bytes() != bytes(row.body):
+                return await self._refused("the stored message is not the one that was approved", row)
+            # Its own copy, of what was approved alone: others hold the message, which may have lists in it, and fields
+            # that are not in its bytes.
+            self.message = type(self.message).from_bytes(bytes(row.body))
         if self.effect.guarantee == "transactional":
             return await self._in_one_transaction()
         doubt: Doubt | None = None
@@ -345,7 +349,7 @@ class Sending:
             sent=sent,
             now=self.execution.worker.store.clock.now(),
         )
-        return Ending(produced=(sent,), out=out)
+        return Ending(produced=(sent,), out=out, error="; ".join(out.broken))
 
     async def _doubt(self, verdict: Doubt, attempt: int | None, sent_at: int | None) -> set[str]:
         """Nobody knows of it; of its newest attempt, if none is given."""

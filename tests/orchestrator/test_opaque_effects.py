@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
+from pydantic import Field
 from sqlalchemy import text
 
 from answerable.agents.calls import Transaction
+from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START
 from answerable.agents.options import HOUR
+from answerable.approvals.node import exemption
 from answerable.errors import DeclarationError, EffectRefused
 from answerable.orchestrator.app import App
 from answerable.orchestrator.service import Service
@@ -21,6 +24,11 @@ from answerable.tracing.statements import Statement
 from tests.orchestrator.letters import LEAD, Ask, Letter, Receipt, recorded, rows, serving, signed, tamper, write
 
 pytestmark = pytest.mark.anyio
+
+
+class Order(Message):
+    lines: list[str]
+    unseen: int = Field(default=1, exclude=True)  # not in its bytes, so nobody sees it, and nothing binds it
 
 
 def opaque(
@@ -58,6 +66,37 @@ async def test_it_is_called_once_with_what_was_approved(store_url: str) -> None:
         await service.aresume(run.id)
         assert await recorded(service, run.id, records.UndeclaredEgress) == []
     assert called == [Letter(text="dear bob")]
+
+
+async def test_each_function_is_given_what_was_approved_whatever_others_did_to_the_message(sqlite_url: str) -> None:
+    called: list[tuple[list[str], int]] = []
+
+    def take(order: Order) -> Receipt:
+        called.append((list(order.lines), order.unseen))
+        order.lines.append("and a yacht")
+        return Receipt(text="done")
+
+    @exemption(version=1)
+    def always(_order: Order, _ask: Ask) -> bool:
+        return True
+
+    system = System("orders", responsible="alice")
+
+    @system.agent(owner="writers")
+    def order(_ask: Ask) -> Order:
+        return Order(lines=["tea"], unseen=1_000_000)
+
+    sign = system.approval("sign", of=Order, by=LEAD, within=HOUR, exempt=always)
+    system.edge(START, order, purpose="ask")
+    system.edge(order, sign, purpose="may it be done?")
+    for name in ("first", "second"):
+        doing: Any = system.opaque_effect(name, guarantee="at_most_once")(take)
+        system.edge(sign, doing, purpose="do it")
+        system.edge(doing, END, purpose="done")
+    async with serving(system.build(Ask, Receipt), sqlite_url) as service:
+        await service.aaccept_exemption("sign", by="alice")
+        assert (await service.arun(Ask(text="bob"), by="nils")).status == "done"
+    assert called == [(["tea"], 1), (["tea"], 1)]
 
 
 async def test_what_it_raises_leaves_it_in_doubt(sqlite_url: str) -> None:

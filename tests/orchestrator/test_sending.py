@@ -362,3 +362,26 @@ async def test_one_try_is_one_try(sqlite_url: str) -> None:
         async with serving(letters(retry=Retry(attempts=1)), sqlite_url, receiver.origin) as service:
             assert (await signed(service)).status == "failed"
     assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize(
+    "unwritable",
+    [
+        Request(method="POST", path="/letters", content_type="text/☃"),
+        Request(method="POST", path="/letters", content_type="text\r\nEvil: 1"),
+        Request(method="PÖST", path="/letters"),
+        Request(method="", path="/letters"),
+    ],
+)
+async def test_what_cannot_be_written_was_not_sent_and_is_in_no_doubt(sqlite_url: str, unwritable: Request) -> None:
+    def poster(_letter: Letter) -> Call[Receipt]:
+        yield unwritable
+        return Receipt()
+
+    with FakeReceiver() as receiver:
+        async with serving(letters(poster=poster, guarantee="at_most_once"), sqlite_url, receiver.origin) as service:
+            run = await signed(service)
+            assert run.status == "failed"
+            assert await states(service) == ["failed"]
+            answers = await recorded(service, run.id, EffectAnswered)
+    assert receiver.received == [] and {answer.outcome for answer in answers} == {"not-sent"}
