@@ -349,7 +349,7 @@ class Sending:
             sent=sent,
             now=self.execution.worker.store.clock.now(),
         )
-        return Ending(produced=(sent,), out=out, error="; ".join(out.broken))
+        return Ending(produced=(sent,), out=out)
 
     async def _doubt(self, verdict: Doubt, attempt: int | None, sent_at: int | None) -> set[str]:
         """Nobody knows of it; of its newest attempt, if none is given."""
