@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from answerable.commands.cli import cli
+import sys
+
+INTERRUPTED = 130  # as `commands/exits.py` says it; nothing of ours is imported yet
 
 
 def main() -> None:
-    """Run the command line."""
-    cli(prog_name="answerable")
+    """Run the command line. Ctrl-C while it is still being imported ends it like any other Ctrl-C."""
+    try:
+        from answerable.commands.cli import cli
+
+        cli(prog_name="answerable")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

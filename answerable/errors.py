@@ -22,7 +22,7 @@
     │   ├── AlreadyDecided      somebody decided first
     │   └── NotOpen             expired, withdrawn, or suspended by a freeze
     ├── EffectRefused           a call was not sent; nothing left the process
-    └── Frozen                  a freeze stands in the way
+    └── UnknownOrigin           `connect()` was not told where a receiver is; the run waits
 
 Each class has a stable `code`, which the command line prints and the guide lists. An error says what was wrong,
 where, and, as its `hint`, what to do.
@@ -184,7 +184,7 @@ class EffectRefused(AnswerableError):
     code = "effect-refused"
 
 
-class Frozen(AnswerableError):
-    """A freeze stands in the way; only a named person lifts it."""
+class UnknownOrigin(AnswerableError):
+    """This service was not told where a receiver is. The run waits for one that was."""
 
-    code = "frozen"
+    code = "unknown-origin"

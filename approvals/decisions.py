@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, select, update
 from answerable.approvals.eligibility import check_eligible
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import RequestRow, close_request, get_request
-from answerable.errors import AlreadyDecided, InvalidInput, NotOpen
+from answerable.errors import AlreadyDecided, InvalidInput, NotOpen, StoreCorrupt
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.freezes import frozen_targets
@@ -103,6 +103,11 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, by: str, assura
     """
     request = get_request(tx, request_id)
     person = get_person(tx, by)
+    if not request.genuine(key):
+        raise StoreCorrupt(
+            f"request {request.id} was not made by this system: its MAC is wrong",
+            hint="do not decide it; `answerable ledger verify` tells what was changed",
+        )
     _check_open(tx, request, at=at)
     check_eligible(person, request.asked, responsible=authority(tx, request.system).responsible)
     if answer.outcome == "approved" and request.option(answer.option) is None:
@@ -180,6 +185,7 @@ def record_decision(
             option=decision.option,
             by=by,
             assurance=assurance,
+            commitment=ids.commitment(bytes.fromhex(decision.mac), decision.reason.encode()) if decision.reason else "",
             grants=tuple(granted),
             withdrawn=tuple(others),
             asked_at=request.made_at,
@@ -218,6 +224,8 @@ def decision_on(tx: Tx, request_id: str) -> Decision | None:
 
 def distrust(tx: Tx, key: Key, request: RequestRow, decision: Decision) -> str:
     """Why a decision may not be acted on, or "": it, its request or its message is not what was written then."""
+    if not request.genuine(key):
+        return "its request was not made by this system: the MAC is wrong"
     if not decision.genuine(key):
         return "its decision was not made by this system: the MAC is wrong"
     if decision.digest != request.digest:

@@ -1,8 +1,9 @@
 """Who may decide a request.
 
 1. Whoever the approval names (a role, a person), and the Responsible Individual.
-2. Not their own: whoever started the run, the author of an edit, and the owners of the agents on the causal path do not
-   decide it, unless the approval was declared with `may_decide_own=True`. A team stands for each of its persons.
+2. Not their own: whoever started the run, every author of an edit that led here, and the owners of the agents on the
+   causal path do not decide it, unless the approval was declared with `may_decide_own=True`. A team stands for each of
+   its persons.
 3. The reason of a refusal is said in words.
 """
 
@@ -22,7 +23,7 @@ class Asked:
     role: str
     person: str  # a handle
     started_by: str
-    edited_by: str
+    editors: Sequence[str]
     owners: Sequence[str]
     may_decide_own: bool
 
@@ -40,7 +41,7 @@ def check_eligible(person: PersonRow, asked: Asked, *, responsible: str) -> None
         return
     if person.id == asked.started_by:
         raise NotEligible(f"{person.handle} started this run, and nobody decides their own", hint="ask somebody else")
-    if person.id == asked.edited_by:
+    if person.id in asked.editors:
         raise NotEligible(f"{person.handle} wrote this edit, and nobody decides their own", hint="ask somebody else")
     owned = [owner for owner in asked.owners if owner == person.handle or owner in person.teams]
     if owned:

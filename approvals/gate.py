@@ -144,9 +144,7 @@ def refusal(
         return Refused(reason=f"its grant is {grant.state}", waits=grant.state == "suspended")
     if now >= grant.expires_at:
         return Refused(reason="its grant has expired", waits=False)
-    found = call_digest(
-        effect.id, effect.name, effect.origin, effect.method, effect.path, effect.content_type, bytes(effect.body)
-    )
+    found = call_digest(effect)
     if found != grant.call_digest or found != effect.call_digest:
         return Refused(reason="the stored call is not the one that was approved", waits=False)
     return None

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import os
 import secrets
 from hashlib import sha256
@@ -36,8 +37,12 @@ class Key:
 
     def mac(self, kind: str, *fields: object) -> str:
         """The MAC of a row: 64 hexadecimal digits."""
-        text = chr(0).join((kind, *(str(field) for field in fields)))
-        return hmac.new(self._secret, text.encode(), sha256).hexdigest()
+        fixed = json.dumps([kind, *(str(field) for field in fields)])  # no field can pass for its neighbour
+        return hmac.new(self._secret, fixed.encode(), sha256).hexdigest()
+
+    def of_store(self, name: str) -> Key:
+        """The key of one store: stores that share a file do not take each other's rows for their own."""
+        return Key(hmac.new(self._secret, name.encode(), sha256).digest())
 
     def holds(self, mac: str, kind: str, *fields: object) -> bool:
         """Whether `mac` is that of a row with these fields."""
@@ -51,7 +56,7 @@ async def open_key(store: Store) -> Key:
     """
     name, check = await store.read(lambda tx: (store_id(tx), tx.one(_CHECK, key=_CHECK_NAME)))
     path = key_path(store.url, name)
-    key = _read(path) if check or path.exists() else _make(path)
+    key = (_read(path) if check or path.exists() else _make(path)).of_store(name)
 
     def settle(tx: Tx) -> str:
         known = tx.one(_CHECK, key=_CHECK_NAME)
@@ -82,6 +87,8 @@ def key_path(url: str, store: str) -> Path:
 
 def _read(path: Path) -> Key:
     try:
+        if path.stat().st_mode & 0o077:
+            raise _unreadable(path, f"others may read or change it; `chmod 600 {path}`")
         secret = bytes.fromhex(path.read_text("ascii").strip())
     except (OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error

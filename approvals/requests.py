@@ -2,7 +2,8 @@
 
 1. A request's body is canonical JSON (RFC 8785) of everything that a yes means: system, run, approval, message, for
    each option the calls that it would release, the deadlines, whom it asks, and the digest of the view that is shown.
-2. Its digest is the SHA-256 of that body. A decision repeats the digest; one changed byte is another request.
+2. Its digest is the SHA-256 of that body, and has a MAC. A decision repeats the digest; one changed byte is another
+   request. The row's columns repeat the body, and are checked against it.
 3. The view holds what is shown: payloads and consequences. It lies beside the ledger; records hold digests only.
 """
 
@@ -11,14 +12,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 import rfc8785
 from sqlalchemy import bindparam, select, update
 
 from answerable.approvals.eligibility import Asked
+from answerable.approvals.keys import Key
 from answerable.errors import StoreCorrupt, UnknownId
-from answerable.tracing.statements import Statement, inserting
+from answerable.tracing.statements import Statement, inserting, named
 from answerable.tracing.store import Tx
 from answerable.tracing.tables import effects, requests
 
@@ -31,6 +33,12 @@ _IN_STATE = Statement(
     select(*_COLUMNS).where(requests.c.state == bindparam("state")).order_by(requests.c.expires_at, requests.c.id)
 )
 _ALL = Statement(select(*_COLUMNS).order_by(requests.c.made_at, requests.c.id))
+_REPEATED = {  # columns and the names that the body has for them
+    **{name: name for name in ("run", "system", "approval", "step", "edited_from", "edited_by", "made_at")},
+    "id": "request",
+    "message": "message",
+    "expires_at": "decide_by",
+}
 _SET_STATE = Statement(
     update(requests)
     .where(requests.c.id == bindparam("request"), requests.c.state == bindparam("old_state"))
@@ -60,13 +68,32 @@ class PlannedCall:
     @property
     def digest(self) -> str:
         """What a grant is bound to: SHA-256 over everything that is sent, 64 hexadecimal digits."""
-        return call_digest(self.effect, self.name, self.origin, self.method, self.path, self.content_type, self.body)
+        return call_digest(self)
 
 
-def call_digest(effect: str, name: str, origin: str, method: str, path: str, content_type: str, body: bytes) -> str:
-    """The digest of a call, from its stored parts."""
-    parts = [effect, name, origin, method, path, content_type, sha256(body).hexdigest()]
-    return sha256(rfc8785.dumps(parts)).hexdigest()
+class CallParts(Protocol):
+    """What a call is made of, planned or stored."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def content_type(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def idempotency_key(self) -> str: ...
+
+
+def call_digest(call: CallParts) -> str:
+    """The digest of everything that is sent, 64 hexadecimal digits."""
+    parts = [call.name, call.origin, call.method, call.path, call.content_type, call.idempotency_key]
+    return sha256(rfc8785.dumps([*parts, sha256(bytes(call.body)).hexdigest()])).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +115,11 @@ class RequestRow:
     edited_by: str
     made_at: int
     expires_at: int
+    mac: str
+
+    def genuine(self, key: Key) -> bool:
+        """Whether it was written by this program with the store's key."""
+        return key.holds(self.mac, "request", self.id, self.digest)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -102,7 +134,7 @@ class RequestRow:
             role=asked["role"],
             person=asked["person"],
             started_by=asked["started_by"],
-            edited_by=self.edited_by,
+            editors=asked["editors"],
             owners=asked["owners"],
             may_decide_own=asked["may_decide_own"],
         )
@@ -146,29 +178,16 @@ def mark_routed(tx: Tx, id: str) -> bool:
 
 
 def _request(row: tuple[Any, ...]) -> RequestRow:
-    (id, run, system, approval, step, message, digest, state, routed, body, view, edited_from, edited_by, made, due) = (
-        row
-    )
-    body, view = bytes(body), bytes(view)
-    if sha256(body).hexdigest() != digest or sha256(view).hexdigest() != json.loads(body)["view"]:
-        raise StoreCorrupt(
-            f"request {id} is not what it was when it was made",
-            hint="`answerable ledger verify` finds what was changed",
-        )
-    return RequestRow(
-        id=id,
-        run=run,
-        system=system,
-        approval=approval,
-        step=step,
-        message=message,
-        digest=digest,
-        state=state,
-        routed=bool(routed),
-        body=json.loads(body),
-        view=json.loads(view),
-        edited_from=edited_from,
-        edited_by=edited_by,
-        made_at=made,
-        expires_at=due,
+    fields = named(requests, row)
+    try:
+        body, view = bytes(fields["body"]), bytes(fields["view"])
+        bound = json.loads(body)
+        whole = sha256(body).hexdigest() == fields["digest"] and sha256(view).hexdigest() == bound["view"]
+        if whole and all(fields[column] == bound[name] for column, name in _REPEATED.items()):
+            return RequestRow(**{**fields, "routed": bool(fields["routed"]), "body": bound, "view": json.loads(view)})
+    except (TypeError, ValueError, LookupError):  # not even of the form that it had
+        pass
+    raise StoreCorrupt(
+        f"request {fields['id']} is not what it was when it was made",
+        hint="`answerable ledger verify` finds what was changed",
     )

@@ -32,7 +32,7 @@ from answerable.approvals.requests import (
     get_request,
     mark_routed,
 )
-from answerable.errors import InvalidMessage
+from answerable.errors import InvalidMessage, UnknownOrigin
 from answerable.orchestrator import journal
 from answerable.orchestrator.crossing import Outflow, Written, message_id, outflow, written
 from answerable.orchestrator.execution import Ending, Execution, tally_of
@@ -75,6 +75,8 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
     stored = await stored_message(execution, execution.view.crossings[arrival.id].message, message)
     try:
         asked = await prepare_request(execution, approval, ready.step, ready.scope, stored, upstream(execution, ready))
+    except UnknownOrigin:  # not the message's fault: the run goes on in a service that knows it
+        raise
     except Exception as error:  # noqa: BLE001 - an effect's function is the user's; its failure is the step's
         return await execution.finish(ready, Ending(error=describe(error, None)), attempt=attempt, started_at=now)
     exempt = await _exempted(execution, approval, message)
@@ -182,6 +184,8 @@ async def prepare_request(
         "run": execution.run.id,
         "request": id,
         "approval": approval.name,
+        "step": step,
+        "message": proposed.id,
         "message_type": approval.of.__name__,
         "message_version": approval.of.version,
         "options": [
@@ -199,8 +203,14 @@ async def prepare_request(
             "started_by": execution.run.started_by,
             "agents": sorted(causes),
             "owners": owners,
+            "editors": [
+                *(edited_from.body["asked"]["editors"] if edited_from else ()),
+                *([edited_by] if edited_by else ()),
+            ],
             "may_decide_own": approval.may_decide_own,
         },
+        "edited_from": edited_from.id if edited_from else "",
+        "edited_by": edited_by,
         "made_at": now,
         "decide_by": expires_at,
         "execute_within_seconds": EXECUTE_WITHIN_SECONDS,
@@ -258,10 +268,12 @@ async def _exempted(execution: Execution, approval: Approval[Any], message: Mess
 def leaving(
     execution: Execution, approval: Approval[Any], step: str, slot: str, scope: Scope, one: Written, *, now: int
 ) -> Outflow:
-    """What follows when `one` leaves the approval by its ordinary output."""
-    return outflow(
+    """What follows when `one` leaves the approval by its ordinary output. Raises: BrokenCondition."""
+    out = outflow(
         execution.graph, execution.run.id, approval.name, "", step=step, slot=slot, scope=scope, sent=one, now=now
     )
+    out.check()
+    return out
 
 
 def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked) -> list[Record]:
@@ -284,6 +296,7 @@ def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked) -> l
         edited_by=asked.edited_by,
         made_at=asked.made_at,
         expires_at=asked.expires_at,
+        mac=execution.worker.key.mac("request", asked.id, asked.digest),
     )
     stamp = execution.stamp(guard)
     records: list[Record] = [

@@ -1,11 +1,12 @@
 """Crossing: from a message that a step produced to the crossings that it makes.
 
-1. A message crosses every edge of its port that carries its type and whose condition, if it has one, says yes.
+1. A message crosses every edge of its port that carries its type and whose condition, if it has one, says yes. One
+   that raises is `broken`, and the message does not cross: the step that sent it fails, if it has not ended yet.
 2. `each` takes it apart: every item crosses as a message of its own, and the scatter is recorded with its size, 0
    included.
 3. A back edge that is over its loop's budget is not crossed; the message takes the loop's way out instead.
-4. Ids are derived from the step, so the same step always makes the same crossings. Everything here is pure but for
-   salts.
+4. Ids are derived from the step (an approval sends on what it was given, so its crossings name the step, too), so the
+   same step always makes the same crossings. Everything here is pure but for salts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from answerable.agents.messages import Message
-from answerable.orchestrator.graph import Edge, Graph
+from answerable.orchestrator.graph import Condition, Edge, Graph
 from answerable.orchestrator.scopes import OverBudget, ScatterFrame, Scope, cross, land
 from answerable.tracing import ids
 from answerable.tracing.records import MessageRef
@@ -70,6 +71,16 @@ class Outflow:
     crossings: list[tuple[Edge, Crossing, Written]] = field(default_factory=list)
     scatters: list[Scattered] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raises: BrokenCondition if a condition did."""
+        if self.broken:
+            raise BrokenCondition(self.broken[0])
+
+
+class BrokenCondition(Exception):
+    """A condition raised instead of answering; the text names it and its edge."""
 
 
 def written(id: str, message: Message) -> Written:
@@ -111,16 +122,24 @@ def _send(
     out: Outflow, graph: Graph, run: str, edge: Edge, step: str, scope: Scope, many: Sequence[Written], now: int
 ) -> None:
     for place, one in enumerate(many):
-        if edge.when is not None and not edge.when(one.message):
+        if edge.when is not None and not _says_yes(edge, edge.when, one.message, out):
             out.dropped.append(edge.id)
             continue
         if edge.gather:  # the list crosses when the gather closes; until then each message keeps its own scope
             taken, landed = edge, scope
         else:
             taken, landed = land(scope, edge, graph, step=step, index=place if edge.each is not None else None)
-        id = ids.derive(ids.CROSSING, run, one.id, taken.id)
+        id = ids.derive(ids.CROSSING, run, one.id, taken.id, step)
         crossing = Crossing(id, taken.id, taken.target, taken.input, one.id, step, landed, now)
         out.crossings.append((taken, crossing, one))
+
+
+def _says_yes(edge: Edge, condition: Condition, message: Message, out: Outflow) -> bool:
+    try:
+        return bool(condition(message))
+    except Exception as error:  # noqa: BLE001 - the user's function
+        out.broken.append(f"the condition {edge.condition} of {edge.id} raised {type(error).__name__}: {error}"[:300])
+        return False
 
 
 def _around(scope: Scope, edge: Edge, step: str) -> Scope:

@@ -52,6 +52,6 @@ async def _advance(runtime: Runtime, run: str) -> None:
         await runtime.advance(run)
     except RunBusy:
         return
-    except AnswerableError as error:
+    except Exception as error:  # noqa: BLE001 - one run that cannot go on does not stop the others
         _log.warning("%s waits: %s", run, error)
         await store.write(lambda tx: wake_at(tx, run, store.clock.now() + micros(AGAIN_SECONDS)))

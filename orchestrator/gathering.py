@@ -95,7 +95,7 @@ class Gathering:
             if self._reaching.surely_belongs(way.node, way.scope, edge, scatter.scope, of):
                 items.append((inner.item, "", way.outcome))
         items.sort(key=lambda item: (item[0], item[1], str(item[2])))
-        taken = [f"{index}={crossing or outcome}" for index, crossing, outcome in items]
+        taken = [f"{index}={crossing or (outcome or {})['type']}" for index, crossing, outcome in items]
         id = ids.derive(ids.GATHER, view.run, edge.id, scatter.edge, scatter.step, *taken)
         return GatherRow(id, edge.id, (scatter.edge, scatter.step), tuple(items), now)
 

@@ -57,7 +57,17 @@ def check_origin(name: str, origin: str) -> str:
         url = httpx.URL(origin)
     except httpx.InvalidURL as error:
         raise DeclarationError(f"the origin of {name!r}, {origin!r}, is no URL: {error}") from error
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.userinfo:
+    wrong = (
+        url.scheme not in ("http", "https")
+        or not url.host
+        or url.userinfo
+        or not 0 < (url.port or 80) < 65_536
+        or any(mark in origin for mark in "?#\\")
+        or any(character.isspace() for character in origin)
+        or ".." in origin.split("/")
+        or pinned_url(origin.rstrip("/"), "/") is None
+    )
+    if wrong:
         raise DeclarationError(
             f"the origin of {name!r} is {origin!r}",
             hint="scheme, host, port and at most a path prefix, for example https://carrier.example/v2",

@@ -15,8 +15,8 @@ from answerable.agents.calls import Request
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
 from answerable.approvals.requests import PlannedCall
-from answerable.errors import DeclarationError
-from answerable.orchestrator.crossing import Outflow, Written
+from answerable.errors import DeclarationError, UnknownOrigin
+from answerable.orchestrator.crossing import Crossing, Outflow, Written
 from answerable.orchestrator.execution import Execution, Worker
 from answerable.tracing import ids
 
@@ -30,7 +30,7 @@ def plan_calls(execution: Execution, out: Outflow) -> list[PlannedCall]:
     for edge, crossing, one in out.crossings:
         node = execution.graph.nodes.get(edge.target)
         if isinstance(node, Effect):
-            calls.append(plan_call(execution, node, crossing.id, one))
+            calls.append(plan_call(execution, node, crossing, one))
     return calls
 
 
@@ -39,10 +39,10 @@ def effect_id(run: str, name: str, crossing: str) -> str:
     return ids.derive(ids.EFFECT, run, name, crossing)
 
 
-def plan_call(execution: Execution, effect: Effect[Any, Any], crossing: str, one: Written) -> PlannedCall:
+def plan_call(execution: Execution, effect: Effect[Any, Any], crossing: Crossing, one: Written) -> PlannedCall:
     """The call that `effect` would make of the message `one`, which comes by `crossing`."""
     run = execution.run
-    id = effect_id(run.id, effect.name, crossing)
+    id = effect_id(run.id, effect.name, crossing.id)
     request = described(effect, one.message)
     return PlannedCall(
         effect=id,
@@ -55,7 +55,8 @@ def plan_call(execution: Execution, effect: Effect[Any, Any], crossing: str, one
         path=request.path,
         content_type=request.content_type,
         body=request.body,
-        idempotency_key=ids.derive("key", run.system, run.id, effect.name, one.id, id).removeprefix("key_"),
+        # The same when the message is approved again: what was sent before in doubt is then recognised.
+        idempotency_key=ids.derive("key", run.system, run.id, effect.name, one.id, crossing.edge).removeprefix("key_"),
     )
 
 
@@ -92,12 +93,12 @@ def _first_request(effect: Effect[Any, Any], message: Message) -> Request:
 
 
 def origin_of(worker: Worker, effect: Effect[Any, Any]) -> str:
-    """Where an effect's receiver is. Raises: DeclarationError if `connect()` was not told."""
+    """Where an effect's receiver is. Raises: UnknownOrigin if `connect()` was not told."""
     if effect.receiver is None:
         return ""
     origin = worker.origins.get(effect.receiver.name)
     if origin is None:
-        raise DeclarationError(
+        raise UnknownOrigin(
             f"effect {effect.name!r} goes to {effect.receiver.name!r}, and nobody said where that is",
             hint=f"connect(…, origins={{{effect.receiver.name}: 'https://…'}})",
         )

@@ -1,14 +1,16 @@
-"""The blocking edge: a service's own event loop, in a thread, for scripts and notebooks."""
+"""The blocking edge: a service's own event loop, in a thread, for scripts and notebooks.
+
+1. The thread is a daemon: a script that forgot to close its service ends all the same, and nothing recorded is lost.
+2. Ctrl-C cancels the call on the loop, and waits until it has let go.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
-from contextlib import AbstractContextManager
-from threading import Event
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
-
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 T = TypeVar("T")
 
@@ -17,41 +19,76 @@ class Portal:
     """Runs coroutines of one service on one event loop, whichever thread asks."""
 
     def __init__(self) -> None:
-        self._manager: AbstractContextManager[BlockingPortal] | None = None
-        self._portal: BlockingPortal | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def running(self) -> bool:
         """Whether the loop runs."""
-        return self._portal is not None
+        return self._loop is not None
 
     def start(self) -> None:
-        """Start the loop's thread."""
-        self._manager = start_blocking_portal("asyncio", name="answerable-service")
-        self._portal = self._manager.__enter__()
+        """Start the loop's thread. Raises: RuntimeError if it runs already."""
+        if self.running:
+            raise RuntimeError("the service is open already: close it before you open it again")
+        started: Future[asyncio.AbstractEventLoop] = Future()
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._work, args=(started,), name="answerable-service", daemon=True)
+        self._thread.start()
+        self._loop = started.result()
 
     def stop(self) -> None:
-        """End the thread, once everything on its loop has ended."""
-        if self._manager is not None:
-            self._manager.__exit__(None, None, None)
-        self._manager = self._portal = None
+        """End the thread, once every call on its loop has ended."""
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+        self._thread = self._loop = None
 
     def call(self, fn: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwargs: Any) -> T:
-        """Run `fn(*args, **kwargs)` on the loop and wait. Ctrl-C cancels it there and waits until it has let go."""
-        if self._portal is None:
+        """Run `fn(*args, **kwargs)` on the loop and wait. Ctrl-C cancels it there and waits until it has let go.
+
+        Raises: RuntimeError if the service is not open, or if this is the loop's own thread; what `fn` raises.
+        """
+        if self._loop is None:
             raise RuntimeError("the service is not open: use `with app.connect(…) as service:`")
-        let_go = Event()
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("this is the service's own loop: await the verb with an `a` before its name")
+        outcome: Future[T] = Future()
+        tasks: list[asyncio.Task[T]] = []
 
-        async def run() -> T:
-            try:
-                return await fn(*args, **kwargs)
-            finally:
-                let_go.set()
+        def begin() -> None:
+            task = asyncio.get_running_loop().create_task(fn(*args, **kwargs))
+            tasks.append(task)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(lambda done: _hand_over(done, outcome))
 
-        future: Future[T] = self._portal.start_task_soon(run)
+        self._loop.call_soon_threadsafe(begin)
         try:
-            return future.result()
+            return outcome.result()
         except KeyboardInterrupt:
-            future.cancel()
-            let_go.wait()
+            if not outcome.done():
+                self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+                wait([outcome])
             raise
+
+    def _work(self, started: Future[asyncio.AbstractEventLoop]) -> None:
+        async def until_stopped() -> None:
+            started.set_result(asyncio.get_running_loop())
+            await self._stopping.wait()
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+
+        asyncio.run(until_stopped())
+
+
+def _hand_over(done: asyncio.Task[T], outcome: Future[T]) -> None:
+    if done.cancelled():
+        outcome.cancel()
+        outcome.set_running_or_notify_cancel()  # tells those who `wait()`
+    elif (error := done.exception()) is not None:
+        outcome.set_exception(error)
+    else:
+        outcome.set_result(done.result())

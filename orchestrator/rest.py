@@ -233,6 +233,8 @@ async def _finish(execution: Execution, known: list[Asked]) -> bool:
     detail = "; ".join(failed) or ("nothing reached END" if status == "stuck" else "")
     if status == "denied":
         detail = "; ".join(filter(None, (decision.reason or decision.outcome for decision in denied)))
+    # A person's words lie beside the ledger, not in it.
+    recorded = detail if status != "denied" else "; ".join(sorted({decision.outcome for decision in denied}))
     leftovers = tuple(view.leftovers())
     result = results[0].message if results else ""
     commitment: MessageRef | None = None
@@ -243,26 +245,28 @@ async def _finish(execution: Execution, known: list[Asked]) -> bool:
     def work(tx: Tx, guard: Guard) -> bool:
         if guard.status in ENDS:  # cancelled meanwhile
             return True
-        if any(is_unrouted(request) for request in requests_of(tx, execution.run.id)):
+        if any(is_unrouted(tx, request) for request in requests_of(tx, execution.run.id)):
             return False
         ended_at = execution.worker.store.clock.now()
         set_status(tx, execution.run.id, status, detail=detail[:2000], result=result, ended_at=ended_at)
         append(
             tx,
             RunEnded(
-                **execution.stamp(guard), status=status, detail=detail[:2000], result=commitment, leftovers=leftovers
+                **execution.stamp(guard), status=status, detail=recorded[:2000], result=commitment, leftovers=leftovers
             ),
         )
         failpoint("end:before-commit")
         return True
 
-    ended = await execution.write(work, durable=True)
+    ended = await execution.write(work)
     failpoint("end:after-commit")
     if ended:
         execution.worker.progress(Progress(execution.run.id, "END", "done" if status == "done" else "failed", status))
     return ended
 
 
-def is_unrouted(request: RequestRow) -> bool:
+def is_unrouted(tx: Tx, request: RequestRow) -> bool:
     """Whether a request still has something to say: it is open, or decided and not routed onward."""
-    return request.state == "open" or (request.state in ("decided", "expired") and not request.routed)
+    if request.state == "open":
+        return decision_on(tx, request.id) is None
+    return request.state in ("decided", "expired") and not request.routed

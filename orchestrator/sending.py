@@ -304,7 +304,7 @@ class Sending:
         def settle(tx: Tx, guard: Guard) -> Ending:
             records = [self._write_answer(tx, guard, verdict, attempt, began)]
             failpoint("effect:before-finish")
-            return replace(ending, error=verdict.error, records=records)
+            return replace(ending, error=verdict.error or ending.error, records=records)
 
         woken = await self._finish(settle)
         failpoint("effect:after-finish")
@@ -349,7 +349,7 @@ class Sending:
             sent=sent,
             now=self.execution.worker.store.clock.now(),
         )
-        return Ending(produced=(sent,), out=out)
+        return Ending(produced=(sent,), out=out, error="; ".join(out.broken))
 
     async def _doubt(self, verdict: Doubt, attempt: int | None, sent_at: int | None) -> set[str]:
         """Nobody knows of it; of its newest attempt, if none is given."""

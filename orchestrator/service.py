@@ -7,6 +7,7 @@ service's own event loop, so it works in a script and in a notebook.
 from __future__ import annotations
 
 import asyncio
+import logging
 import platform
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ from answerable.approvals.decisions import Answer, Decision
 from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.requests import get_request
-from answerable.errors import StoreError, UnknownId
+from answerable.errors import DeclarationError, StoreError, UnknownId
 from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
 from answerable.orchestrator.compilation import CompiledGraph
@@ -48,6 +49,8 @@ from answerable.tracing.store import Store, Tx, open_store
 T = TypeVar("T")
 P = ParamSpec("P")
 
+_log = logging.getLogger(__name__)
+
 
 def host_of_this_process() -> str:
     """NAME/ADDRESS of this machine, for the resources of spans; the loopback's address where it has no other."""
@@ -57,6 +60,17 @@ def host_of_this_process() -> str:
     except OSError:
         address = "127.0.0.1"
     return f"{name}/{address}"
+
+
+def _checked(origins: Mapping[Receiver, str]) -> dict[str, str]:
+    """Origins by the name of their receiver. Raises: DeclarationError."""
+    if not isinstance(origins, Mapping) or not all(
+        isinstance(receiver, Receiver) and isinstance(origin, str) for receiver, origin in origins.items()
+    ):
+        raise DeclarationError(
+            "origins= says where each receiver is, by its Receiver", hint="connect(…, origins={carrier: 'https://…'})"
+        )
+    return {receiver.name: check_origin(receiver.name, origin) for receiver, origin in origins.items()}
 
 
 class HasPortal(Protocol):
@@ -92,7 +106,7 @@ class Service(Generic[In, Out]):
     ) -> None:
         self.app = app
         self.url = url
-        self._origins = {receiver.name: check_origin(receiver.name, origin) for receiver, origin in origins.items()}
+        self._origins = _checked(origins)
         self._deps = deps
         self._clock = clock
         self._watchers: list[Callable[[Progress], None]] = [progress] if progress else []
@@ -106,7 +120,9 @@ class Service(Generic[In, Out]):
     # -- opening and closing ------------------------------------------------------------------------------------------
 
     async def aopen(self) -> None:
-        """Connect: open the store, its key and its system. Raises: StoreError."""
+        """Connect: open the store, its key and its system. Raises: StoreError; RuntimeError if it is open already."""
+        if self._office is not None:
+            raise RuntimeError("the service is open already: close it before you open it again")
         store = open_store(self.url, clock=self._clock)
         try:
             graph, name = self.app.graph, worker_name()
@@ -173,6 +189,8 @@ class Service(Generic[In, Out]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self.portal.running:
+            return
         try:
             self.portal.call(self.aclose)
         finally:
@@ -366,8 +384,11 @@ class Service(Generic[In, Out]):
         await self.office.accept_handover(self.app.graph.system, by=by)
 
     def _tell(self, progress: Progress) -> None:
-        for watcher in self._watchers:
-            watcher(progress)
+        for watcher in tuple(self._watchers):
+            try:
+                watcher(progress)
+            except Exception:  # whoever only looks on never stops a run, least of all between a commit and its call
+                _log.exception("a watcher raised at %s %s of %s", progress.node, progress.state, progress.run)
 
     # -- the same, blocking -------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from answerable.errors import InvalidInput, InvalidMessage
 from answerable.orchestrator import journal
 from answerable.orchestrator.crossing import message_id, outflow, written
 from answerable.orchestrator.execution import Execution, Worker
-from answerable.orchestrator.graph import START_NAME
+from answerable.orchestrator.graph import START_NAME, Graph
 from answerable.orchestrator.journal import Guard
 from answerable.orchestrator.runs import find_run, get_run, insert_run
 from answerable.orchestrator.view import RunView
@@ -29,11 +29,15 @@ async def start_run(worker: Worker, version: str, run_input: Message, *, by: str
         raise InvalidMessage(
             f"a run of {graph.system!r} begins with {graph.input_type.__name__}, not {type(run_input).__name__}"
         )
+    _check_demands(graph, run_input)
     run = run_id or ids.fresh(ids.RUN)
     now = worker.store.clock.now()
     sent = written(message_id(run, "input"), run_input)
     type(run_input).from_bytes(sent.payload)  # made without validation? what the bytes say must be of this type
     out = outflow(graph, run, START_NAME, "", step="", slot=f"{run}.input", scope=(), sent=sent, now=now)
+
+    if out.broken:
+        raise InvalidInput(f"the run cannot begin: {out.broken[0]}", hint="a condition answers True or False")
 
     def work(tx: Tx) -> None:
         known = find_run(tx, run)
@@ -56,3 +60,19 @@ async def start_run(worker: Worker, version: str, run_input: Message, *, by: str
     failpoint("run:after-commit")
     worker.committed()
     return run
+
+
+def _check_demands(graph: Graph, run_input: Message) -> None:
+    """Raises: InvalidInput if the system's tiers cannot be read from this input."""
+    if graph.demands is None:
+        return
+    try:
+        found = {demand.tier for demand in graph.demands(run_input).values()}
+    except Exception as error:
+        raise InvalidInput(
+            f"the tiers of this {type(run_input).__name__} cannot be read: {type(error).__name__}: {error}",
+            hint=f"mend the function that @{graph.system}.tiers declares, or the input",
+        ) from error
+    unknown = sorted(found - set(graph.tiers))
+    if unknown:
+        raise InvalidInput(f"{graph.system!r} declares no tier {unknown[0]!r}", hint=f"one of {', '.join(graph.tiers)}")

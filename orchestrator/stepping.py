@@ -129,6 +129,7 @@ def _leaves(
         sent=sent,
         now=now,
     )
+    out.check()
     return out, (sent,)
 
 

@@ -180,6 +180,7 @@ requests = Table(
     Column("edited_by", Text, nullable=False),  # person id, or ""
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("mac", Text, nullable=False),
 )
 Index("requests_by_run", requests.c.run)
 Index("requests_by_state", requests.c.state, requests.c.expires_at)

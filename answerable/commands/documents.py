@@ -139,7 +139,7 @@ def handles(tx: Tx) -> dict[str, str]:
 
 
 def _crossed(entries: list[Entry], declared: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every edge that was crossed, with how often, and what it carries (without a declaration: what crossed)."""
+    """Every edge that was crossed, as declared (else by id), how often, and what it carries (else: what crossed)."""
     counts: Counter[str] = Counter()
     found: dict[str, Mapping[str, Any]] = {}
     for entry in entries:
@@ -148,7 +148,9 @@ def _crossed(entries: list[Entry], declared: Mapping[str, Mapping[str, Any]]) ->
             counts[record.edge] += 1
             seen = {"source": record.source, "target": record.target, "carries": record.message.type}
             found.setdefault(record.edge, declared.get(record.edge, seen))
-    return [{**edge, "count": counts[id]} for id, edge in found.items()]
+    places = {id: place for place, id in enumerate(declared)}
+    inorder = sorted(found, key=lambda id: (places.get(id, len(places)), id))
+    return [{**found[id], "count": counts[id]} for id in inorder]
 
 
 def _result(tx: Tx, row: RunRow) -> Any:

@@ -330,7 +330,10 @@ async def test_an_edit_of_an_edit(sqlite_url: str) -> None:
             run = await service.arun(Ask(), by="nils")
             first = await service.aedit(run.waiting_for[0].id, Letter(text="1"), by="dora")
             second = await service.aedit(first.id, Letter(text="2"), by="dan")
-            await service.aapprove(second.id, by="dora")
+            for author in ("dora", "dan"):
+                with pytest.raises(NotEligible, match="wrote this edit"):
+                    await service.aapprove(second.id, by=author)
+            await service.aapprove(second.id, by="alice")
             assert (await service.aresume(run.id)).result == Receipt(text="2")
 
 

@@ -112,7 +112,7 @@ async def test_a_request_that_was_exchanged_after_its_decision_releases_nothing(
             await tamper(service, "requests", body=forged, digest=sha256(forged).hexdigest())
             assert (await service.aresume(run)).status == "waiting"
             refused = await recorded(service, run, EffectRefused)
-    assert {one.reason for one in refused} == {"its request is not the one that was decided"}
+    assert {one.reason for one in refused} == {"its request was not made by this system: the MAC is wrong"}
     assert receiver.received == []
 
 
@@ -182,7 +182,7 @@ async def test_a_grant_and_a_crossing_written_by_hand_send_nothing(store_url: st
             (request,) = await rows(service, "requests")
             crossing = next(row for row in await rows(service, "crossings") if row["target"] == "sign")
             edge = next(edge.id for edge in service.app.graph.edges if edge.target == "post")
-            real = ids.derive(ids.CROSSING, run.id, effect["message"], edge)
+            real = ids.derive(ids.CROSSING, run.id, effect["message"], edge, request["step"])
             await insert(
                 service,
                 "grants",

@@ -12,9 +12,9 @@ from answerable.agents.options import HOUR
 from answerable.errors import InvalidInput, InvalidMessage, UnknownId
 from answerable.orchestrator.app import App
 from answerable.orchestrator.system import System
-from answerable.testing import nowhere
+from answerable.testing import FakeReceiver, nowhere
 from answerable.tracing.records import Crossed, RunEnded, RunStarted
-from tests.orchestrator.letters import LEAD, Account, Ask, Batch, Letter, letters, recorded, rows, serving
+from tests.orchestrator.letters import CARRIER, LEAD, Account, Ask, Batch, Letter, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -65,10 +65,10 @@ async def test_a_service_lists_the_runs_of_its_own_system(sqlite_url: str) -> No
 
 
 def test_it_works_without_an_event_loop(sqlite_url: str) -> None:
-    with letters().connect(sqlite_url) as service:
+    with FakeReceiver() as receiver, letters().connect(sqlite_url, origins={CARRIER: receiver.origin}) as service:
         service.people.add("dora", roles=["lead"])
         assert [one.handle for one in service.people.all()] == ["alice", "dora"]
-        assert service.run(Ask(), by="nils").status == "failed"  # nobody said where the carrier is
+        assert service.run(Ask(), by="nils").status == "waiting"
 
 
 async def test_blocking_verbs_need_an_open_service(sqlite_url: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from answerable.agents.calls import POST, Call, Request, request
 from answerable.agents.nodes import Receiver
 from answerable.agents.options import Retry
-from answerable.errors import DeclarationError
+from answerable.errors import DeclarationError, UnknownOrigin
 from answerable.testing import FakeReceiver, Reply, nowhere
 from answerable.tracing.records import EffectAnswered, EffectInDoubt, EffectSent
 from tests.orchestrator.letters import (
@@ -325,11 +325,14 @@ async def test_a_path_that_leaves_its_origin_is_not_sent(sqlite_url: str, poster
     assert receiver.received == []
 
 
-async def test_without_an_origin_nobody_is_asked(sqlite_url: str) -> None:
+async def test_without_an_origin_nobody_is_asked_until_a_service_knows_it(sqlite_url: str) -> None:
     async with serving(letters(), sqlite_url) as service:
-        run = await service.arun(Ask(), by="nils")
-    assert run.status == "failed"
-    assert "nobody said where that is" in run.detail
+        with pytest.raises(UnknownOrigin, match="nobody said where that is"):
+            await service.arun(Ask(), by="nils", run_id="run_1")
+        assert await service.arequests() == []
+    with FakeReceiver() as receiver:
+        async with serving(letters(), sqlite_url, receiver.origin) as service:
+            assert (await service.aresume("run_1")).status == "waiting"
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from answerable.agents.messages import Message
 from tests.reference.interpreter import Trouble
@@ -52,6 +54,14 @@ class Receiver:
         return known
 
 
+class QuietServer(ThreadingHTTPServer):
+    """A server that does not tell of callers who hung up, which is what cancelled and dying ones do."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     """A receiver that is reached at its `origin`."""
@@ -72,7 +82,7 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *args: object) -> None:
             """Keep quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with QuietServer(("127.0.0.1", 0), Handler) as server:
         receiver.origin = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()

@@ -134,6 +134,10 @@ def fail(item: Item) -> Item:
     raise Trouble
 
 
+def nothing(task: Again) -> None:
+    """An agent that ends a way."""
+
+
 @pytest.mark.parametrize(("at_most", "listed"), [(1, 1), (2, 2)])
 async def test_what_fails_in_the_last_round_was_on_its_way_to_no_other(
     tmp_path: Path, receiver: Receiver, at_most: int, listed: int
@@ -143,7 +147,7 @@ async def test_what_fails_in_the_last_round_was_on_its_way_to_no_other(
     head = sketch.agent("head", {"task": Item | Again}, Item, same)
     judge = sketch.agent("judge", {"item": Item}, Again, fail)
     close = sketch.agent("close", {"items": GATHERED}, Item, lambda items: Item(value=len(items)))
-    way_out = sketch.agent("way-out", {"task": Again}, None, lambda task: None)
+    way_out = sketch.agent("way-out", {"task": Again}, None, nothing)
     spread = sketch.agent("spread", {"item": Item}, Batch, lambda item: Batch(items=[item]))
     sketch.edge(START, spread)
     sketch.edge(spread, head, each="items")
