@@ -8,9 +8,9 @@ INTERRUPTED = 130  # as `commands/exits.py` says it; nothing of ours is imported
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C while it is still being imported ends it like any other Ctrl-C."""
+    """Run the command line. Ctrl-C while its commands are still being imported ends it like any other Ctrl-C."""
     try:
-        from answerable.commands.cli import cli
+        from answerable.commands.cli import cli  # here, so that Ctrl-C while it is imported is noticed, too
 
         cli(prog_name="answerable")
     except KeyboardInterrupt:

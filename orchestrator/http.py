@@ -61,7 +61,7 @@ def check_origin(name: str, origin: str) -> str:
         url.scheme not in ("http", "https")
         or not url.host
         or url.userinfo
-        or not 0 < (url.port or 80) < 65_536
+        or (url.port is not None and not 0 < url.port < 65_536)
         or any(mark in origin for mark in "?#\\")
         or any(character.isspace() for character in origin)
         or ".." in origin.split("/")

@@ -387,7 +387,7 @@ class Service(Generic[In, Out]):
         for watcher in tuple(self._watchers):
             try:
                 watcher(progress)
-            except Exception:  # whoever only looks on never stops a run, least of all between a commit and its call
+            except Exception:  # noqa: BLE001 - who looks on never stops a run, least of all between commit and call
                 _log.exception("a watcher raised at %s %s of %s", progress.node, progress.state, progress.run)
 
     # -- the same, blocking -------------------------------------------------------------------------------------------

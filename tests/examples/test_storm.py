@@ -143,6 +143,11 @@ def test_only_declared_edges_were_crossed(floor: tuple[Place, dict[str, Any]]) -
     declared = Counter((edge["source"], edge["target"], edge["carries"]) for edge in done["edges_declared"])
     crossed = Counter((edge["source"], edge["target"], edge["carries"]) for edge in done["edges_crossed"])
     assert crossed <= declared
+    assert [edge["target"] for edge in done["edges_crossed"]] == [
+        edge["target"]
+        for edge in done["edges_declared"]
+        if (edge["source"], edge["target"], edge["carries"]) in crossed
+    ]
     assert all(edge["count"] > 0 for edge in done["edges_crossed"])
     assert ("sign-off", "report_denial", "Rejected | Expired") in declared - crossed
     sent = Counter(effect["name"] for effect in done["effects"] if effect["state"] == "done")

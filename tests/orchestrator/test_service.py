@@ -1,0 +1,152 @@
+"""Services: opening, closing, who looks on, and where receivers are."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from answerable.agents.nodes import Receiver
+from answerable.errors import DeclarationError
+from answerable.orchestrator.http import check_origin
+from answerable.orchestrator.portal import Portal
+from answerable.orchestrator.progress import Progress
+from answerable.testing import FakeReceiver
+from tests.orchestrator.letters import CARRIER, letters, rows, serving, signed
+
+LEFT_OPEN = """
+from answerable.testing import nowhere
+from tests.orchestrator.letters import CARRIER, letters
+service = letters().connect({url!r}, origins={{CARRIER: nowhere()}})
+service.__enter__()
+print(service.run(Ask(), by="nils").status)
+"""
+
+
+def test_a_service_is_opened_once_and_closed_as_often_as_one_likes(sqlite_url: str) -> None:
+    service = letters().connect(sqlite_url)
+    with service:
+        with pytest.raises(RuntimeError, match="open already"):
+            service.__enter__()
+        assert service.runs() == []
+    service.__exit__(None, None, None)
+    with service:
+        assert service.runs() == []
+
+
+def test_a_service_is_opened_once_in_async_code(sqlite_url: str) -> None:
+    async def twice() -> None:
+        async with letters().connect(sqlite_url) as service:
+            with pytest.raises(RuntimeError, match="open already"):
+                await service.aopen()
+            assert await service.aruns() == []
+        await service.aclose()
+
+    asyncio.run(twice())
+
+
+def test_a_script_that_forgets_to_close_its_service_ends(sqlite_url: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LEFT_OPEN.format(url=sqlite_url)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "waiting\n"), ended.stderr
+
+
+def test_ctrl_c_waits_until_the_call_has_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    portal, let_go, working = Portal(), threading.Event(), threading.Event()
+
+    async def work() -> None:
+        working.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.01)
+            let_go.set()
+
+    def interrupted(_outcome: Any) -> None:
+        working.wait()
+        raise KeyboardInterrupt
+
+    portal.start()
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr("answerable.orchestrator.portal.Future.result", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                portal.call(work)
+        assert let_go.is_set()
+        assert portal.call(asyncio.sleep, 0, "goes on") == "goes on"
+    finally:
+        portal.stop()
+
+
+def test_what_a_call_raises_is_raised_where_it_was_made() -> None:
+    portal = Portal()
+
+    async def inside() -> None:
+        portal.call(asyncio.sleep, 0)
+
+    with pytest.raises(RuntimeError, match="not open"):
+        portal.call(asyncio.sleep, 0)
+    portal.start()
+    try:
+        with pytest.raises(RuntimeError, match="the service's own loop"):
+            portal.call(inside)
+    finally:
+        portal.stop()
+    assert not portal.running
+
+
+@pytest.mark.anyio
+async def test_a_watcher_that_raises_changes_nothing(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(progress: Progress) -> None:
+        raise BrokenPipeError(progress.state)
+
+    with FakeReceiver() as receiver:
+        async with serving(letters(guarantee="at_most_once"), sqlite_url, receiver.origin, progress=broken) as service:
+            await signed(service)
+            (effect,) = await rows(service, "effects")
+        assert (effect["state"], len(receiver.received)) == ("done", 1)
+    assert "a watcher raised at post sent" in caplog.text
+
+
+@pytest.mark.parametrize("origins", [[CARRIER], {"carrier": "http://carrier.example"}, {CARRIER: None}])
+def test_origins_are_said_by_receiver(origins: Any) -> None:
+    with pytest.raises(DeclarationError, match="by its Receiver"):
+        letters().connect("sqlite:///unused.db", origins=origins)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "carrier.example",
+        "ftp://carrier.example",
+        "http://",
+        "http://a:b@carrier.example",
+        "http://carrier.example?",
+        "http://carrier.example/#",
+        "http://carrier.example/a/../b",
+        "http://carrier.example/%2e%2e/b",
+        "http://carrier.example:0",
+        "http://carrier.example:65536",
+        "http://carrier.example\r\nx",
+        "http://carrier.example/a b",
+    ],
+)
+def test_what_is_no_origin(origin: str) -> None:
+    with pytest.raises(DeclarationError, match="origin of 'carrier'"):
+        check_origin("carrier", origin)
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:8080", "https://carrier.example/v2/", "http://[::1]:80"])
+def test_what_is_an_origin(origin: str) -> None:
+    assert check_origin(Receiver("carrier").name, origin) == origin.rstrip("/")
