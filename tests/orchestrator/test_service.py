@@ -21,7 +21,7 @@ from tests.orchestrator.letters import CARRIER, letters, rows, serving, signed
 
 LEFT_OPEN = """
 from answerable.testing import nowhere
-from tests.orchestrator.letters import CARRIER, letters
+from tests.orchestrator.letters import CARRIER, Ask, letters
 service = letters().connect({url!r}, origins={{CARRIER: nowhere()}})
 service.__enter__()
 print(service.run(Ask(), by="nils").status)
