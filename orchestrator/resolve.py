@@ -33,22 +33,33 @@ class Mistake(Exception):
 
 def with_gates(edges: Iterable[DeclaredEdge], gates: Mapping[str, Approval[Any]]) -> tuple[DeclaredEdge, ...]:
     """`edges`, with the gate of each effect that names one put in between (rule 4)."""
-    result: list[DeclaredEdge] = []
+    first_halves: dict[tuple[object, ...], DeclaredEdge] = {}
     second_halves: dict[tuple[object, ...], DeclaredEdge] = {}
-    for edge in edges:
+    seen: set[tuple[object, object]] = set()
+    for number, edge in enumerate(edges):
         gate = gates.get(edge.target.node)
         if gate is None or edge.source is gate:
-            result.append(edge)
+            first_halves[number,] = edge
             continue
         whole, parts = (edge.when, None) if edge.each is None else (None, edge.when)
-        result.append(replace(edge, target=gate, to=None, when=whole, each=None))
-        half = replace(edge, source=gate, carries=None, when=parts, gather=False)
-        key = (half.target.node, half.to, half.each, half.when)
-        if key in second_halves:
-            purposes = {*second_halves[key].purpose.split("; "), half.purpose}
-            half = replace(half, purpose="; ".join(sorted(purposes)))
-        second_halves[key] = half
-    return (*result, *second_halves.values())
+        into = replace(edge, target=gate, to=None, when=whole, each=None)
+        out = replace(edge, source=gate, carries=None, when=parts, gather=False)
+        before: tuple[object, ...] = (into.source, gate.name, into.carries, into.when, into.gather)
+        after: tuple[object, ...] = (out.target.node, out.to, out.each, out.when)
+        if (before, after) in seen:  # the same edge twice: left for the checks to find
+            before = (number,)
+        seen.add((before, after))
+        _add(first_halves, before, into)
+        _add(second_halves, after, out)
+    return (*first_halves.values(), *second_halves.values())
+
+
+def _add(halves: dict[tuple[object, ...], DeclaredEdge], key: tuple[object, ...], half: DeclaredEdge) -> None:
+    """Add a half, or the purpose of it to one that is there already: two effects may share a gate, or its source."""
+    known = halves.get(key)
+    if known is not None:
+        half = replace(half, purpose="; ".join(sorted({*known.purpose.split("; "), half.purpose})))
+    halves[key] = half
 
 
 def resolve_edge(declared: DeclaredEdge, of: Declaration) -> Edge | Problem:

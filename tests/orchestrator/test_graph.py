@@ -239,6 +239,23 @@ def test_two_sources_share_one_gate() -> None:
     assert {edge.source for edge in graph.incoming("gate", "message")} == {"pack", "again"}
 
 
+def test_two_effects_share_one_gate_and_its_source() -> None:
+    bench = gated(each="parts")
+    other = bench.effect(send_part, "other", gate=bench.node("gate"))
+    bench.edge(bench.node("pack"), other, each="parts", purpose="and there")
+    graph = graph_of(bench)
+    assert [edge.id for edge in graph.incoming("gate", "message")] == ["pack→gate.message"]
+    assert graph.edge("pack→gate.message").purpose == "and there; send it"
+    assert graph.edge("gate→other.part[parts]").purpose == "and there"
+
+
+def test_the_same_edge_to_a_gated_effect_twice_is_found() -> None:
+    bench = gated(each="parts")
+    bench.edge(bench.node("pack"), bench.node("send"), each="parts", purpose="again")
+    with pytest.raises(GraphError, match="duplicate-edge"):
+        bench.system.build(Order, Account)
+
+
 def test_an_edge_that_comes_from_the_gate_stays_as_it_is() -> None:
     bench = gated(each="parts")
     bench.edge(bench.node("gate"), bench.node("send"), each="more")
