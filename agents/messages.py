@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from answerable.errors import InvalidMessage
 
@@ -32,8 +33,16 @@ class Message(BaseModel):
     upcasters: ClassVar[Mapping[int, Upcaster]] = {}
 
     def to_bytes(self) -> bytes:
-        """This message as JSON (UTF-8). Made without validation, it may give bytes that `from_bytes` refuses."""
-        return self.__pydantic_serializer__.to_json(self, warnings=False)
+        """This message as JSON (UTF-8). Made without validation, it may give bytes that `from_bytes` refuses.
+
+        Raises: InvalidMessage if something in it cannot be written, such as half of a surrogate pair.
+        """
+        try:
+            return self.__pydantic_serializer__.to_json(self, warnings=False)
+        except (PydanticSerializationError, UnicodeEncodeError) as error:
+            raise InvalidMessage(
+                f"this {type(self).__name__} cannot be written as JSON: {error}", hint="correct its fields"
+            ) from error
 
     @classmethod
     def from_bytes(cls, data: bytes, *, version: int | None = None) -> Self:

@@ -10,12 +10,14 @@ from answerable.agents.messages import Message
 from answerable.approvals.decisions import Answer, decide
 from answerable.approvals.node import Approval
 from answerable.approvals.requests import get_request
+from answerable.errors import InvalidMessage
 from answerable.orchestrator import journal
 from answerable.orchestrator.asking import prepare_request, write_request
 from answerable.orchestrator.crossing import message_id, written
 from answerable.orchestrator.journal import Guard
 from answerable.orchestrator.runs import get_run
 from answerable.orchestrator.runtime import Runtime
+from answerable.orchestrator.stepping import read_back
 from answerable.tracing.ledger import append_all
 from answerable.tracing.people import authority, get_person
 from answerable.tracing.store import Tx
@@ -34,8 +36,7 @@ async def edit_request(
     runtime.check_version(row)
     approval = worker.graph.nodes[request.approval]
     assert isinstance(approval, Approval), request.approval
-    payload = message.to_bytes() if isinstance(message, Message) else json.dumps(dict(message)).encode()
-    edited = written(message_id(request.step, f"edit:{request.id}:message"), approval.of.from_bytes(payload))
+    edited = read_back(written(message_id(request.step, f"edit:{request.id}:message"), _read(approval, message)))
     person = await worker.store.read(lambda tx: get_person(tx, by))
     execution = await runtime.load(row)
     asked = await prepare_request(
@@ -59,3 +60,21 @@ async def edit_request(
     await worker.store.write(work, durable=True)
     worker.committed()
     return asked.id
+
+
+def _read(approval: Approval[Any], message: Message | Mapping[str, Any]) -> Message:
+    """The message that somebody proposes. Raises: InvalidMessage if it is none, or not of the approval's type."""
+    kind: type[Message] = approval.of
+    if isinstance(message, Message):
+        return kind.from_bytes(message.to_bytes())
+    if not isinstance(message, Mapping):
+        raise InvalidMessage(
+            f"a {type(message).__name__} is no message", hint=f"give a {kind.__name__}, or its fields by name"
+        )
+    try:
+        payload = json.dumps(dict(message)).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidMessage(
+            f"these fields of a {kind.__name__} are not JSON: {error}", hint="give texts, numbers, lists and mappings"
+        ) from error
+    return kind.from_bytes(payload)

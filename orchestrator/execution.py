@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy import bindparam, select
 
+from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent, Effect, Node
 from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Response
@@ -125,17 +126,17 @@ class Execution:
         return await self.message(self.run.input)
 
     async def arguments(self, ready: Ready) -> dict[str, Any]:
-        """What a step's function is given, by input name: a message, or the list of a gather."""
+        """What a step's function is given, its own, by input name: a message, or the list of a gather."""
         values: dict[str, Any] = {}
         for name, arrival in ready.combination.items():
             gather = self.view.gathers.get(arrival.id)
             if gather is None:
-                values[name] = await self.message(self.view.crossings[arrival.id].message)
+                values[name] = own(await self.message(self.view.crossings[arrival.id].message))
                 continue
             ended: list[Ended[Any]] = []
             for index, crossing, outcome in gather.items:
                 if outcome is None:
-                    result = await self.message(self.view.crossings[crossing].message)
+                    result = own(await self.message(self.view.crossings[crossing].message))
                 else:
                     result = OUTCOMES[outcome["type"]].model_validate(outcome["fields"])
                 ended.append(Ended.model_construct(index=index, outcome=result))

@@ -24,6 +24,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, update
 
+from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
 from answerable.approvals.gate import (
@@ -44,7 +45,7 @@ from answerable.orchestrator.http import Answered, Client
 from answerable.orchestrator.journal import Guard
 from answerable.orchestrator.planning import effect_id
 from answerable.orchestrator.progress import Progress
-from answerable.orchestrator.stepping import OUTPUT, call_user, describe
+from answerable.orchestrator.stepping import OUTPUT, call_user, check_known, describe
 from answerable.orchestrator.transactional import Undone, in_transaction
 from answerable.orchestrator.verdicts import Done, Doubt, Not, Verdict, concluded, judge, made_of, read_answer
 from answerable.orchestrator.view import Ready
@@ -98,7 +99,7 @@ class Sending:
         self.attempt = await self.execution.begin(self.ready)
         if self.attempt == 0:
             return set()
-        self.message = await self.execution.message(self.message_id)
+        self.message = own(await self.execution.message(self.message_id))
         if row is None:
             return await self._refused("nothing was prepared and granted for this message", row)
         if row.state in ("done", "failed"):
@@ -337,6 +338,10 @@ class Sending:
     def _leaves(self, result: Message | None) -> Ending:
         if result is None:
             return Ending()
+        try:
+            check_known(self.execution.worker.types, result)
+        except InvalidMessage as error:
+            return Ending(error=describe(error, None))
         sent = written(message_id(self.ready.step, OUTPUT), result)
         out = outflow(
             self.execution.graph,
@@ -393,7 +398,7 @@ class Sending:
             if isinstance(passed, Refused):
                 refused = passed
                 raise Undone(passed.reason)
-            result = in_transaction(self.effect, tx, self.message)
+            result = in_transaction(self.effect, tx, self.message, known=worker.types)
             done = Done(result=result)
             return replace(self._leaves(result), records=[self._write_answer(tx, guard, done, passed.attempt, now)])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from answerable.agents.messages import Message
 from answerable.errors import InvalidInput, InvalidMessage
 from answerable.orchestrator import journal
@@ -10,6 +13,7 @@ from answerable.orchestrator.execution import Execution, Worker
 from answerable.orchestrator.graph import START_NAME, Graph
 from answerable.orchestrator.journal import Guard
 from answerable.orchestrator.runs import find_run, get_run, insert_run
+from answerable.orchestrator.stepping import check_known, read_back
 from answerable.orchestrator.view import RunView
 from answerable.tracing import ids
 from answerable.tracing.failpoints import failpoint
@@ -18,11 +22,14 @@ from answerable.tracing.people import authority, ensure_person
 from answerable.tracing.records import RunStarted
 from answerable.tracing.store import Tx
 
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
 
 async def start_run(worker: Worker, version: str, run_input: Message, *, by: str, run_id: str | None) -> str:
     """Write a new run and what leaves START; its id. A run of that id that began with the same input is left as it is.
 
-    Raises: InvalidMessage if the input is of another type; InvalidInput if the id is taken by another run; StoreError.
+    Raises: InvalidMessage if the input is of another type; InvalidInput if the id is none, or is taken by another run;
+    StoreError.
     """
     graph = worker.graph
     if not isinstance(run_input, graph.input_type):
@@ -30,10 +37,10 @@ async def start_run(worker: Worker, version: str, run_input: Message, *, by: str
             f"a run of {graph.system!r} begins with {graph.input_type.__name__}, not {type(run_input).__name__}"
         )
     _check_demands(graph, run_input)
-    run = run_id or ids.fresh(ids.RUN)
+    check_known(worker.types, run_input)
+    run = ids.fresh(ids.RUN) if run_id is None else _checked(run_id)
     now = worker.store.clock.now()
-    sent = written(message_id(run, "input"), run_input)
-    type(run_input).from_bytes(sent.payload)  # made without validation? what the bytes say must be of this type
+    sent = read_back(written(message_id(run, "input"), run_input))
     out = outflow(graph, run, START_NAME, "", step="", slot=f"{run}.input", scope=(), sent=sent, now=now)
 
     if out.broken:
@@ -60,6 +67,14 @@ async def start_run(worker: Worker, version: str, run_input: Message, *, by: str
     failpoint("run:after-commit")
     worker.committed()
     return run
+
+
+def _checked(run_id: str) -> str:
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        raise InvalidInput(
+            f"{run_id!a:.80} is no id of a run", hint="at most 200 letters (A-Z, a-z), digits, '.', '_' and '-'"
+        )
+    return run_id
 
 
 def _check_demands(graph: Graph, run_input: Message) -> None:

@@ -4,7 +4,8 @@
    its process is known; dying with the process does not use up a try.
 2. What the function raises, returning the wrong type and running too long are failures of the step: recorded, never
    raised.
-3. While the function runs, the span that the step will have is current, and undeclared connections are noticed.
+3. What the function returned is written, and what goes on is read from those bytes: it keeps nothing of it.
+4. While the function runs, the span that the step will have is current, and undeclared connections are noticed.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import asyncio
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
 from answerable.agents.context import Step
+from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent
-from answerable.errors import AnswerableError
+from answerable.errors import AnswerableError, InvalidMessage
 from answerable.orchestrator.crossing import Outflow, Written, message_id, outflow, written
 from answerable.orchestrator.egress import Egress, watch_egress
 from answerable.orchestrator.execution import Ending, Execution
@@ -39,10 +41,10 @@ async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) 
 
     Raises: LeaseLost, StoreError: the framework's own reasons to stop.
     """
-    arguments = await execution.arguments(ready)
     tries = 0
     egress: list[Egress] = []  # of all tries
     while True:
+        arguments = await execution.arguments(ready)  # anew for each try, which may have changed its own
         attempt = await execution.begin(ready)
         if attempt == 0:
             return set()
@@ -115,9 +117,8 @@ def _leaves(
     if not isinstance(returned, agent.outputs):
         declared = " | ".join(kind.__name__ for kind in agent.outputs)
         raise TypeError(f"{agent.name} returned {type(returned).__name__}, and declares {declared}")
-    sent = written(message_id(ready.step, OUTPUT), returned)
-    # `model_construct` and `model_copy` skip validation; what the bytes say must be a message of this type.
-    type(returned).from_bytes(sent.payload)
+    check_known(execution.worker.types, returned)
+    sent = read_back(written(message_id(ready.step, OUTPUT), returned))
     out = outflow(
         execution.graph,
         execution.run.id,
@@ -131,6 +132,23 @@ def _leaves(
     )
     out.check()
     return out, (sent,)
+
+
+def check_known(known: Mapping[str, type[Message]], message: Message) -> None:
+    """Raises: InvalidMessage if the app does not know this very type, so that nobody could read it again."""
+    kind = type(message)
+    if known.get(kind.__name__) is not kind:
+        raise InvalidMessage(
+            f"the app does not know {kind.__name__}, and could not read it again", hint="give a type that it declares"
+        )
+
+
+def read_back(sent: Written) -> Written:
+    """`sent` with its message as its bytes say it, which is nobody else's.
+
+    Raises: InvalidMessage if they say none: `model_construct` and `model_copy` skip validation.
+    """
+    return replace(sent, message=type(sent.message).from_bytes(sent.payload))
 
 
 def describe(error: BaseException, timeout: float | None) -> str:

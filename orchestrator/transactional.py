@@ -14,7 +14,7 @@ from sqlalchemy import text
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
 from answerable.errors import InvalidInput
-from answerable.orchestrator.stepping import describe
+from answerable.orchestrator.stepping import check_known, describe
 from answerable.orchestrator.verdicts import check_result
 from answerable.tracing.statements import Statement
 from answerable.tracing.store import Tx
@@ -45,12 +45,16 @@ class OpenTransaction:
         return self._tx.rows(Statement(text(sql)), **(params or {}))
 
 
-def in_transaction(effect: Effect[Any, Any], tx: Tx, message: Message) -> Message:
+def in_transaction(
+    effect: Effect[Any, Any], tx: Tx, message: Message, *, known: Mapping[str, type[Message]]
+) -> Message:
     """Call the effect's function; its result.
 
-    Raises: Undone for whatever it raises, and for a result of another type.
+    Raises: Undone for whatever it raises, and for a result of another type, or of one that is not `known`.
     """
     try:
-        return check_result(effect, effect.fn(OpenTransaction(tx), message))
+        result = check_result(effect, effect.fn(OpenTransaction(tx), message))
+        check_known(known, result)
+        return result
     except Exception as error:
         raise Undone(describe(error, None)) from error

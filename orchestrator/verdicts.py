@@ -104,12 +104,11 @@ def made_of(effect: Effect[Any, Any], result: Any, *, status: int = 0) -> Done:
 
 
 def check_result(effect: Effect[Any, Any], result: Any) -> Message:
-    """`result`, if it is one that the effect declares.
+    """`result` as its bytes say it, if it is one that the effect declares.
 
     Raises: TypeError, InvalidMessage.
     """
     if not isinstance(result, effect.outputs):
         raise TypeError(f"{effect.name} returned {type(result).__name__}, and declares {effect.outputs[0].__name__}")
-    result.from_bytes(result.to_bytes())  # made without validation?
-    message: Message = result
+    message: Message = type(result).from_bytes(result.to_bytes())  # it may have been made without validation
     return message
