@@ -11,7 +11,6 @@ of its step, edge and item. Two runs have the same dataflow exactly if the same 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -30,6 +29,10 @@ Function: TypeAlias = Callable[..., Message | None]
 
 class Trouble(Exception):
     """What an agent's function raises that fails on its input, and a receiver that refuses a call."""
+
+
+class TooLarge(Exception):
+    """A run has more steps than it may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +120,7 @@ def interpret(
     answers: Script = lambda _asked: None,
     effects: Function | None = None,
     accepted: frozenset[str] = frozenset(),
+    most_steps: int = 1000,
 ) -> Account:
     """What a run of `graph` with this input has come to when it rests.
 
@@ -124,8 +128,10 @@ def interpret(
     says what each request is answered, or None while it waits. `effects` is given the name and the message of each
     effect that is let go, and returns what its receiver answers, or raises `Trouble`. `accepted` names the approvals
     whose exemption the Responsible Individual accepted.
+
+    Raises: TooLarge if there are more than `most_steps` steps.
     """
-    return _Run(graph, run_input, functions, answers, effects, accepted).account()
+    return _Run(graph, run_input, functions, answers, effects, accepted, most_steps).account()
 
 
 def name_of(*parts: object) -> str:
@@ -180,6 +186,7 @@ class _Run:
         answers: Script,
         effects: Function | None,
         accepted: frozenset[str],
+        most_steps: int,
     ) -> None:
         self.graph = graph
         self.input = run_input
@@ -187,6 +194,7 @@ class _Run:
         self.answers = answers
         self.effects = effects
         self.accepted = accepted
+        self.most_steps = most_steps
         self.channels = Channels(graph)
         self.arrivals: dict[tuple[str, str], list[_Arrival]] = {
             (node, input.name): [] for node in (*graph.nodes, END_NAME) for input in graph.inputs(node)
@@ -200,7 +208,7 @@ class _Run:
     def account(self) -> Account:
         """Run to rest (rule 11)."""
         self.send(START_NAME, "", "", (), self.input)
-        while self.take_a_step() or self.close_a_gather():
+        while self.take_steps() or self.close_a_gather():
             pass
         results = tuple(arrival.value for arrival in self.ended())
         return Account(
@@ -215,22 +223,29 @@ class _Run:
 
     # rules 4, 5 and 10: combinations
 
-    def take_a_step(self) -> bool:
-        """Run one combination that was not run yet."""
+    def take_steps(self) -> bool:
+        """Run every combination that was not run yet; whether there was one."""
+        before = len(self.steps)
         for node in self.graph.nodes:
             for consumed in self.combinations(node):
                 name = step_name(node, {input: arrival.name for input, arrival in consumed.items()})
                 if name not in self.steps:
                     self.run(name, node, consumed)
-                    return True
-        return False
+                if len(self.steps) > self.most_steps:
+                    raise TooLarge
+        return len(self.steps) > before
 
-    def combinations(self, node: str) -> Iterator[dict[str, _Arrival]]:
+    def combinations(self, node: str) -> list[dict[str, _Arrival]]:
         """Every choice of one arrival for each input, all of whose scopes agree."""
-        inputs = [input.name for input in self.graph.inputs(node)]
-        for chosen in itertools.product(*(self.arrivals[node, input] for input in inputs)):
-            if all(agree(one.scope, other.scope) for one, other in itertools.combinations(chosen, 2)):
-                yield dict(zip(inputs, chosen, strict=True))
+        found: list[dict[str, _Arrival]] = [{}]
+        for input in self.graph.inputs(node):
+            found = [
+                {**chosen, input.name: arrival}
+                for chosen in found
+                for arrival in self.arrivals[node, input.name]
+                if all(agree(arrival.scope, other.scope) for other in chosen.values())
+            ]
+        return found
 
     def run(self, name: str, node: str, consumed: Mapping[str, _Arrival]) -> None:
         """Run one step and send what it gives (rule 2: its scope is the longest)."""

@@ -178,7 +178,10 @@ class World:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A system with an input, and what its run is answered: by people, sooner or later, and by its receiver."""
+    """A system with an input, and what its run is answered: by people, sooner or later, and by its receiver.
+
+    `account` raises TooLarge if the run has more than `most_steps` steps.
+    """
 
     sketch: Sketch
     app: App[Any, Item]
@@ -186,6 +189,7 @@ class Case:
     answer: Callable[[Asked], Answer]
     receive: Callable[[str, Message], Item]
     accepted: frozenset[str] = frozenset()
+    most_steps: int = 70  # larger runs find nothing that smaller ones do not
 
     def account(self, decided: Callable[[Asked], bool] = lambda _asked: True) -> Account:
         """What the run comes to, if those requests are answered that are `decided`."""
@@ -196,6 +200,7 @@ class Case:
             answers=lambda asked: self.answer(asked) if decided(asked) else None,
             effects=self.receive,
             accepted=self.accepted,
+            most_steps=self.most_steps,
         )
 
 
