@@ -3,7 +3,8 @@
 1. Deciding, freezing, handing over, cancelling need only the store and its key, so they work where the app is not
    installed, and while its workers are down. A run takes a decision up when a service of its app resumes it.
 2. Each act is one durable transaction of a named person.
-3. A `Service` does these things through its office; nothing of it is written twice.
+3. Whatever text a person gives is checked here (`agents/texts.py`), before anything is begun.
+4. A `Service` does these things through its office; nothing of it is written twice.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
+from answerable.agents.texts import check_handle, check_names, check_text
 from answerable.approvals.decisions import Answer, Decision, decide
 from answerable.approvals.exemptions import accept_exemption
 from answerable.approvals.keys import Key, open_key
@@ -39,6 +41,12 @@ class Office:
         self.store = store
         self.key = key
         self._committed = committed
+
+    async def act_as(self, by: str, reason: str, work: Callable[[Tx, int], T]) -> T:
+        """Run a durable transaction of the person `by`, who says why. Raises: InvalidInput if either is no text."""
+        check_handle(by)
+        check_text("the reason", reason, required=True)
+        return await self.act(work)
 
     async def act(self, work: Callable[[Tx, int], T]) -> T:
         """Run a durable transaction of a named person; `work` is given the time."""
@@ -75,6 +83,9 @@ class Office:
 
     async def decide(self, request: str, answer: Answer, *, by: str) -> Decision:
         """Answer a request. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
+        check_handle(by)
+        check_text("the option", answer.option, lines=False)
+        check_text("the reason" if answer.outcome != "answered" else "the text", answer.reason)
 
         def work(tx: Tx, now: int) -> Decision:
             decided = decide(tx, self.key, request, answer, by=by, assurance=ASSERTED, at=now)
@@ -90,6 +101,7 @@ class Office:
 
         Raises: InvalidInput if it declares none; NotEligible, UnknownId.
         """
+        check_handle(by)
         await self.act(lambda tx, now: accept_exemption(tx, self.key, system, approval, by=by, at=now))
 
     # -- stops, runs and handovers ------------------------------------------------------------------------------------
@@ -99,7 +111,9 @@ class Office:
 
         Raises: InvalidInput, UnknownId.
         """
-        return await self.act(lambda tx, now: freezes.freeze(tx, system, target, by=by, reason=reason, at=now))
+        return await self.act_as(
+            by, reason, lambda tx, now: freezes.freeze(tx, system, target, by=by, reason=reason, at=now)
+        )
 
     async def freeze_state(self, freeze: str) -> Freeze:
         """A freeze as it stands: committed, quiesced or lifted, and the calls that it still waits for."""
@@ -111,22 +125,27 @@ class Office:
 
     async def thaw(self, freeze: str, *, by: str, reason: str) -> None:
         """Lift a freeze. Raises: UnknownId, InvalidInput."""
-        await self.act(lambda tx, now: freezes.thaw(tx, freeze, by=by, reason=reason, at=now))
+        await self.act_as(by, reason, lambda tx, now: freezes.thaw(tx, freeze, by=by, reason=reason, at=now))
 
     async def cancel(self, run: str, *, by: str, reason: str) -> None:
         """End a run: nothing of it is begun or sent any more. Raises: UnknownId, InvalidInput if it is over."""
-        await self.act(lambda tx, now: interventions.cancel(tx, run, by=by, reason=reason, at=now))
+        await self.act_as(by, reason, lambda tx, now: interventions.cancel(tx, run, by=by, reason=reason, at=now))
 
     async def handover(self, system: str, *, to: str, by: str, reason: str) -> None:
         """The RI offers a system; nothing is sent until the successor accepts. Raises: NotEligible, UnknownId."""
-        await self.act(lambda tx, now: people.offer_handover(tx, system, to=to, by=by, reason=reason, at=now))
+        check_handle(to)
+        await self.act_as(
+            by, reason, lambda tx, now: people.offer_handover(tx, system, to=to, by=by, reason=reason, at=now)
+        )
 
     async def accept_handover(self, system: str, *, by: str) -> None:
         """The successor answers for a system from here on. Raises: NotEligible, UnknownId."""
+        check_handle(by)
         await self.act(lambda tx, now: people.accept_handover(tx, system, by=by, at=now))
 
     async def restored(self, *, by: str) -> Restored:
         """Note that this store is a restored backup. Raises: UnknownId."""
+        check_handle(by)
         return await self.act(lambda tx, now: restored(tx, by=by, at=now))
 
     # -- people -------------------------------------------------------------------------------------------------------
@@ -135,7 +154,10 @@ class Office:
         self, handle: str, *, name: str = "", contact: str = "", roles: Iterable[str] = (), teams: Iterable[str] = ()
     ) -> PersonRow:
         """Register a person, or give a registered one other roles and teams. Raises: InvalidInput."""
-        has_roles, has_teams, now = tuple(roles), tuple(teams), self.store.clock.now()
+        check_handle(handle)
+        check_text("the name", name, lines=False)
+        check_text("the contact", contact)
+        has_roles, has_teams, now = check_names("roles", roles), check_names("teams", teams), self.store.clock.now()
         return await self.store.write(
             lambda tx: people.add_person(
                 tx, handle, at=now, name=name, contact=contact, roles=has_roles, teams=has_teams

@@ -18,6 +18,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self
 
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
+from answerable.agents.texts import check_handle, check_text
 from answerable.approvals.decisions import Answer, Decision
 from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
@@ -247,6 +248,7 @@ class Service(Generic[In, Out]):
 
         Raises: InvalidMessage, StoreError; RunBusy if a run of that id is being worked on elsewhere.
         """
+        check_handle(by)
         run = await start_run(self.runtime.worker, self.app.version, run_input, by=by, run_id=run_id)
         return await self.aresume(run)
 
@@ -279,14 +281,18 @@ class Service(Generic[In, Out]):
 
         Raises: UnknownId, InvalidInput if something that followed was sent already.
         """
-        await self.office.act(lambda tx, now: interventions.retry(tx, run, step, by=by, reason=reason, at=now))
+        await self.office.act_as(
+            by, reason, lambda tx, now: interventions.retry(tx, run, step, by=by, reason=reason, at=now)
+        )
         return await self.aresume(run)
 
     async def amigrate(self, run: str, *, by: str, reason: str) -> None:
         """Move a run to this version of the app, by a named decision. Raises: UnknownId, InvalidInput."""
         graph, version = self.app.graph, self.app.version
-        await self.office.act(
-            lambda tx, now: interventions.migrate(tx, graph, run, version=version, by=by, reason=reason, at=now)
+        await self.office.act_as(
+            by,
+            reason,
+            lambda tx, now: interventions.migrate(tx, graph, run, version=version, by=by, reason=reason, at=now),
         )
 
     async def asettle(
@@ -303,10 +309,12 @@ class Service(Generic[In, Out]):
         Raises: UnknownId, InvalidInput, InvalidMessage.
         """
         graph = self.app.graph
-        await self.office.act(
+        await self.office.act_as(
+            by,
+            reason,
             lambda tx, now: interventions.settle(
                 tx, graph, effect, outcome=outcome, by=by, reason=reason, result=result, at=now
-            )
+            ),
         )
 
     # -- decisions ----------------------------------------------------------------------------------------------------
@@ -343,6 +351,8 @@ class Service(Generic[In, Out]):
 
         Raises: InvalidMessage, NotEligible, AlreadyDecided, NotOpen, UnknownId.
         """
+        check_handle(by)
+        check_text("the reason", reason)
         made = await edit_request(self.runtime, request, message, by=by, reason=reason, assurance=ASSERTED)
         return await self.arequest(made)
 

@@ -94,10 +94,12 @@ def settle(
     graph = find_program(service, row.system, store).app.graph
     at_office(
         store,
-        lambda office: office.act(
+        lambda office: office.act_as(
+            by,
+            reason,
             lambda tx, now: interventions.settle(
                 tx, graph, row.id, outcome=outcome, by=by, reason=reason, result=answer, at=now
-            )
+            ),
         ),
     )
     say(f"{row.id} is settled: {outcome}")

@@ -143,8 +143,10 @@ def migrate(run: str, reason: str, by: str, service: str, store: str) -> None:
     app = program.app
     at_office(
         store,
-        lambda office: office.act(
-            lambda tx, now: interventions.migrate(tx, app.graph, id, version=app.version, by=by, reason=reason, at=now)
+        lambda office: office.act_as(
+            by,
+            reason,
+            lambda tx, now: interventions.migrate(tx, app.graph, id, version=app.version, by=by, reason=reason, at=now),
         ),
     )
     say(f"{id} goes on with version {app.version[:12]}: {command_line('runs', 'resume', id, store=store)}")

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from answerable.agents.nodes import Receiver
-from answerable.errors import DeclarationError
+from answerable.errors import DeclarationError, InvalidInput
 from answerable.orchestrator.http import check_origin
 from answerable.orchestrator.portal import Portal
 from answerable.orchestrator.progress import Progress
 from answerable.testing import FakeReceiver
-from tests.orchestrator.letters import CARRIER, letters, rows, serving, signed
+from tests.orchestrator.letters import CARRIER, Ask, letters, rows, serving, signed
 
 LEFT_OPEN = """
 from answerable.testing import nowhere
@@ -117,6 +117,64 @@ async def test_a_watcher_that_raises_changes_nothing(sqlite_url: str, caplog: py
             (effect,) = await rows(service, "effects")
         assert (effect["state"], len(receiver.received)) == ("done", 1)
     assert "a watcher raised at post sent" in caplog.text
+
+
+NO_TEXT: Any = [None, 5, "", " ", "a\x00", "\ud800"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("reason", NO_TEXT)
+async def test_who_stops_or_changes_something_says_why(sqlite_url: str, reason: Any) -> None:
+    async with serving(letters(), sqlite_url, "http://127.0.0.1:9") as service:
+        run = await service.arun(Ask(), by="nils")
+        (request,) = run.waiting_for
+        acts = (
+            service.afreeze(by="dora", reason=reason),
+            service.athaw("frz_1", by="dora", reason=reason),
+            service.ahandover(to="dora", by="alice", reason=reason),
+            service.acancel(run.id, by="dora", reason=reason),
+            service.aretry(run.id, "stp_1", by="dora", reason=reason),
+            service.amigrate(run.id, by="dora", reason=reason),
+            service.asettle("eff_1", outcome="failed", by="dora", reason=reason),
+            service.areject(request.id, by="dora", reason=reason),
+        )
+        for act in acts:
+            with pytest.raises(InvalidInput, match="reason"):
+                await act
+        assert (await service.aget(run.id)).status == "waiting"
+        assert await service.afreezes() == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("by", [None, 5, "", "a b", "\ud800", ["dora"]])
+async def test_whoever_acts_has_a_handle(sqlite_url: str, by: Any) -> None:
+    async with serving(letters(), sqlite_url, "http://127.0.0.1:9") as service:
+        run = await service.arun(Ask(), by="nils")
+        (request,) = run.waiting_for
+        acts = (
+            service.arun(Ask(), by=by),
+            service.aapprove(request.id, by=by),
+            service.aedit(request.id, {"text": "x"}, by=by),
+            service.afreeze(by=by, reason="r"),
+            service.aaccept_handover(by=by),
+            service.ahandover(to=by, by="alice", reason="r"),
+            service.people.aadd(by),
+        )
+        for act in acts:
+            with pytest.raises(InvalidInput, match="no handle"):
+                await act
+        assert len(await service.aruns()) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "wrong", [{"roles": "lead"}, {"roles": [5]}, {"roles": None}, {"teams": [""]}, {"name": 5}, {"contact": "\ud800"}]
+)
+async def test_what_is_said_of_a_person_is_text(sqlite_url: str, wrong: Any) -> None:
+    async with serving(letters(), sqlite_url, "http://127.0.0.1:9") as service:
+        with pytest.raises(InvalidInput):
+            await service.people.aadd("zed", **wrong)
+        assert "zed" not in [person.handle for person in await service.people.aall()]
 
 
 @pytest.mark.parametrize("origins", [[CARRIER], {"carrier": "http://carrier.example"}, {CARRIER: None}])

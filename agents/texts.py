@@ -1,0 +1,55 @@
+"""Texts that people give: handles, names, roles, teams, reasons, answers.
+
+A text is a `str` of characters that can be stored, printed and read: no half of a surrogate pair, no control or format
+characters (a text that reads backwards misleads) but newline and tab, which only a text of several lines may have.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+from answerable.errors import InvalidInput
+
+LONGEST: Final = 20_000  # characters
+_REFUSED: Final = frozenset({"Cc", "Cf", "Cs"})
+_JOINERS: Final = frozenset("\u200c\u200d")  # format characters, but part of how some languages (and emoji) are written
+
+
+def check_text(what: str, text: str, *, required: bool = False, lines: bool = True) -> str:
+    """`text`, if it is one; `what` is its name in the error, `lines` whether it may have several.
+
+    Raises: InvalidInput.
+    """
+    if not isinstance(text, str):
+        raise InvalidInput(f"{what} is a text and not {type(text).__name__}", hint="give a str")
+    if len(text) > LONGEST:
+        raise InvalidInput(f"{what} has {len(text)} characters", hint=f"at most {LONGEST}")
+    allowed = _JOINERS | {"\n", "\t"} if lines else _JOINERS
+    for character in text:
+        if unicodedata.category(character) in _REFUSED and character not in allowed:
+            raise InvalidInput(
+                f"{what} has the character U+{ord(character):04X}, which cannot be shown", hint="take it out"
+            )
+    if required and not text.strip():
+        raise InvalidInput(f"{what} is empty", hint="say why, for whoever reads it later")
+    return text
+
+
+def check_handle(handle: str) -> str:
+    """`handle`, if it can be one. Raises: InvalidInput."""
+    if not isinstance(handle, str) or not handle or not handle.isprintable() or any(map(str.isspace, handle)):
+        raise InvalidInput(f"{handle!a:.80} is no handle", hint="use letters, digits, '-' and '_', for example dora")
+    return check_text("a handle", handle, lines=False)
+
+
+def check_names(what: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The `names` of roles or teams, one by one. Raises: InvalidInput."""
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        raise InvalidInput(f"{what} are several texts, not one {type(names).__name__}", hint=f"{what}=['buyer']")
+    found = tuple(names)
+    for name in found:
+        if not check_text(f"one of the {what}", name, lines=False).strip():
+            raise InvalidInput(f"one of the {what} is empty", hint=f"{what}=['buyer']")
+    return found
