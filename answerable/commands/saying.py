@@ -13,6 +13,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console, Group, RenderableType
@@ -74,7 +75,15 @@ def table(*columns: str, rows: Sequence[Sequence[str | Text]], right: Sequence[s
 def command_line(*words: str, store: str) -> str:
     """A command of ours on this store, as it can be typed here."""
     where = () if store == os.environ.get("ANSWERABLE_STORE", DEFAULT_STORE) else ("--store", store)
-    return shlex.join(("answerable", *words, *where))
+    return shlex.join((_program(), *words, *where))
+
+
+def _program() -> str:
+    """What this program is called here: as it was typed, where it was named by a path like `.venv/bin/answerable`."""
+    typed = Path(sys.argv[0])
+    return (
+        str(typed) if typed.name == "answerable" and len(typed.parts) > 1 and not typed.is_absolute() else "answerable"
+    )
 
 
 def short(id: str) -> str:
