@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from answerable.agents.messages import Message
+from answerable.orchestrator.declaring.versions import version_of
 from answerable.orchestrator.graph import Graph
-from answerable.orchestrator.versions import version_of
 
 In = TypeVar("In", bound=Message)
 Out = TypeVar("Out", bound=Message)

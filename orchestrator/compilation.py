@@ -24,7 +24,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, interrupt
 
 from answerable.orchestrator.graph import END_NAME, Graph
-from answerable.orchestrator.rest import Waiting
+from answerable.orchestrator.running.rest import Waiting
 
 REST = "_rest"
 CompiledGraph = CompiledStateGraph[Any, Any, Any, Any]

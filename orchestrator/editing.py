@@ -11,13 +11,13 @@ from answerable.approvals.decisions import Answer, decide
 from answerable.approvals.node import Approval
 from answerable.approvals.requests import get_request
 from answerable.errors import InvalidMessage
-from answerable.orchestrator import journal
-from answerable.orchestrator.asking import prepare_request, write_request
-from answerable.orchestrator.crossing import message_id, written
-from answerable.orchestrator.journal import Guard
+from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.asking import prepare_request, write_request
+from answerable.orchestrator.running.crossing import message_id, written
+from answerable.orchestrator.running.journal import Guard
+from answerable.orchestrator.running.stepping import read_back
 from answerable.orchestrator.runs import get_run
 from answerable.orchestrator.runtime import Runtime
-from answerable.orchestrator.stepping import read_back
 from answerable.tracing.ledger import append_all
 from answerable.tracing.people import authority, get_person
 from answerable.tracing.store import Tx

@@ -20,10 +20,10 @@ from answerable.approvals.gate import EffectRow, doubt, effects_of, get_effect
 from answerable.approvals.node import RESPONSE
 from answerable.approvals.requests import RequestRow, close_request, mark_routed, requests_of
 from answerable.errors import InvalidInput, UnknownId
-from answerable.orchestrator import journal
 from answerable.orchestrator.graph import Graph
-from answerable.orchestrator.journal import StepRow
-from answerable.orchestrator.planning import effect_id
+from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.journal import StepRow
+from answerable.orchestrator.running.planning import effect_id
 from answerable.orchestrator.runs import (
     ENDS,
     RunRow,

@@ -10,7 +10,7 @@ from answerable.agents.messages import Message
 from answerable.approvals.decisions import Decision, decision_on
 from answerable.approvals.gate import effects_of
 from answerable.approvals.requests import RequestRow, requests_of
-from answerable.orchestrator.execution import Worker, load_message
+from answerable.orchestrator.running.execution import Worker, load_message
 from answerable.orchestrator.runs import RunRow
 from answerable.tracing.people import authority, person_by_id
 from answerable.tracing.store import Tx

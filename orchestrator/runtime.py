@@ -18,13 +18,16 @@ from answerable.agents.nodes import Agent, Effect
 from answerable.approvals.gate import refuse_unprepared
 from answerable.approvals.node import Approval
 from answerable.errors import LeaseLost, StoreError, VersionGone
-from answerable.orchestrator import journal
-from answerable.orchestrator.asking import run_approval
 from answerable.orchestrator.compilation import compile_graph
-from answerable.orchestrator.execution import Execution, Worker
-from answerable.orchestrator.gathering import Gathering
-from answerable.orchestrator.http import Client
-from answerable.orchestrator.rest import Waiting, at_rest
+from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.asking import run_approval
+from answerable.orchestrator.running.execution import Execution, Worker
+from answerable.orchestrator.running.gathering import Gathering
+from answerable.orchestrator.running.http import Client
+from answerable.orchestrator.running.rest import Waiting, at_rest
+from answerable.orchestrator.running.sending import run_effect
+from answerable.orchestrator.running.stepping import run_agent
+from answerable.orchestrator.running.view import Ready, RunView
 from answerable.orchestrator.runs import (
     ENDS,
     LEASE_SECONDS,
@@ -35,9 +38,6 @@ from answerable.orchestrator.runs import (
     renew_lease,
 )
 from answerable.orchestrator.saver import StoreSaver
-from answerable.orchestrator.sending import run_effect
-from answerable.orchestrator.stepping import run_agent
-from answerable.orchestrator.view import Ready, RunView
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.people import person_by_id
 from answerable.tracing.store import Tx

@@ -28,15 +28,15 @@ from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
 from answerable.orchestrator.compilation import CompiledGraph
 from answerable.orchestrator.editing import edit_request
-from answerable.orchestrator.execution import Worker
-from answerable.orchestrator.http import check_origin
 from answerable.orchestrator.office import ASSERTED, Office
 from answerable.orchestrator.portal import Portal
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.reports import OpenRequest, Run, run_report
+from answerable.orchestrator.running.execution import Worker
+from answerable.orchestrator.running.http import check_origin
+from answerable.orchestrator.running.starting import start_run
 from answerable.orchestrator.runs import all_runs, get_run
 from answerable.orchestrator.runtime import Runtime
-from answerable.orchestrator.starting import start_run
 from answerable.orchestrator.workers import worker_name
 from answerable.tracing import freezes, people
 from answerable.tracing.clock import Clock

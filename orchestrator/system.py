@@ -22,10 +22,10 @@ from answerable.agents.prioritization import Demand
 from answerable.approvals.node import Approval, Exemption
 from answerable.errors import DeclarationError
 from answerable.orchestrator.app import App
-from answerable.orchestrator.building import build_graph
-from answerable.orchestrator.declared import Declaration, DeclaredEdge, DeclaredLoop
-from answerable.orchestrator.decorators import AgentDecorator, OpaqueEffectDecorator
-from answerable.orchestrator.functions import (
+from answerable.orchestrator.declaring.building import build_graph
+from answerable.orchestrator.declaring.declared import Declaration, DeclaredEdge, DeclaredLoop
+from answerable.orchestrator.declaring.decorators import AgentDecorator, OpaqueEffectDecorator
+from answerable.orchestrator.declaring.functions import (
     check_condition,
     parameter_hints,
     read_effect,

@@ -17,9 +17,10 @@ from answerable.commands.programs import Program
 from answerable.commands.reaching import at_office, program_of_run, read, whole_id
 from answerable.commands.saying import command_line, say, say_json, short, table, to_stderr, to_stdout
 from answerable.commands.showing import run_shown, status_text
-from answerable.orchestrator import interventions, journal
+from answerable.orchestrator import interventions
 from answerable.orchestrator.canonical import canonical
 from answerable.orchestrator.office import Office
+from answerable.orchestrator.running import journal
 from answerable.orchestrator.runs import all_runs
 from answerable.orchestrator.service import Service
 from answerable.tracing.store import Tx

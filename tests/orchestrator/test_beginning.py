@@ -9,9 +9,9 @@ import pytest
 
 from answerable.agents.nodes import END, START
 from answerable.orchestrator.app import App
-from answerable.orchestrator.execution import Execution
+from answerable.orchestrator.running.execution import Execution
+from answerable.orchestrator.running.starting import start_run
 from answerable.orchestrator.service import Service
-from answerable.orchestrator.starting import start_run
 from answerable.orchestrator.system import System
 from answerable.tracing.records import StepFinished, StepStarted
 from tests.orchestrator.letters import QUICKLY, Ask, recorded, serving

@@ -15,7 +15,7 @@ from answerable.agents.outcomes import Ended, Rejected
 from answerable.agents.prioritization import Demand, Prioritization
 from answerable.approvals.node import exemption
 from answerable.errors import GraphError
-from answerable.orchestrator.checks import GraphWarning
+from answerable.orchestrator.declaring.checks import GraphWarning
 from tests.orchestrator.graphs import (
     Account,
     Advice,

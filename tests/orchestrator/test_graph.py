@@ -11,8 +11,8 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START
 from answerable.agents.outcomes import Expired, Failed, Rejected, Response
 from answerable.errors import GraphError
+from answerable.orchestrator.declaring.versions import describe, version_of
 from answerable.orchestrator.graph import Graph
-from answerable.orchestrator.versions import describe, version_of
 from tests.orchestrator.graphs import (
     Account,
     Advice,

@@ -10,7 +10,7 @@ from answerable.agents.calls import POST, Call, Request, request
 from answerable.agents.nodes import Receiver
 from answerable.agents.options import Retry
 from answerable.errors import DeclarationError, UnknownOrigin
-from answerable.orchestrator.http import Client, NotSent
+from answerable.orchestrator.running.http import Client, NotSent
 from answerable.testing import FakeReceiver, Reply, nowhere
 from answerable.tracing.records import EffectAnswered, EffectInDoubt, EffectSent
 from tests.orchestrator.letters import (

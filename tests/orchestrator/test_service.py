@@ -13,9 +13,9 @@ import pytest
 
 from answerable.agents.nodes import Receiver
 from answerable.errors import DeclarationError, InvalidInput
-from answerable.orchestrator.http import check_origin
 from answerable.orchestrator.portal import Portal
 from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.running.http import check_origin
 from answerable.testing import FakeReceiver
 from tests.orchestrator.letters import CARRIER, Ask, letters, rows, serving, signed
 

@@ -18,7 +18,7 @@ from answerable.agents.nodes import END, START
 from answerable.agents.outcomes import Ended
 from answerable.approvals.node import AS_PROPOSED, exemption
 from answerable.orchestrator.app import App
-from answerable.orchestrator.checks import GraphWarning
+from answerable.orchestrator.declaring.checks import GraphWarning
 from answerable.orchestrator.graph import END_NAME, START_NAME
 from tests.reference.interpreter import Account, Answer, Asked, Trouble, interpret
 from tests.reference.systems import Batch, Item, Sketch, annotated, draw, face

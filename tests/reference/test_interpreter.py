@@ -102,7 +102,7 @@ def test_a_condition_that_says_no_leaves_the_other_half_of_a_join_over() -> None
     assert [account.crossings[name].edge for name in account.leftovers] == ["START→join.a"]
 
 
-@pytest.mark.filterwarnings("ignore::answerable.orchestrator.checks.GraphWarning")
+@pytest.mark.filterwarnings("ignore::answerable.orchestrator.declaring.checks.GraphWarning")
 def test_duplicates_in_one_scope_multiply() -> None:
     sketch = Sketch()
     names = ["one", "two", "three"]

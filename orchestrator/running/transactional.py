@@ -14,8 +14,8 @@ from sqlalchemy import text
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
 from answerable.errors import InvalidInput
-from answerable.orchestrator.stepping import check_known, describe
-from answerable.orchestrator.verdicts import check_result
+from answerable.orchestrator.running.stepping import check_known, describe
+from answerable.orchestrator.running.verdicts import check_result
 from answerable.tracing.statements import Statement
 from answerable.tracing.store import Tx
 

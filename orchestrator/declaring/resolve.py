@@ -19,8 +19,8 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START
 from answerable.approvals.node import Approval
 from answerable.errors import Problem
-from answerable.orchestrator.declared import Declaration, DeclaredEdge
-from answerable.orchestrator.functions import parameter_hints, takes
+from answerable.orchestrator.declaring.declared import Declaration, DeclaredEdge
+from answerable.orchestrator.declaring.functions import parameter_hints, takes
 from answerable.orchestrator.graph import END_NAME, RESULT, Edge
 
 

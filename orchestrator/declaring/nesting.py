@@ -15,9 +15,9 @@ from dataclasses import replace
 from graphlib import TopologicalSorter
 
 from answerable.errors import Problem
-from answerable.orchestrator.declared import Declaration
+from answerable.orchestrator.declaring.declared import Declaration
+from answerable.orchestrator.declaring.resolve import inputs_of
 from answerable.orchestrator.graph import END_NAME, START_NAME, Edge, Loop, LoopShape, ScatterShape, Shape
-from answerable.orchestrator.resolve import inputs_of
 
 
 class Nesting:

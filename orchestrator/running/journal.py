@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQL
 
 from answerable.agents.messages import Message
 from answerable.errors import LeaseLost
-from answerable.orchestrator.crossing import Crossing, Outflow, Scattered, Written
+from answerable.orchestrator.running.crossing import Crossing, Outflow, Scattered, Written
 from answerable.orchestrator.scopes import Scope, from_plain, to_plain
 from answerable.tracing.records import MessageRef
 from answerable.tracing.statements import Statement, inserting

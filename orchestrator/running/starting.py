@@ -7,14 +7,14 @@ from typing import Final
 
 from answerable.agents.messages import Message
 from answerable.errors import InvalidInput, InvalidMessage
-from answerable.orchestrator import journal
-from answerable.orchestrator.crossing import message_id, outflow, written
-from answerable.orchestrator.execution import Execution, Worker
 from answerable.orchestrator.graph import START_NAME, Graph
-from answerable.orchestrator.journal import Guard
+from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.crossing import message_id, outflow, written
+from answerable.orchestrator.running.execution import Execution, Worker
+from answerable.orchestrator.running.journal import Guard
+from answerable.orchestrator.running.stepping import check_known, read_back
+from answerable.orchestrator.running.view import RunView
 from answerable.orchestrator.runs import find_run, get_run, insert_run
-from answerable.orchestrator.stepping import check_known, read_back
-from answerable.orchestrator.view import RunView
 from answerable.tracing import ids
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger import append_all

@@ -21,14 +21,14 @@ from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Respons
 from answerable.agents.prioritization import Prioritization, Tally, tally
 from answerable.approvals.keys import Key
 from answerable.errors import LeaseLost, StoreCorrupt
-from answerable.orchestrator import journal
-from answerable.orchestrator.crossing import Crossing, Outflow, Written
 from answerable.orchestrator.graph import Edge, Graph
-from answerable.orchestrator.journal import Guard, StepRow
 from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.crossing import Crossing, Outflow, Written
+from answerable.orchestrator.running.journal import Guard, StepRow
+from answerable.orchestrator.running.view import Ready, RunView
 from answerable.orchestrator.runs import ENDS, RunRow
 from answerable.orchestrator.scopes import to_plain
-from answerable.orchestrator.view import Ready, RunView
 from answerable.tracing import ids
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger import append_all

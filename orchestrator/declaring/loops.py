@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from answerable.errors import Problem
-from answerable.orchestrator.declared import Declaration, DeclaredLoop
+from answerable.orchestrator.declaring.declared import Declaration, DeclaredLoop
+from answerable.orchestrator.declaring.resolve import inputs_of, listed, names
 from answerable.orchestrator.graph import END_NAME, Edge, Loop, reachable
-from answerable.orchestrator.resolve import inputs_of, listed, names
 
 
 def close_loops(edges: Sequence[Edge], of: Declaration) -> tuple[list[Edge], list[Loop], list[Problem]]:

@@ -15,8 +15,8 @@ from answerable.agents.nodes import Agent
 from answerable.agents.prioritization import Prioritization
 from answerable.approvals.node import Approval
 from answerable.errors import Problem
-from answerable.orchestrator.declared import Declaration
-from answerable.orchestrator.functions import option_type, parameter_hints, takes
+from answerable.orchestrator.declaring.declared import Declaration
+from answerable.orchestrator.declaring.functions import option_type, parameter_hints, takes
 from answerable.orchestrator.graph import END_NAME, START_NAME, Edge, reachable
 
 

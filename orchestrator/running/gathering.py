@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from answerable.agents.outcomes import Failed
-from answerable.orchestrator.crossing import Scattered
 from answerable.orchestrator.graph import END_NAME, Edge, Graph, ScatterShape
-from answerable.orchestrator.journal import GatherRow
-from answerable.orchestrator.reaching import Reaching
+from answerable.orchestrator.running.crossing import Scattered
+from answerable.orchestrator.running.journal import GatherRow
+from answerable.orchestrator.running.reaching import Reaching
+from answerable.orchestrator.running.view import RunView
 from answerable.orchestrator.scopes import ScatterFrame, Scope, item_index, land
-from answerable.orchestrator.view import RunView
 from answerable.tracing import ids
 
 

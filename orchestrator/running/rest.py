@@ -20,12 +20,12 @@ from answerable.approvals.keys import Key
 from answerable.approvals.node import DENIED
 from answerable.approvals.requests import RequestRow, get_request, requests_of
 from answerable.errors import LeaseLost
-from answerable.orchestrator import journal
-from answerable.orchestrator.asking import route
-from answerable.orchestrator.execution import Execution
-from answerable.orchestrator.gathering import Gathering, Live, Lost, failure, outcome_of
-from answerable.orchestrator.journal import GatherRow, Guard
 from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.asking import route
+from answerable.orchestrator.running.execution import Execution
+from answerable.orchestrator.running.gathering import Gathering, Live, Lost, failure, outcome_of
+from answerable.orchestrator.running.journal import GatherRow, Guard
 from answerable.orchestrator.runs import ENDS, set_resting, set_status
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger import append

@@ -16,8 +16,8 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
 from answerable.approvals.requests import PlannedCall
 from answerable.errors import DeclarationError, UnknownOrigin
-from answerable.orchestrator.crossing import Crossing, Outflow, Written
-from answerable.orchestrator.execution import Execution, Worker
+from answerable.orchestrator.running.crossing import Crossing, Outflow, Written
+from answerable.orchestrator.running.execution import Execution, Worker
 from answerable.tracing import ids
 
 

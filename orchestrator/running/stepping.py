@@ -23,12 +23,12 @@ from answerable.agents.context import Step
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent
 from answerable.errors import AnswerableError, InvalidMessage
-from answerable.orchestrator.crossing import Outflow, Written, message_id, outflow, written
-from answerable.orchestrator.egress import Egress, watch_egress
-from answerable.orchestrator.execution import Ending, Execution
-from answerable.orchestrator.journal import Guard
 from answerable.orchestrator.progress import Progress
-from answerable.orchestrator.view import Ready
+from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
+from answerable.orchestrator.running.egress import Egress, watch_egress
+from answerable.orchestrator.running.execution import Ending, Execution
+from answerable.orchestrator.running.journal import Guard
+from answerable.orchestrator.running.view import Ready
 from answerable.tracing.context import step_context
 from answerable.tracing.records import UndeclaredEgress
 from answerable.tracing.store import Tx

@@ -18,8 +18,8 @@ from answerable.agents.calls import Request, Response
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
 from answerable.errors import InvalidMessage
-from answerable.orchestrator.http import Answered, NotSent, Result, Unknown
-from answerable.orchestrator.stepping import describe
+from answerable.orchestrator.running.http import Answered, NotSent, Result, Unknown
+from answerable.orchestrator.running.stepping import describe
 
 NOT_NOW = frozenset({408, 425, 429, 503})
 CONFLICT = 409

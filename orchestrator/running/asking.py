@@ -33,15 +33,15 @@ from answerable.approvals.requests import (
     mark_routed,
 )
 from answerable.errors import InvalidMessage, UnknownOrigin
-from answerable.orchestrator import journal
-from answerable.orchestrator.crossing import Outflow, Written, message_id, outflow, written
-from answerable.orchestrator.execution import Ending, Execution, tally_of
-from answerable.orchestrator.journal import Guard
-from answerable.orchestrator.planning import plan_calls
 from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
+from answerable.orchestrator.running.execution import Ending, Execution, tally_of
+from answerable.orchestrator.running.journal import Guard
+from answerable.orchestrator.running.planning import plan_calls
+from answerable.orchestrator.running.stepping import call_user, describe
+from answerable.orchestrator.running.view import Ready
 from answerable.orchestrator.scopes import Scope
-from answerable.orchestrator.stepping import call_user, describe
-from answerable.orchestrator.view import Ready
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.failpoints import failpoint

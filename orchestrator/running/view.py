@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from answerable.agents.messages import Message
-from answerable.orchestrator.crossing import Crossing, Outflow, Scattered
 from answerable.orchestrator.graph import END_NAME, Graph
-from answerable.orchestrator.journal import GatherRow, StepRow
-from answerable.orchestrator.matching import Arrival, Combination, Matcher
+from answerable.orchestrator.running.crossing import Crossing, Outflow, Scattered
+from answerable.orchestrator.running.journal import GatherRow, StepRow
+from answerable.orchestrator.running.matching import Arrival, Combination, Matcher
 from answerable.orchestrator.scopes import Scope, gathered, land, longest
 from answerable.tracing import ids
 

@@ -39,16 +39,16 @@ from answerable.approvals.gate import (
 )
 from answerable.errors import EffectRefused as NotHappened
 from answerable.errors import InvalidMessage
-from answerable.orchestrator.crossing import message_id, outflow, written
-from answerable.orchestrator.execution import Ending, Execution
-from answerable.orchestrator.http import Answered, Client
-from answerable.orchestrator.journal import Guard
-from answerable.orchestrator.planning import effect_id
 from answerable.orchestrator.progress import Progress
-from answerable.orchestrator.stepping import OUTPUT, call_user, check_known, describe
-from answerable.orchestrator.transactional import Undone, in_transaction
-from answerable.orchestrator.verdicts import Done, Doubt, Not, Verdict, concluded, judge, made_of, read_answer
-from answerable.orchestrator.view import Ready
+from answerable.orchestrator.running.crossing import message_id, outflow, written
+from answerable.orchestrator.running.execution import Ending, Execution
+from answerable.orchestrator.running.http import Answered, Client
+from answerable.orchestrator.running.journal import Guard
+from answerable.orchestrator.running.planning import effect_id
+from answerable.orchestrator.running.stepping import OUTPUT, call_user, check_known, describe
+from answerable.orchestrator.running.transactional import Undone, in_transaction
+from answerable.orchestrator.running.verdicts import Done, Doubt, Not, Verdict, concluded, judge, made_of, read_answer
+from answerable.orchestrator.running.view import Ready
 from answerable.tracing.clock import micros
 from answerable.tracing.context import traceparent
 from answerable.tracing.failpoints import failpoint

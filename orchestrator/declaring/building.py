@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 
 from answerable.errors import GraphError, Problem
-from answerable.orchestrator.checks import (
+from answerable.orchestrator.declaring.checks import (
     GraphWarning,
     approvals_fit,
     demands_fit,
@@ -17,12 +17,12 @@ from answerable.orchestrator.checks import (
     type_names,
     unfed,
 )
-from answerable.orchestrator.coverage import uncovered_effects
-from answerable.orchestrator.declared import Declaration
+from answerable.orchestrator.declaring.coverage import uncovered_effects
+from answerable.orchestrator.declaring.declared import Declaration
+from answerable.orchestrator.declaring.loops import close_loops
+from answerable.orchestrator.declaring.nesting import Nesting
+from answerable.orchestrator.declaring.resolve import resolve_edge, with_gates
 from answerable.orchestrator.graph import END_NAME, Edge, Graph, Loop
-from answerable.orchestrator.loops import close_loops
-from answerable.orchestrator.nesting import Nesting
-from answerable.orchestrator.resolve import resolve_edge, with_gates
 
 
 def build_graph(declaration: Declaration) -> Graph:
