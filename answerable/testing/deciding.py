@@ -75,7 +75,7 @@ class ScriptedApprover:
         else:
             left = iter(approver)
             self._answers = lambda _request: next(left, Wait())
-        self._editors: dict[str, str] = {}  # request → the handle that wrote it
+        self._edits: dict[str, int] = {}  # request → how many edits led to it
         self._left_open: set[str] = set()
 
     async def answer(self, service: Service[Any, Any], request: OpenRequest) -> bool:
@@ -96,16 +96,15 @@ class ScriptedApprover:
         else:
             assert isinstance(answer, Edit), answer
             made = await service.aedit(request.id, answer.message, by=by, reason=answer.reason)
-            self._editors[made.id] = by
+            self._edits[made.id] = self._edits.get(request.id, 0) + 1
         return True
 
     async def _somebody(self, service: Service[Any, Any], request: OpenRequest) -> str:
-        """A person who may decide this, and did not write it."""
+        """A person who may decide this, and wrote none of the edits that led to it."""
         approval = service.app.graph.nodes[request.approval]
         assert isinstance(approval, Approval), request.approval
         if not isinstance(approval.by, Role):
             return approval.by.handle
-        place = 2 if self._editors.get(request.id, "").endswith("-1") else 1
-        handle = f"test-{approval.by.name}-{place}"
+        handle = f"test-{approval.by.name}-{self._edits.get(request.id, 0) + 1}"
         await service.people.aadd(handle, roles=[approval.by.name])
         return handle

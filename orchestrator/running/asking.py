@@ -17,6 +17,7 @@ from typing import Any
 
 import rfc8785
 
+from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent
 from answerable.agents.outcomes import Expired, Rejected, Response
@@ -235,7 +236,9 @@ async def prepare_request(
 
 async def _offered(approval: Approval[Any], message: Message, run_input: Any) -> dict[str, Message]:
     assert approval.options is not None
-    offered: Mapping[str, Any] = await call_user(approval.options, message, run_input, within=OPTIONS_WITHIN_SECONDS)
+    offered: Mapping[str, Any] = await call_user(
+        approval.options, own(message), own(run_input), within=OPTIONS_WITHIN_SECONDS
+    )
     for name, option in offered.items():
         if not isinstance(option, approval.of):
             raise InvalidMessage(
@@ -259,7 +262,8 @@ async def _exempted(execution: Execution, approval: Approval[Any], message: Mess
     if not await execution.worker.store.read(lambda tx: is_accepted(tx, key, system, approval)):
         return ""
     try:
-        said = await call_user(approval.exempt.fn, message, await execution.run_input(), within=OPTIONS_WITHIN_SECONDS)
+        run_input = own(await execution.run_input())
+        said = await call_user(approval.exempt.fn, own(message), run_input, within=OPTIONS_WITHIN_SECONDS)
     except Exception:  # noqa: BLE001 - the user's predicate; one that raises means: ask
         return ""
     return f"{approval.exempt.name}@{approval.exempt.version}" if said is True else ""

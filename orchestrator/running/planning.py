@@ -12,6 +12,7 @@ from collections.abc import Generator
 from typing import Any
 
 from answerable.agents.calls import Request
+from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
 from answerable.approvals.requests import PlannedCall
@@ -77,14 +78,14 @@ def described(effect: Effect[Any, Any], message: Message) -> Request:
 
 
 def _first_request(effect: Effect[Any, Any], message: Message) -> Request:
-    call: Generator[Any, Any, Any] = effect.fn(message)
+    call: Generator[Any, Any, Any] = effect.fn(own(message))
     try:
         request = next(call)
     except StopIteration:
         request = None
     finally:
         call.close()
-    if not isinstance(request, Request):
+    if not isinstance(request, Request) or not request.method:
         raise DeclarationError(
             f"effect {effect.name!r} yielded {type(request).__name__} and not a request",
             hint="yield POST(…), PUT(…), PATCH(…), DELETE(…) or request(…) once",

@@ -14,6 +14,7 @@ from sqlalchemy import Table, bindparam, select
 from answerable.approvals.keys import Key, open_key
 from answerable.orchestrator.canonical import canonical
 from answerable.tracing.placed import Placed, placed_of
+from answerable.tracing.sequencer import sequence_all
 from answerable.tracing.statements import Statement
 from answerable.tracing.store import Tx, open_store
 from answerable.tracing.tables import decisions, effects, grants, people, systems
@@ -57,6 +58,7 @@ async def _evidence(game: Game) -> Evidence:
     store = open_store(game.url)
     try:
         key = await open_key(store)
+        await sequence_all(store)  # the last process may have died before it did
         return await store.read(lambda tx: _read(tx, game, key))
     finally:
         store.close()

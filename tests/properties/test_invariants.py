@@ -123,7 +123,10 @@ class Chain:
         assert self.reaches_start(request.step)
 
     def reaches_start(self, step: str) -> bool:
-        """Whether what a step consumed leads back to the run's input."""
+        """Whether what a step consumed leads back to the run's input.
+
+        What a gather without results was made of, its record does not name; the step's `parent` does.
+        """
         seen: set[str] = set()
         waiting = [step]
         while waiting:
@@ -133,6 +136,7 @@ class Chain:
             if here in seen:
                 continue
             seen.add(here)
+            waiting.append(self.finished[here].parent)
             for taken in self.finished[here].consumed.values():
                 gather = self.gathers.get(taken)
                 crossings = [taken] if gather is None else [item[1] for item in gather.items if item[1]]
