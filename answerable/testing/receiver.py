@@ -143,11 +143,15 @@ def _handler(receiver: FakeReceiver) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self) -> None:
             length = int(self.headers.get("content-length") or 0)
+            body_received = self.rfile.read(length)
+            if len(body_received) < length:  # the sender ended in the middle of it: nothing came
+                self.close_connection = True
+                return
             request = Received(
                 method=self.command,
                 path=self.path,
                 headers={name.lower(): value for name, value in self.headers.items()},
-                body=self.rfile.read(length),
+                body=body_received,
             )
             reply = receiver.take(request)
             if reply is None:

@@ -145,6 +145,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self._answer(413, {"error": f"an order has at most {LARGEST_BODY_BYTES} bytes"})
         body = self.rfile.read(int(length))
+        if len(body) < int(length):  # the sender ended in the middle of it: that is no order
+            self.close_connection = True
+            return None
         key = self.headers.get("Idempotency-Key", "")
         if self.path != PATHS[self.server.name]:
             return self._answer(404, {"error": "no such path"})

@@ -148,7 +148,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(204, b"")
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # the sender was killed in the middle of it: nothing came
+            self.close_connection = True
+            return None
         place, _, path = self.path.removeprefix("/").partition("/")
         key = self.headers.get("Idempotency-Key", "")
         headers = {name.lower(): value for name, value in self.headers.items()}
