@@ -14,7 +14,7 @@ from tests.properties.playing import Disorder, Game, url_in
 from tests.properties.receiver import Receiver
 from tests.reference.interpreter import Answer, Trouble
 from tests.reference.specs import Case, build
-from tests.reference.systems import Again, Batch, Item, Sketch
+from tests.reference.systems import Again, Batch, Item, Sketch, entered_twice
 
 pytestmark = pytest.mark.anyio
 
@@ -81,28 +81,7 @@ async def test_a_gather_waits_for_an_earlier_round_that_can_still_come_to_it(
     tmp_path: Path, receiver: Receiver, seed: int
 ) -> None:
     """Two messages are in one loop; what the later sends in its second round joins each item of the earlier one's."""
-    sketch = Sketch()
-    one = sketch.agent("one", {"item": Item}, Item, lambda item: Item(value=item.value + 1))
-    two = sketch.agent("two", {"item": Item}, Item, lambda item: Item(value=item.value + 2))
-    head = sketch.agent("head", {"task": Item | Again}, Item, same)
-    ask = sketch.approval("ask")
-    unpack = sketch.agent("unpack", {"item": Item}, Batch, lambda item: Batch(items=[item]))
-    work = sketch.agent("work", {"a": Item, "b": Item}, Item, both)
-    judge = sketch.agent("judge", {"items": GATHERED}, Item | Again, lambda items: Again(value=len(items)))
-    way_out = sketch.agent("way-out", {"task": Again}, Item, same)
-    for maker in (one, two):
-        sketch.edge(START, maker)
-        sketch.edge(maker, head)
-    sketch.edge(head, ask)
-    sketch.edge(ask, unpack)
-    sketch.edge(unpack, work, each="items", to="a")
-    sketch.edge(ask, work, to="b")
-    sketch.edge(work, judge, gather=True)
-    sketch.edge(judge, head, carries=Again)
-    sketch.edge(judge, END, carries=Item)
-    sketch.edge(way_out, END)
-    sketch.system.loop(head, ask, unpack, work, judge, at_most=2, then=way_out)
-    await play(case(sketch, 0), tmp_path, receiver, seed)
+    await play(case(entered_twice(), 0), tmp_path, receiver, seed)
 
 
 async def test_a_failure_that_one_gather_lists_is_not_listed_by_another_behind_it(

@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 from answerable.agents.calls import POST, Call
 from answerable.agents.messages import Message
-from answerable.agents.nodes import Agent, Effect, Receiver
+from answerable.agents.nodes import END, START, Agent, Effect, Receiver
 from answerable.agents.options import HOUR
-from answerable.agents.outcomes import Expired, Failed, Rejected, Response
+from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Response
 from answerable.agents.people import role
 from answerable.approvals.node import RESPONSE, Approval
 from answerable.orchestrator.system import System
@@ -143,3 +143,33 @@ def face(value: Any) -> Any:
 def draw(*parts: object) -> int:
     """A number that looks random and follows from `parts` alone."""
     return int.from_bytes(sha256(repr(parts).encode()).digest()[:8])
+
+
+def entered_twice() -> Sketch:
+    """A loop that two messages enter in one scope; what it scatters is joined with what a person let pass."""
+
+    def shifted(number: int) -> Any:
+        return lambda task: Item(value=task.value + number)
+
+    sketch = Sketch()
+    one = sketch.agent("one", {"item": Item}, Item, lambda item: Item(value=item.value + 1))
+    two = sketch.agent("two", {"item": Item}, Item, lambda item: Item(value=item.value + 2))
+    head = sketch.agent("head", {"task": Item | Again}, Item, shifted(0))
+    ask = sketch.approval("ask")
+    unpack = sketch.agent("unpack", {"item": Item}, Batch, lambda item: Batch(items=[item]))
+    work = sketch.agent("work", {"a": Item, "b": Item}, Item, lambda a, b: Item(value=a.value * 100 + b.value))
+    judge = sketch.agent("judge", {"items": list[Ended[Item]]}, Item | Again, lambda items: Again(value=len(items)))
+    give_up = sketch.agent("give-up", {"task": Again}, Item, shifted(100))
+    for maker in (one, two):
+        sketch.edge(START, maker)
+        sketch.edge(maker, head)
+    sketch.edge(head, ask)
+    sketch.edge(ask, unpack)
+    sketch.edge(unpack, work, each="items", to="a")
+    sketch.edge(ask, work, to="b")
+    sketch.edge(work, judge, gather=True)
+    sketch.edge(judge, head, carries=Again)
+    sketch.edge(judge, END, carries=Item)
+    sketch.edge(give_up, END)
+    sketch.system.loop(head, ask, unpack, work, judge, at_most=2, then=give_up)
+    return sketch

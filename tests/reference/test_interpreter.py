@@ -12,7 +12,7 @@ from answerable.agents.nodes import END, START
 from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Response
 from answerable.approvals.node import exemption
 from tests.reference.interpreter import Account, Answer, Asked, Trouble, interpret
-from tests.reference.systems import Again, Batch, Item, Sketch
+from tests.reference.systems import Again, Batch, Item, Sketch, entered_twice
 
 GATHERED = list[Ended[Item]]
 
@@ -529,27 +529,7 @@ def test_names_do_not_depend_on_what_messages_say() -> None:
 def test_a_gather_waits_for_an_earlier_round_that_can_still_come_to_it() -> None:
     """Two messages enter one loop in one scope. One waits in round 0; the other's list of round 1 has to wait for it,
     as what the first one sends in its round 1 will join every item of that list."""
-    sketch = Sketch()
-    one = sketch.agent("one", {"item": Item}, Item, plus(1))
-    two = sketch.agent("two", {"item": Item}, Item, plus(2))
-    head = sketch.agent("head", {"task": Item | Again}, Item, plus_any(0))
-    ask = sketch.approval("ask")
-    unpack = sketch.agent("unpack", {"item": Item}, Batch, lambda item: Batch(items=[item]))
-    work = sketch.agent("work", {"a": Item, "b": Item}, Item, lambda a, b: Item(value=a.value * 100 + b.value))
-    judge = sketch.agent("judge", {"items": GATHERED}, Item | Again, lambda items: Again(value=len(items)))
-    give_up = sketch.agent("give-up", {"task": Again}, Item, plus_any(100))
-    for maker in (one, two):
-        sketch.edge(START, maker)
-        sketch.edge(maker, head)
-    sketch.edge(head, ask)
-    sketch.edge(ask, unpack)
-    sketch.edge(unpack, work, each="items", to="a")
-    sketch.edge(ask, work, to="b")
-    sketch.edge(work, judge, gather=True)
-    sketch.edge(judge, head, carries=Again)
-    sketch.edge(judge, END, carries=Item)
-    sketch.edge(give_up, END)
-    sketch.system.loop(head, ask, unpack, work, judge, at_most=2, then=give_up)
+    sketch = entered_twice()
     waiting = run(sketch, Item(value=0), answers=answers({(1, 0): YES}))
     assert waiting.gathers == {}
     done = run(sketch, Item(value=0), answers=lambda _asked: YES)
