@@ -23,12 +23,13 @@ from answerable.errors import AlreadyDecided, InvalidInput, NotOpen, StoreCorrup
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.freezes import frozen_targets
-from answerable.tracing.ledger import append
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.record import MessageRef
+from answerable.tracing.ledger.records import Decided, EffectWithdrawn
 from answerable.tracing.people import authority, get_person
-from answerable.tracing.records import Decided, EffectWithdrawn, MessageRef
-from answerable.tracing.statements import Statement, inserting, named
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import decisions, effects, grants, messages
+from answerable.tracing.storage.statements import Statement, inserting, named
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import decisions, effects, grants, messages
 from answerable.tracing.waking import wake_at
 
 Outcome = Literal["approved", "edited", "rejected", "answered", "expired", "exempted"]

@@ -14,12 +14,12 @@ from sqlalchemy import bindparam, select
 from answerable.approvals.keys import Key
 from answerable.approvals.node import Approval, Exemption
 from answerable.errors import InvalidInput, NotEligible
-from answerable.tracing.ledger import append
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records import ExemptionAccepted
 from answerable.tracing.people import authority, get_person
-from answerable.tracing.records import ExemptionAccepted
-from answerable.tracing.statements import Statement, inserting, named
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import exemptions
+from answerable.tracing.storage.statements import Statement, inserting, named
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import exemptions
 
 _INSERT = inserting(exemptions)
 _GET = Statement(

@@ -25,12 +25,12 @@ from answerable.approvals.decisions import Decision, get_decision
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import call_digest
 from answerable.tracing.freezes import frozen_targets
-from answerable.tracing.ledger import append
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records import EffectInDoubt, EffectRefused, EffectSent
 from answerable.tracing.people import Authority, authority
-from answerable.tracing.records import EffectInDoubt, EffectRefused, EffectSent
-from answerable.tracing.statements import Statement, named
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import effects, grants
+from answerable.tracing.storage.statements import Statement, named
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import effects, grants
 
 _EFFECT = Statement(select(*effects.c).where(effects.c.id == bindparam("effect")))
 _EFFECT_LOCKED = Statement(select(*effects.c).where(effects.c.id == bindparam("effect")).with_for_update())

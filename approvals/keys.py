@@ -19,9 +19,9 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.engine import make_url
 
 from answerable.errors import StoreError
-from answerable.tracing.statements import Statement, inserting
-from answerable.tracing.store import Store, Tx, store_id
-from answerable.tracing.tables import meta
+from answerable.tracing.storage.statements import Statement, inserting
+from answerable.tracing.storage.store import Store, Tx, store_id
+from answerable.tracing.storage.tables import meta
 
 _CHECK = Statement(select(meta.c.value).where(meta.c.key == bindparam("key")))
 _SET = inserting(meta)

@@ -20,9 +20,9 @@ from sqlalchemy import bindparam, select, update
 from answerable.approvals.eligibility import Asked
 from answerable.approvals.keys import Key
 from answerable.errors import StoreCorrupt, UnknownId
-from answerable.tracing.statements import Statement, inserting, named
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import effects, requests
+from answerable.tracing.storage.statements import Statement, inserting, named
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import effects, requests
 
 INSERT_REQUEST = inserting(requests)
 INSERT_EFFECT = inserting(effects)

@@ -21,9 +21,9 @@ from sqlalchemy import Table, bindparam, select
 from answerable.orchestrator.runs import get_run
 from answerable.tracing import ids
 from answerable.tracing.people import all_people
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import (
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import (
     crossings,
     decisions,
     effects,
@@ -34,7 +34,7 @@ from answerable.tracing.tables import (
     scatters,
     steps,
 )
-from answerable.tracing.tables import records as ledger
+from answerable.tracing.storage.tables import records as ledger
 
 ONCE: Final = (
     "run.started",

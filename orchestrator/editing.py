@@ -18,9 +18,9 @@ from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.stepping import read_back
 from answerable.orchestrator.runs import get_run
 from answerable.orchestrator.runtime import Runtime
-from answerable.tracing.ledger import append_all
+from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.people import authority, get_person
-from answerable.tracing.store import Tx
+from answerable.tracing.storage.store import Tx
 
 
 async def edit_request(

@@ -35,12 +35,12 @@ from answerable.orchestrator.runs import (
 )
 from answerable.orchestrator.scopes import ScatterFrame
 from answerable.tracing.freezes import WHOLE_SYSTEM
-from answerable.tracing.ledger import append
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records import EffectSettled, RequestWithdrawn, RunEnded, RunReopened
 from answerable.tracing.people import authority, get_person
-from answerable.tracing.records import EffectSettled, RequestWithdrawn, RunEnded, RunReopened
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import crossings, effects, gathers, scatters, steps
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import crossings, effects, gathers, scatters, steps
 from answerable.tracing.waking import wake_at
 
 _SUPERSEDE = Statement(

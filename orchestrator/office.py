@@ -27,7 +27,7 @@ from answerable.tracing.clock import Clock
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.freezes import Freeze
 from answerable.tracing.people import PersonRow
-from answerable.tracing.store import Store, Tx, open_store
+from answerable.tracing.storage.store import Store, Tx, open_store
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from answerable.approvals.requests import RequestRow, requests_of
 from answerable.orchestrator.running.execution import Worker, load_message
 from answerable.orchestrator.runs import RunRow
 from answerable.tracing.people import authority, person_by_id
-from answerable.tracing.store import Tx
+from answerable.tracing.storage.store import Tx
 
 Out = TypeVar("Out", bound=Message)
 

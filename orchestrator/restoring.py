@@ -18,12 +18,12 @@ from sqlalchemy import select
 
 from answerable.approvals.gate import doubt, effects_in
 from answerable.approvals.requests import open_requests
-from answerable.tracing.ledger import append
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records import StoreRestored
 from answerable.tracing.people import get_person
-from answerable.tracing.records import StoreRestored
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import grants
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import grants
 from answerable.tracing.waking import wake_at
 
 _GRANTED = Statement(

@@ -16,9 +16,9 @@ from sqlalchemy import bindparam, or_, select, update
 from answerable.errors import RunBusy, UnknownId
 from answerable.orchestrator.workers import is_gone
 from answerable.tracing.clock import micros
-from answerable.tracing.statements import Statement, inserting, named
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import runs
+from answerable.tracing.storage.statements import Statement, inserting, named
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import runs
 
 LEASE_SECONDS: Final = 30.0
 ENDS: Final = frozenset({"done", "denied", "stuck", "failed", "cancelled"})

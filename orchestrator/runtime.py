@@ -40,7 +40,7 @@ from answerable.orchestrator.runs import (
 from answerable.orchestrator.saver import StoreSaver
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.people import person_by_id
-from answerable.tracing.store import Tx
+from answerable.tracing.storage.store import Tx
 
 RECURSION_LIMIT = 1000  # supersteps of one invocation; when they are used up, the graph is entered anew
 

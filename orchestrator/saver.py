@@ -30,9 +30,9 @@ from sqlalchemy import BindParameter, Select, bindparam, delete, select
 
 from answerable.errors import InvalidInput
 from answerable.orchestrator.plain import PlainSerializer, decode, encode
-from answerable.tracing.statements import Statement, inserting
-from answerable.tracing.store import Store, Tx
-from answerable.tracing.tables import checkpoint_writes, checkpoints
+from answerable.tracing.storage.statements import Statement, inserting
+from answerable.tracing.storage.store import Store, Tx
+from answerable.tracing.storage.tables import checkpoint_writes, checkpoints
 
 T = TypeVar("T")
 

@@ -40,12 +40,12 @@ from answerable.orchestrator.runtime import Runtime
 from answerable.orchestrator.workers import worker_name
 from answerable.tracing import freezes, people
 from answerable.tracing.clock import Clock
+from answerable.tracing.export.flow import Flow
+from answerable.tracing.export.processor import OutboxSpanProcessor
 from answerable.tracing.failpoints import failpoint
-from answerable.tracing.flow import Flow
 from answerable.tracing.freezes import Freeze
 from answerable.tracing.people import PersonRow
-from answerable.tracing.processor import OutboxSpanProcessor
-from answerable.tracing.store import Store, Tx, open_store
+from answerable.tracing.storage.store import Store, Tx, open_store
 
 T = TypeVar("T")
 P = ParamSpec("P")

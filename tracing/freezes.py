@@ -18,12 +18,12 @@ from sqlalchemy import bindparam, select, update
 
 from answerable.errors import InvalidInput, UnknownId
 from answerable.tracing import ids
-from answerable.tracing.ledger import append
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records import FreezeQuiesced, Froze, Thawed
 from answerable.tracing.people import authority, get_person
-from answerable.tracing.records import FreezeQuiesced, Froze, Thawed
-from answerable.tracing.statements import Statement, inserting
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import effects, freezes, systems
+from answerable.tracing.storage.statements import Statement, inserting
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import effects, freezes, systems
 from answerable.tracing.waking import wake_all
 
 WHOLE_SYSTEM: Final = "system"

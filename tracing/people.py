@@ -15,11 +15,11 @@ from sqlalchemy import bindparam, select, update
 
 from answerable.errors import InvalidInput, NotEligible, UnknownId
 from answerable.tracing import ids
-from answerable.tracing.ledger import append
-from answerable.tracing.records import HandoverAccepted, HandoverOffered, PersonAdded, SystemRegistered
-from answerable.tracing.statements import Statement, inserting
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import grants, people, runs, systems
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records import HandoverAccepted, HandoverOffered, PersonAdded, SystemRegistered
+from answerable.tracing.storage.statements import Statement, inserting
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import grants, people, runs, systems
 from answerable.tracing.waking import wake_all
 
 _COLUMNS = (people.c.id, people.c.handle, people.c.name, people.c.contact, people.c.roles, people.c.teams)

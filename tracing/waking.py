@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import runs
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import runs
 
 _WAKE_AT = Statement(update(runs).where(runs.c.id == bindparam("run")).values(wake_at=bindparam("new_wake_at")))
 _WAKE_FROZEN = Statement(

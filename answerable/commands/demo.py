@@ -24,7 +24,7 @@ from answerable.orchestrator.reports import OpenRequest, Run
 from answerable.orchestrator.service import Service
 from answerable.tracing import ids
 from answerable.tracing.people import authority
-from answerable.tracing.tree import plain
+from answerable.tracing.spans.tree import plain
 
 if TYPE_CHECKING:  # they bring the solvers along
     from answerable.examples.logistics.messages import Report, Storm

@@ -18,14 +18,14 @@ from answerable.approvals.requests import RequestRow, requests_of
 from answerable.commands.saying import iso
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
-from answerable.tracing.ledger import Entry, records_of
+from answerable.tracing.ledger.entries import Entry, records_of
+from answerable.tracing.ledger.placed import as_placed
+from answerable.tracing.ledger.records import Crossed
 from answerable.tracing.people import all_people, authority
-from answerable.tracing.placed import as_placed
-from answerable.tracing.projection import span_count
-from answerable.tracing.records import Crossed
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import grants, messages
+from answerable.tracing.spans.projection import span_count
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import grants, messages
 
 _GRANTS = Statement(select(grants.c.effect, grants.c.id, grants.c.decision).where(grants.c.run == bindparam("run")))
 _PAYLOAD = Statement(

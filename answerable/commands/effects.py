@@ -16,7 +16,7 @@ from answerable.commands.saying import command_line, say, say_json, short, table
 from answerable.errors import InvalidInput
 from answerable.orchestrator import interventions
 from answerable.orchestrator.runs import all_runs
-from answerable.tracing.store import Tx
+from answerable.tracing.storage.store import Tx
 
 STATES: Final = ("prepared", "sent", "done", "failed", "in-doubt", "withdrawn")
 

@@ -15,7 +15,7 @@ from answerable.commands.saying import say, say_json, short, table, when
 from answerable.commands.showing import request_shown
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.reports import OpenRequest, request_report
-from answerable.tracing.store import Tx
+from answerable.tracing.storage.store import Tx
 
 
 @click.command()

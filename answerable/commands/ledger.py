@@ -12,9 +12,9 @@ from answerable.commands.reaching import at_office
 from answerable.commands.saying import say, say_json
 from answerable.errors import InvalidInput
 from answerable.orchestrator.office import Office
-from answerable.tracing.merkle import Head
-from answerable.tracing.sequencer import sequence_all
-from answerable.tracing.verify import LedgerReport, verify_ledger
+from answerable.tracing.ledger.merkle import Head
+from answerable.tracing.ledger.sequencer import sequence_all
+from answerable.tracing.ledger.verify import LedgerReport, verify_ledger
 
 
 @click.group()

@@ -26,10 +26,10 @@ from answerable.orchestrator.drawing import MARKS, State
 from answerable.orchestrator.graph import END_NAME, START_NAME, Graph
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.service import Service
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import crossings, effects, steps
-from answerable.tracing.tree import plain
+from answerable.tracing.spans.tree import plain
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import crossings, effects, steps
 
 REFRESHES_PER_SECOND: Final = 8
 LATEST_SHOWN: Final = 4

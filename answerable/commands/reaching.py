@@ -19,9 +19,9 @@ from answerable.commands.programs import Program, find_program
 from answerable.errors import InvalidInput, StoreUnavailable, UnknownId
 from answerable.orchestrator.office import Office, open_office
 from answerable.orchestrator.runs import get_run
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import decisions, effects, freezes, requests, runs, steps, systems
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import decisions, effects, freezes, requests, runs, steps, systems
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from answerable.orchestrator.office import Office
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.runs import all_runs
 from answerable.orchestrator.service import Service
-from answerable.tracing.store import Tx
+from answerable.tracing.storage.store import Tx
 
 
 @click.group()

@@ -23,7 +23,7 @@ from rich.text import Text
 from answerable.commands.options import DEFAULT_STORE
 from answerable.errors import AnswerableError
 from answerable.tracing.clock import Micros
-from answerable.tracing.tree import plain
+from answerable.tracing.spans.tree import plain
 
 WIDTH_OF_A_PIPE: Final = 500  # cells: nothing is folded for a program that reads it
 SHORT_ID: Final = 16  # characters, which is 48 bits of it; commands take the beginning of an id

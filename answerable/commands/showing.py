@@ -16,7 +16,7 @@ from rich.text import Text
 
 from answerable.commands.saying import lines, short, table, when
 from answerable.orchestrator.reports import OpenRequest
-from answerable.tracing.tree import plain
+from answerable.tracing.spans.tree import plain
 
 _STYLES: Final = {
     "done": "green",

@@ -9,9 +9,9 @@ from answerable.commands.documents import handles
 from answerable.commands.options import store_option
 from answerable.commands.reaching import read, whole_id
 from answerable.commands.saying import say
-from answerable.tracing.ledger import records_of
-from answerable.tracing.store import Tx
-from answerable.tracing.tree import run_tree
+from answerable.tracing.ledger.entries import records_of
+from answerable.tracing.spans.tree import run_tree
+from answerable.tracing.storage.store import Tx
 
 
 @click.group()

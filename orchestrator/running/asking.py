@@ -46,9 +46,10 @@ from answerable.orchestrator.scopes import Scope
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.failpoints import failpoint
-from answerable.tracing.ledger import append_all
-from answerable.tracing.records import EffectPrepared, Record, RequestMade
-from answerable.tracing.store import Tx
+from answerable.tracing.ledger.entries import append_all
+from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.records import EffectPrepared, RequestMade
+from answerable.tracing.storage.store import Tx
 
 EXECUTE_WITHIN_SECONDS = 24 * 3600
 OPTIONS_WITHIN_SECONDS = 120.0

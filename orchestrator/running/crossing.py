@@ -19,7 +19,7 @@ from answerable.agents.messages import Message
 from answerable.orchestrator.graph import Condition, Edge, Graph
 from answerable.orchestrator.scopes import OverBudget, ScatterFrame, Scope, cross, land
 from answerable.tracing import ids
-from answerable.tracing.records import MessageRef
+from answerable.tracing.ledger.record import MessageRef
 
 SALT_BYTES = 16
 

@@ -31,11 +31,12 @@ from answerable.orchestrator.runs import ENDS, RunRow
 from answerable.orchestrator.scopes import to_plain
 from answerable.tracing import ids
 from answerable.tracing.failpoints import failpoint
-from answerable.tracing.ledger import append_all
-from answerable.tracing.records import Crossed, Record, StepFinished, StepStarted
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Store, Tx
-from answerable.tracing.tables import messages
+from answerable.tracing.ledger.entries import append_all
+from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.records import Crossed, StepFinished, StepStarted
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Store, Tx
+from answerable.tracing.storage.tables import messages
 
 T = TypeVar("T")
 

@@ -19,10 +19,10 @@ from answerable.agents.messages import Message
 from answerable.errors import LeaseLost
 from answerable.orchestrator.running.crossing import Crossing, Outflow, Scattered, Written
 from answerable.orchestrator.scopes import Scope, from_plain, to_plain
-from answerable.tracing.records import MessageRef
-from answerable.tracing.statements import Statement, inserting
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import crossings, gathers, messages, runs, scatters, steps, systems
+from answerable.tracing.ledger.record import MessageRef
+from answerable.tracing.storage.statements import Statement, inserting
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import crossings, gathers, messages, runs, scatters, steps, systems
 
 _GUARD = Statement(
     select(runs.c.lease_fence, runs.c.status, systems.c.responsible, systems.c.frozen)

@@ -28,9 +28,10 @@ from answerable.orchestrator.running.gathering import Gathering, Live, Lost, fai
 from answerable.orchestrator.running.journal import GatherRow, Guard
 from answerable.orchestrator.runs import ENDS, set_resting, set_status
 from answerable.tracing.failpoints import failpoint
-from answerable.tracing.ledger import append
-from answerable.tracing.records import GatherClosed, MessageRef, RunEnded, RunRested
-from answerable.tracing.store import Tx
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.record import MessageRef
+from answerable.tracing.ledger.records import GatherClosed, RunEnded, RunRested
+from answerable.tracing.storage.store import Tx
 from answerable.tracing.waking import wake_at
 
 Status = Literal["done", "denied", "stuck", "failed"]

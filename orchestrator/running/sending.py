@@ -50,13 +50,14 @@ from answerable.orchestrator.running.transactional import Undone, in_transaction
 from answerable.orchestrator.running.verdicts import Done, Doubt, Not, Verdict, concluded, judge, made_of, read_answer
 from answerable.orchestrator.running.view import Ready
 from answerable.tracing.clock import micros
-from answerable.tracing.context import traceparent
 from answerable.tracing.failpoints import failpoint
-from answerable.tracing.ledger import append
-from answerable.tracing.records import EffectAnswered, EffectInDoubt, Record
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import effects
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.records import EffectAnswered, EffectInDoubt
+from answerable.tracing.spans.context import traceparent
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import effects
 
 _SET_STATE = Statement(
     update(effects)

@@ -17,10 +17,10 @@ from answerable.orchestrator.running.view import RunView
 from answerable.orchestrator.runs import find_run, get_run, insert_run
 from answerable.tracing import ids
 from answerable.tracing.failpoints import failpoint
-from answerable.tracing.ledger import append_all
+from answerable.tracing.ledger.entries import append_all
+from answerable.tracing.ledger.records import RunStarted
 from answerable.tracing.people import authority, ensure_person
-from answerable.tracing.records import RunStarted
-from answerable.tracing.store import Tx
+from answerable.tracing.storage.store import Tx
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 

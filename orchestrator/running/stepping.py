@@ -29,9 +29,9 @@ from answerable.orchestrator.running.egress import Egress, watch_egress
 from answerable.orchestrator.running.execution import Ending, Execution
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.view import Ready
-from answerable.tracing.context import step_context
-from answerable.tracing.records import UndeclaredEgress
-from answerable.tracing.store import Tx
+from answerable.tracing.ledger.records import UndeclaredEgress
+from answerable.tracing.spans.context import step_context
+from answerable.tracing.storage.store import Tx
 
 OUTPUT = "out"
 

@@ -16,8 +16,8 @@ from answerable.agents.nodes import Effect
 from answerable.errors import InvalidInput
 from answerable.orchestrator.running.stepping import check_known, describe
 from answerable.orchestrator.running.verdicts import check_result
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
 
 _CONTROL = frozenset(
     {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release", "prepare", "pragma"}

@@ -13,8 +13,8 @@ import rfc8785
 from answerable.approvals.keys import Key, open_key
 from answerable.errors import StoreCorrupt, StoreError
 from answerable.testing import FakeReceiver
-from answerable.tracing.records import EffectRefused
-from answerable.tracing.store import open_store
+from answerable.tracing.ledger.records import EffectRefused
+from answerable.tracing.storage.store import open_store
 from tests.orchestrator.letters import Ask, Letter, letters, recorded, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio

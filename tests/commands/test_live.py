@@ -10,7 +10,7 @@ from rich.console import Console
 
 from answerable.commands.live import RunPicture, sentence, watched
 from answerable.orchestrator.progress import Progress, State
-from answerable.tracing.store import open_store
+from answerable.tracing.storage.store import open_store
 from tests.commands.conftest import Desk
 from tests.commands.serving import app
 from tests.orchestrator.letters import CARRIER, Ask

@@ -12,7 +12,7 @@ import pytest
 from answerable.commands.exits import exit_code
 from answerable.orchestrator.canonical import canonical
 from answerable.testing import Reply
-from answerable.tracing.store import open_store
+from answerable.tracing.storage.store import open_store
 from tests.commands import serving
 from tests.commands.conftest import Desk
 from tests.orchestrator.letters import CARRIER, Ask, letters

@@ -28,9 +28,9 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.runs import ENDS
 from answerable.orchestrator.system import System
 from answerable.testing import run as run_in_a_test
-from answerable.tracing import attributes
-from answerable.tracing.records import AnyRecord
-from answerable.tracing.settings import ExportSettings
+from answerable.tracing.export.settings import ExportSettings
+from answerable.tracing.ledger.records import AnyRecord
+from answerable.tracing.spans import attributes
 
 _PACKAGE = Path(answerable.__file__).parent
 _GUIDE = Path(__file__).parents[2] / "docs" / "guide"
@@ -141,7 +141,7 @@ def _settings() -> set[str]:
 
 
 def test_every_span_attribute() -> None:
-    assert attributes.table() in _text("tracing"), "the table is that of answerable.tracing.attributes.table()"
+    assert attributes.table() in _text("tracing"), "the table is that of answerable.tracing.spans.attributes.table()"
 
 
 def test_every_kind_of_record() -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx, open_store
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx, open_store
 from tests.crash.trials import Trial, parcels_trial
 from tests.support.agreement import disagreements
 from tests.support.forks import Forks

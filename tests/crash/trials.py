@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from answerable.approvals.gate import EffectRow, effects_of
 from answerable.orchestrator.canonical import canonical
-from answerable.tracing.store import Tx, open_store
+from answerable.tracing.storage.store import Tx, open_store
 from tests.support.agreement import disagreements
 from tests.support.forks import FAILED, KILLED, Forks
 from tests.support.parcels import RUN

@@ -20,7 +20,7 @@ from answerable.commands.cli import cli
 from answerable.examples.logistics.outside import journal_path
 from answerable.examples.logistics.services import Journal, Received
 from answerable.examples.logistics.system import carrier, warehouse
-from answerable.tracing.store import open_store
+from answerable.tracing.storage.store import open_store
 
 DOCUMENT: dict[str, type | tuple[str, ...]] = {
     "run": str,

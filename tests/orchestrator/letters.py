@@ -16,10 +16,10 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.reports import Run
 from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
-from answerable.tracing.ledger import records_of
-from answerable.tracing.records import Record
-from answerable.tracing.statements import Statement
-from answerable.tracing.tables import metadata
+from answerable.tracing.ledger.entries import records_of
+from answerable.tracing.ledger.record import Record
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.tables import metadata
 
 R = TypeVar("R", bound=Record)
 

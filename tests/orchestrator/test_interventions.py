@@ -16,7 +16,7 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.engine import advance_due
 from answerable.orchestrator.system import System
 from answerable.testing import FakeReceiver, Reply, nowhere
-from answerable.tracing.records import EffectWithdrawn, RequestWithdrawn, RunEnded, RunReopened, StepFinished
+from answerable.tracing.ledger.records import EffectWithdrawn, RequestWithdrawn, RunEnded, RunReopened, StepFinished
 from tests.orchestrator.letters import (
     LEAD,
     Account,

@@ -19,8 +19,9 @@ from answerable.errors import DeclarationError, EffectRefused
 from answerable.orchestrator.app import App
 from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
-from answerable.tracing import ids, records
-from answerable.tracing.statements import Statement
+from answerable.tracing import ids
+from answerable.tracing.ledger import records
+from answerable.tracing.storage.statements import Statement
 from tests.orchestrator.letters import LEAD, Ask, Letter, Receipt, recorded, rows, serving, signed, tamper, write
 
 pytestmark = pytest.mark.anyio

@@ -27,9 +27,9 @@ from sqlalchemy import func, select, update
 from answerable.errors import InvalidInput, StoreCorrupt
 from answerable.orchestrator.plain import PlainSerializer, decode, encode
 from answerable.orchestrator.saver import StoreSaver
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Store, open_store
-from answerable.tracing.tables import checkpoint_writes, checkpoints
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Store, open_store
+from answerable.tracing.storage.tables import checkpoint_writes, checkpoints
 
 COUNT = Statement(select(func.count()).select_from(checkpoints))
 COUNT_WRITES = Statement(select(func.count()).select_from(checkpoint_writes))

@@ -13,11 +13,11 @@ from sqlalchemy import Table, bindparam, select
 
 from answerable.approvals.keys import Key, open_key
 from answerable.orchestrator.canonical import canonical
-from answerable.tracing.placed import Placed, placed_of
-from answerable.tracing.sequencer import sequence_all
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx, open_store
-from answerable.tracing.tables import decisions, effects, grants, people, systems
+from answerable.tracing.ledger.placed import Placed, placed_of
+from answerable.tracing.ledger.sequencer import sequence_all
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx, open_store
+from answerable.tracing.storage.tables import decisions, effects, grants, people, systems
 from tests.properties.observed import Stored, stored
 from tests.properties.playing import MOST_TURNS, ORDERLY, RUN, Disorder, Game, url_in
 from tests.properties.receiver import Received, Receiver
@@ -27,7 +27,7 @@ from tests.reference.specs import Case
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Rows by id, the records in the ledger's order, the receiver's journal, and how often the process died."""
+    """Rows by id, the records in the ledger's order, the receiver's journal, and how often what was lost."""
 
     rows: Stored
     placed: list[Placed]
@@ -40,6 +40,7 @@ class Evidence:
     key: Key
     journal: list[Received]
     died: int
+    lost_leases: int
 
 
 def played(case: Case, receiver: Receiver, disorder: Disorder = ORDERLY, *, most_turns: int = MOST_TURNS) -> Evidence:
@@ -78,6 +79,7 @@ def _read(tx: Tx, game: Game, key: Key) -> Evidence:
         key=key,
         journal=list(game.receiver.journal),
         died=game.died,
+        lost_leases=game.lost_leases,
     )
 
 

@@ -17,10 +17,10 @@ from sqlalchemy import Table, bindparam, select
 from answerable.agents.messages import Message
 from answerable.agents.outcomes import Expired, Failed, Rejected, Response
 from answerable.orchestrator.graph import Graph
-from answerable.tracing.records import AnyRecord, RunEnded, read_record
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import crossings, gathers, messages, records, requests, scatters, steps
+from answerable.tracing.ledger.records import AnyRecord, RunEnded, read_record
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import crossings, gathers, messages, records, requests, scatters, steps
 from tests.reference.frames import Item as ItemFrame
 from tests.reference.frames import Round, Scope
 from tests.reference.interpreter import Account, crossing_name, gather_name, step_name

@@ -3,7 +3,8 @@
 1. A `Game` is one run on one store of its own. It goes in turns: the run is advanced until it rests, what the store
    holds is compared with what the interpreter expects of the decisions made so far, and some requests are decided.
 2. Disturbances follow from a `Disorder`: how long each step lets others go first, which requests are decided in a
-   turn, when all checkpoints of LangGraph are deleted, and when the process dies or an advance is cancelled.
+   turn or in the middle of one, when all checkpoints of LangGraph are deleted, when the process dies, when an advance
+   is cancelled, and when a second worker takes the run over from one that goes on as if nothing had happened.
 3. A process that dies is one whose store does nothing more from a certain transaction on. What it did before is there;
    the lease that it holds runs out, and another service goes on.
 """
@@ -21,14 +22,14 @@ from typing import Any, TypeVar
 from sqlalchemy import delete
 
 from answerable.agents.messages import Message
-from answerable.errors import StoreUnavailable
+from answerable.errors import DecisionRefused, LeaseLost, RunBusy, StoreUnavailable
 from answerable.orchestrator.reports import OpenRequest, Run
 from answerable.orchestrator.runs import LEASE_SECONDS
 from answerable.orchestrator.service import Service
 from answerable.tracing.clock import SystemClock, micros
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import checkpoint_writes, checkpoints
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import checkpoint_writes, checkpoints
 from tests.properties.observed import Stored, expected, stored
 from tests.properties.receiver import Receiver
 from tests.reference.interpreter import Account, Answer, Asked
@@ -71,13 +72,16 @@ class Disorder:
     """What may go in another way than the last time; all of it follows from `seed`.
 
     A step lets others go first for up to `slowest` turns of the event loop. `forget` deletes checkpoints now and then.
-    `deaths` has, for each process, its last transaction, and whether that one is still committed. `cancels` has, for
-    each advance, after how many turns of the event loop it is cancelled.
+    `meanwhile` has requests decided while steps are running. `rivals` lets two workers advance the run at once, and
+    leases run out. `deaths` has, for each process, its last transaction, and whether that one is still committed.
+    `cancels` has, for each advance, after how many turns of the event loop it is cancelled.
     """
 
     seed: int = 0
     slowest: int = 0
     forget: bool = False
+    meanwhile: bool = False
+    rivals: bool = False
     deaths: tuple[tuple[int, bool], ...] = ()
     cancels: tuple[int, ...] = ()
 
@@ -87,7 +91,7 @@ ORDERLY = Disorder()
 
 @dataclass
 class Game:
-    """One run of a case on the store at `url`. After `play`, `died` says how often its process did."""
+    """One run of a case on the store at `url`. It counts how often its process died, and its leases were lost."""
 
     case: Case
     url: str
@@ -95,12 +99,14 @@ class Game:
     disorder: Disorder = ORDERLY
     clock: HandClock = field(default_factory=HandClock)
     died: int = 0
+    lost_leases: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.disorder.seed)
         self.deaths = list(self.disorder.deaths)
         self.cancels = list(self.disorder.cancels)
         self.service: Service[Any, Item] | None = None
+        self.aside: set[asyncio.Task[None]] = set()  # what goes on beside an advance
         self.receiver.begin(self.case.receive)
         self.case.sketch.pace = self.pace
 
@@ -119,7 +125,13 @@ class Game:
 
     async def _turns(self, most_turns: int) -> Stored:
         for turn in range(most_turns + 1):
+            if self.disorder.rivals:
+                await self._race()
             run = await self._advance()
+            if self.aside:  # what was decided meanwhile may have come too late for this advance
+                await asyncio.gather(*self.aside)
+                self.aside.clear()
+                run = await (await self.opened()).aresume(RUN)
             rows = await self.rows()
             compare(self.account(rows), run, rows)
             if run.status != "waiting" or turn == most_turns:
@@ -187,10 +199,45 @@ class Game:
     # disturbances
 
     def pace(self, _node: str) -> int:
-        """How long a step lets others go first; now and then, all checkpoints are gone meanwhile."""
+        """How long a step lets others go first; what else may happen meanwhile, happens now and then."""
         if self.disorder.forget and self.random.random() < 0.2:
-            asyncio.ensure_future(self._forget())  # noqa: RUF006 - it is over at the loop's next turn
+            self.aside.add(asyncio.ensure_future(self._forget()))
+        if self.disorder.meanwhile and self.random.random() < 0.4:
+            self.aside.add(asyncio.ensure_future(self._decide_meanwhile()))
+        if self.disorder.rivals and self.random.random() < 0.3:
+            self.clock.pass_seconds(LEASE_SECONDS + 1)
         return self.random.randint(0, self.disorder.slowest)
+
+    async def _decide_meanwhile(self) -> None:
+        """Decide one of the open requests, if there is one that a person will decide."""
+        service = await self.opened()
+        with suppress(Died, DecisionRefused):  # somebody was quicker
+            rows = await self.rows()
+            open_now = [(each, self._asked(each, rows)) for each in (await service.aget(RUN)).waiting_for]
+            answers = [(each, asked.edits, self.case.answer(asked)) for each, asked in open_now]
+            to_decide = [each for each in answers if each[2].kind != "expire"]
+            if to_decide:
+                request, edits, answer = self.random.choice(to_decide)
+                await self._answer(service, request, answer, by=PEOPLE[edits % len(PEOPLE)])
+
+    async def _race(self) -> None:
+        """Two workers want to advance the run, until each has had it."""
+        service = await self.opened()
+        async with self.case.app.connect(self.url, origins={RECEIVER: self.receiver.origin}, clock=self.clock) as rival:
+            await asyncio.gather(*(self._insist(worker) for worker in (service, rival)))
+        self.clock.pass_seconds(LEASE_SECONDS + 1)
+
+    async def _insist(self, worker: Service[Any, Item]) -> None:
+        """Advance the run as soon as its lease is free; stop when it is lost to another."""
+        while True:
+            try:
+                await worker.arun(self.case.run_input, by=STARTER, run_id=RUN)
+                return
+            except RunBusy:
+                await asyncio.sleep(0)
+            except LeaseLost:
+                self.lost_leases += 1
+                return
 
     async def _forget(self) -> None:
         assert self.service is not None

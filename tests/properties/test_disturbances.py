@@ -24,6 +24,21 @@ def test_lost_checkpoints(receiver: Receiver, world: World, disorder: Disorder) 
     played(world.case(), receiver, disorder)
 
 
+@examples(100)
+@given(world=valid_worlds(), disorder=st.builds(Disorder, seed=seeds, slowest=st.just(6), meanwhile=st.just(True)))
+def test_decisions_while_others_work(receiver: Receiver, world: World, disorder: Disorder) -> None:
+    """People decide while steps are running; nothing that they say is lost or used twice."""
+    played(world.case(), receiver, disorder)
+
+
+@examples(100)
+@given(world=valid_worlds(), disorder=st.builds(Disorder, seed=seeds, slowest=st.just(6), rivals=st.just(True)))
+def test_two_workers_on_one_run(receiver: Receiver, world: World, disorder: Disorder) -> None:
+    """A worker is thought to be dead, and is not; a second one takes the run over while the first goes on."""
+    evidence = played(world.case(), receiver, disorder)
+    event(f"lost {evidence.lost_leases} leases")
+
+
 @examples(150)
 @given(world=valid_worlds(), disorder=st.builds(Disorder, seed=seeds, slowest=st.just(4), deaths=deaths))
 def test_dying_processes(receiver: Receiver, world: World, disorder: Disorder) -> None:

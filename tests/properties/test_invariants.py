@@ -12,22 +12,22 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from answerable.approvals.decisions import Decision
-from answerable.tracing import attributes as key
-from answerable.tracing.history import RunHistory
-from answerable.tracing.projection import project_all
-from answerable.tracing.records import (
+from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.records import (
     Crossed,
     Decided,
     EffectPrepared,
     EffectRecord,
     EffectSent,
     GatherClosed,
-    Record,
     RequestMade,
     RunStarted,
     StepFinished,
 )
-from answerable.tracing.spans import encode
+from answerable.tracing.spans import attributes as key
+from answerable.tracing.spans.history import RunHistory
+from answerable.tracing.spans.projection import project_all
+from answerable.tracing.spans.span import encode
 from tests.properties.evidence import Evidence, played
 from tests.properties.playing import ORDERLY, PEOPLE, STARTER, Disorder
 from tests.properties.profiles import examples
@@ -40,7 +40,15 @@ R = TypeVar("R", bound=Record)
 
 seeds = st.integers(0, 2**16)
 deaths = st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=4).map(tuple)
-disorders = st.builds(Disorder, seed=seeds, slowest=st.sampled_from([0, 6]), forget=st.booleans(), deaths=deaths)
+disorders = st.builds(
+    Disorder,
+    seed=seeds,
+    slowest=st.sampled_from([0, 6]),
+    forget=st.booleans(),
+    meanwhile=st.booleans(),
+    rivals=st.booleans(),
+    deaths=deaths,
+)
 
 
 def of(evidence: Evidence, kind: type[R]) -> list[R]:
@@ -175,7 +183,7 @@ def test_3_no_effect_without_its_own_grant(receiver: Receiver, world: World, dis
 @examples(120)
 @given(
     world=valid_worlds(),
-    disorder=st.builds(Disorder, seed=seeds, slowest=st.just(4), deaths=deaths.filter(bool)),
+    disorder=st.builds(Disorder, seed=seeds, slowest=st.just(4), rivals=st.booleans(), deaths=deaths.filter(bool)),
 )
 def test_5_a_crash_loses_nothing_and_doubles_nothing(receiver: Receiver, world: World, disorder: Disorder) -> None:
     case = world.case()

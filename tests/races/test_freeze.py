@@ -15,10 +15,10 @@ from sqlalchemy import select
 
 from answerable.orchestrator.service import Service
 from answerable.tracing import ids
-from answerable.tracing.ledger import records_of
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import records
+from answerable.tracing.ledger.entries import records_of
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import records
 from tests.support.agreement import disagreements
 from tests.support.forks import Forks
 from tests.support.parcels import APPS, RESPONSIBLE, Order, Report, post

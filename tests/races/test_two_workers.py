@@ -12,8 +12,8 @@ import pytest
 
 from answerable.orchestrator.canonical import canonical
 from answerable.tracing import ids
-from answerable.tracing.store import Tx, open_store
-from answerable.tracing.verify import verify_ledger
+from answerable.tracing.ledger.verify import verify_ledger
+from answerable.tracing.storage.store import Tx, open_store
 from tests.support.agreement import disagreements
 from tests.support.forks import Forks
 from tests.support.parcels_jobs import DONE

@@ -213,23 +213,38 @@ class Grower:
             self.tie(outlet, header, "task", outlet.kinds)
         self.fill(inner)
         waiting = [outlet for outlet in inner.outlets if outlet.needed] or [inner.outlets[0]]
-        inputs = {"a": waiting[:1], **({"b": waiting[1:]} if len(waiting) > 1 else {})}
-        takes = {name: Takes(kinds=kinds_of(outlets)) for name, outlets in inputs.items()}
-        self.nodes.append(AgentSpec(name=judge, inputs=takes, outputs=(Item, Again), fails=self.fails()))
-        for name, outlets in inputs.items():
-            for outlet in outlets:
-                self.tie(outlet, judge, name, outlet.kinds)
-        self.edges.append(EdgeSpec(source=judge, target=header, to="task", carries=(Again,), crossing=(Again,)))
+        self.judge(judge, header, {"a": waiting[:1], **({"b": waiting[1:]} if len(waiting) > 1 else {})})
         for outlet in inner.returns:
             self.edges.append(EdgeSpec(source=outlet.source, port=outlet.port, target=header, to="task"))
+        around = region
+        if self.left > 3 and self.rarely(4):
+            around = Region(shape=(*region.shape, judge), outlets=[], outer=region, in_loop=True)
         returned: Kinds = (Again, *kinds_of(inner.returns), *inner.passed_on)
-        then = self.way_out(region, tuple(dict.fromkeys(returned)))
+        self.close_loop(header, began, self.way_out(around, tuple(dict.fromkeys(returned))))
+        done = Outlet(judge, (Item,), region.shape)
+        if around is not region:  # a second loop with the same header around the first
+            second = self.name("judge")
+            self.judge(second, header, {"a": [done, *around.outlets]})
+            self.close_loop(header, began, self.way_out(region, (Again,)))
+            done = Outlet(second, (Item,), region.shape)
+        region.outlets.append(done)
+        for outlet in inner.outlets:
+            if outlet.source in self.loops[-1].nodes and self.rarely(4):
+                region.outlets.append(replace(outlet, shape=region.shape, needed=False))
+
+    def judge(self, name: str, header: str, inputs: dict[str, list[Outlet]]) -> None:
+        """An agent that ends a round of a loop, or begins another one."""
+        takes = {input: Takes(kinds=kinds_of(outlets)) for input, outlets in inputs.items()}
+        self.nodes.append(AgentSpec(name=name, inputs=takes, outputs=(Item, Again), fails=self.fails()))
+        for input, outlets in inputs.items():
+            for outlet in outlets:
+                self.tie(outlet, name, input, outlet.kinds)
+        self.edges.append(EdgeSpec(source=name, target=header, to="task", carries=(Again,), crossing=(Again,)))
+
+    def close_loop(self, header: str, began: int, then: str) -> None:
+        """Declare a loop of those of the nodes since `began` that repeat."""
         body = self.on_cycles(header, [node.name for node in self.nodes[began:]])
         self.loops.append(LoopSpec(nodes=body, at_most=self.draw(st.integers(1, 3)), then=then))
-        region.outlets.append(Outlet(judge, (Item,), region.shape))
-        for outlet in inner.outlets:
-            if outlet.source in body and self.rarely(4):
-                region.outlets.append(replace(outlet, shape=region.shape, needed=False))
 
     def way_out(self, region: Region, kinds: Kinds) -> str:
         """Where a loop in `region` leads when its budget is used up: to the loop around it, or to an agent."""

@@ -16,11 +16,11 @@ from typing import Any
 
 from sqlalchemy import Table, bindparam, select
 
-from answerable.tracing.ledger import records_of
-from answerable.tracing.statements import Statement
-from answerable.tracing.store import Tx
-from answerable.tracing.tables import crossings, decisions, effects, gathers, grants, requests, runs, steps
-from answerable.tracing.verify import verify_ledger
+from answerable.tracing.ledger.entries import records_of
+from answerable.tracing.ledger.verify import verify_ledger
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import crossings, decisions, effects, gathers, grants, requests, runs, steps
 from tests.support.receiver import Arrival
 
 _TABLES = (steps, crossings, gathers, requests, decisions, grants, effects)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from answerable.tracing import ids
-from answerable.tracing.merkle import leaf_hash
-from answerable.tracing.placed import Placed
-from answerable.tracing.records import (
+from answerable.tracing.ledger.merkle import leaf_hash
+from answerable.tracing.ledger.placed import Placed
+from answerable.tracing.ledger.record import MessageRef, Record
+from answerable.tracing.ledger.records import (
     Crossed,
     Decided,
     EffectAnswered,
@@ -21,8 +22,6 @@ from answerable.tracing.records import (
     EffectSettled,
     EffectWithdrawn,
     GatherClosed,
-    MessageRef,
-    Record,
     RequestMade,
     RunEnded,
     RunRested,

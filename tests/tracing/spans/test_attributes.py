@@ -1,0 +1,90 @@
+"""The registry of attributes is what spans say, and its table."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
+
+from answerable.tracing.spans import attributes
+from answerable.tracing.spans.attributes import REGISTRY, table
+from answerable.tracing.spans.projection import project_all
+from answerable.tracing.spans.span import SpanData, encode, resource_pairs
+from tests.support.story import whole_run
+
+TYPES = {"string": str, "int": int, "bool": bool, "string[]": tuple}
+
+
+def kind_of(span: SpanData) -> str:
+    """The kind of a span, as the registry names it."""
+    first = span.name.split()[0]
+    by_name = {"invoke_workflow": "run", "invoke_agent": "step", "edge": "edge", "approval": "approval"}
+    by_name |= {"awaiting": "decision", "effect": "effect", "POST": "call", "in": "settlement", "run": "ended"}
+    return by_name.get(first, "step")
+
+
+def test_every_key_is_registered_for_its_kind_of_span_with_its_type() -> None:
+    spans = project_all(whole_run().placed())
+    assert {kind_of(span) for span in spans} == {
+        *("run", "step", "edge", "approval", "decision", "effect", "call", "settlement", "ended")
+    }
+    for span in spans:
+        for key, value in span.pairs:
+            known = REGISTRY[key]
+            assert type(value) is TYPES[known.type], key
+            assert "every" in known.on or kind_of(span) in known.on, (key, span.name)
+        assert all(REGISTRY[key].on == ("resource",) for key, _ in resource_pairs(span.origin))
+        keys = [key for key, _ in span.pairs]
+        assert len(keys) == len(set(keys)), span.name
+        assert {key for key, one in REGISTRY.items() if "every" in one.on} <= set(keys)
+
+
+def test_genai_keys_are_on_runs_and_agents_steps_only() -> None:
+    for span in project_all(whole_run().placed()):
+        has = any(key.startswith("gen_ai.") for key, _ in span.pairs)
+        assert has == span.name.startswith(("invoke_workflow", "invoke_agent"))
+
+
+def test_the_table_has_a_line_for_each_key() -> None:
+    lines = table().splitlines()
+    assert lines[0] == "| key | type | on | meaning |"
+    assert [line.split("`")[1] for line in lines[2:]] == list(REGISTRY)
+    assert f"| `{attributes.INVERSIONS}` | int | edge, approval |" in table()
+
+
+def test_the_encoding_is_what_the_official_library_reads_and_would_write() -> None:
+    for span in project_all(whole_run().placed()):
+        data = encode(span)
+        read = ResourceSpans.FromString(data)
+        assert read.SerializeToString() == data  # nothing unknown, nothing out of order
+        (encoded,) = read.scope_spans[0].spans
+        assert encoded.trace_id == span.trace.to_bytes(16, "big")
+        assert encoded.span_id == span.span.to_bytes(8, "big")
+        assert encoded.parent_span_id == (span.parent.to_bytes(8, "big") if span.parent else b"")
+        assert (encoded.name, encoded.kind) == (span.name, span.kind)
+        assert encoded.start_time_unix_nano == span.start * 1000
+        assert encoded.end_time_unix_nano == span.end * 1000
+        assert [link.span_id for link in encoded.links] == [one.to_bytes(8, "big") for one in span.links]
+        assert (encoded.status.code, encoded.status.message) == (span.status, span.message)
+        assert encoded.flags & 0x1
+        said = []
+        for one in encoded.attributes:
+            kind = one.value.WhichOneof("value")
+            if kind == "array_value":
+                said.append((one.key, tuple(item.string_value for item in one.value.array_value.values)))
+            else:
+                said.append((one.key, getattr(one.value, str(kind))))
+        assert said == list(span.pairs)
+        resource = {one.key: one.value.string_value for one in read.resource.attributes}
+        assert resource == {
+            "service.name": span.origin.service,
+            "service.namespace": "logistics",
+            "host.id": "depot",
+            "ip": "10.0.0.7",
+        }
+
+
+def test_the_bytes_of_a_span_are_these() -> None:
+    """A stored digest: whoever changes one byte raises PROJECTION_VERSION and stores the new one."""
+    whole = sha256(b"".join(encode(span) for span in project_all(whole_run().placed())))
+    assert whole.hexdigest() == "f3e9b535d242a67c876f5f90b3ed2195934241de0324bce5599bc9a723d096a0"

@@ -1,0 +1,160 @@
+"""Delivery: from the outbox to the collector.
+
+1. Oldest first, in batches. What the collector accepted is deleted; what it rejected is kept with its error, and
+   passed over from then on.
+2. What it did not take is sent again, the same bytes, after a pause that doubles up to a limit (with jitter).
+3. Sending blocks, so it happens in a thread of its own; one that hangs keeps neither a run from going on nor the
+   process from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from answerable.tracing.clock import micros
+from answerable.tracing.export.outbox import Parcel, claim, is_empty, release, settle
+from answerable.tracing.export.settings import ExportSettings
+from answerable.tracing.export.transport import Accepted, NotDeliveredError, Transport, open_transport
+from answerable.tracing.spans.span import request
+from answerable.tracing.storage.store import Store
+
+T = TypeVar("T")
+Result = Literal["idle", "sent", "busy", "failed"]
+
+_log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0  # other processes put spans into the outbox, too
+SLACK_SECONDS = 2.0  # a lease lasts so much longer than sending may
+
+
+@dataclass(kw_only=True)
+class Delivered:
+    """What was done so far: spans accepted and rejected, failures in a row, and the last error."""
+
+    accepted: int = 0
+    rejected: int = 0
+    failures: int = 0
+    error: str = ""
+
+
+class Delivery:
+    """Delivers what lies in the outbox of a store."""
+
+    def __init__(self, store: Store, settings: ExportSettings) -> None:
+        self.so_far = Delivered()
+        self._store = store
+        self._settings = settings
+        self._transport: Transport | None = None
+        self._most = settings.most_spans
+        self._one_at_a_time = asyncio.Lock()
+        self._wake = asyncio.Event()
+
+    def nudge(self) -> None:
+        """There is something to send."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver for ever; ends by cancellation. Raises: StoreError."""
+        while True:
+            self._wake.clear()
+            result = await self.deliver()
+            if result == "failed":
+                await asyncio.sleep(self.pause_seconds())
+            elif result != "sent":
+                await wait_for(self._wake, LOOK_SECONDS)
+
+    async def deliver(self) -> Result:
+        """Send one batch. Raises: StoreError."""
+        async with self._one_at_a_time:
+            if await self._store.read(is_empty):
+                return "idle"
+            now = self._store.clock.now()
+            until = now + micros(self._settings.timeout_seconds + SLACK_SECONDS)
+            parcels = await self._store.write(lambda tx: claim(tx, now=now, until=until, at_most=self._most))
+            if not parcels:
+                return "idle" if parcels is not None else "busy"
+            return await self._send(parcels, until)
+
+    def pause_seconds(self) -> float:
+        """How long to wait before the next try."""
+        doubled = self._settings.first_wait_seconds * 2.0 ** min(self.so_far.failures - 1, 30)
+        return min(doubled, self._settings.longest_wait_seconds) * random.uniform(0.5, 1.0)
+
+    async def _send(self, parcels: list[Parcel], until: int) -> Result:
+        try:
+            accepted = await in_own_thread(lambda: self._over_the_wire(parcels))
+        except NotDeliveredError as error:
+            return await self._not_delivered(parcels, until, error)
+        self.so_far.failures = 0
+        self._most = self._settings.most_spans
+        why = ""
+        if accepted.rejected:
+            why = f"the collector rejected {accepted.rejected} of {len(parcels)} spans: {accepted.message}"
+            self.so_far.error = why
+            _log.warning("%s; they stay in the outbox", why)
+        await self._store.write(lambda tx: settle(tx, parcels, until=until, error=why))
+        self.so_far.rejected += accepted.rejected
+        self.so_far.accepted += len(parcels) - accepted.rejected
+        return "sent"
+
+    async def _not_delivered(self, parcels: list[Parcel], until: int, error: NotDeliveredError) -> Result:
+        self.so_far.error = str(error)
+        if error.final or (error.too_large and len(parcels) == 1):
+            _log.warning("%s: %d spans stay in the outbox and are not sent again", error, len(parcels))
+            await self._store.write(lambda tx: settle(tx, parcels, until=until, error=str(error)))
+            self.so_far.rejected += len(parcels)
+            return "sent"
+        await self._store.write(lambda tx: release(tx, until=until))
+        if error.too_large:
+            self._most = max(1, len(parcels) // 2)
+            return "sent"
+        self.so_far.failures += 1
+        if self.so_far.failures == 1:
+            _log.warning("spans wait in the outbox: %s", error)
+        return "failed"
+
+    def _over_the_wire(self, parcels: list[Parcel]) -> Accepted:
+        if self._transport is None:
+            self._transport = open_transport(self._settings)
+        try:
+            return self._transport.send(request(parcel.data for parcel in parcels))
+        except NotDeliveredError:
+            self._transport.close()  # the next try makes a new connection: gRPC's own waits for up to two minutes
+            self._transport = None
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait until `event` is set, or for `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+async def in_own_thread(work: Callable[[], T]) -> T:
+    """Run `work` in a thread that does not keep the process from ending, as asyncio's own would."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001  # it is raised where it is awaited
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="answerable-delivery", daemon=True).start()
+    return await asyncio.wrap_future(done)

@@ -1,0 +1,1 @@
+"""What is kept: records, their places, the tree over them, and whether they are what was written."""

@@ -1,0 +1,34 @@
+"""What every record says, of whatever kind; the kinds, and the rules for all of them, are in `records`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+RECORD_VERSION = 1
+
+
+class Record(BaseModel):
+    """What every record says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    durable: ClassVar[bool] = False  # whether its transaction must survive a power cut
+
+    v: int = RECORD_VERSION
+    at: int
+    system: str
+    run: str = ""
+    responsible: str = ""
+    chain: tuple[str, ...] = ()
+
+
+class MessageRef(BaseModel):
+    """A message as records name it: its id, its type and a salted digest of what it says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    type: str
+    commitment: str

@@ -1,0 +1,399 @@
+"""Records: what can happen, as immutable facts.
+
+1. A record is written in the transaction of the state change that it describes, and never changed.
+2. It says when (`at`, microseconds), in which run, who answered for it at that moment (`responsible`) and how authority
+   came to them (`chain`: ids only, shortest way first).
+3. It holds ids, names of the declaration and commitments; never payloads, nor the words of a decision. The reason of a
+   stop, a handover or an intervention is part of the fact, and says nothing personal. Errors of steps are one line.
+4. `v` is the version of its schema. A field may be added with a default; anything else is a new version.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, TypeAdapter
+
+from answerable.tracing.ledger.record import MessageRef, Record
+
+# -- who answers ------------------------------------------------------------------------------------------------------
+
+
+class PersonAdded(Record):
+    """A person was registered, or their roles and teams changed."""
+
+    kind: Literal["person.added"] = "person.added"
+    person: str
+    roles: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+
+
+class SystemRegistered(Record):
+    """A system was first connected to this store; its declared RI is in force from here on."""
+
+    kind: Literal["system.registered"] = "system.registered"
+    version: str
+
+
+class HandoverOffered(Record):
+    """The RI offers the system to a successor; grants that were not sent are suspended until it is accepted."""
+
+    kind: Literal["handover.offered"] = "handover.offered"
+    successor: str
+    reason: str
+    suspended: tuple[str, ...] = ()  # grants
+
+
+class HandoverAccepted(Record):
+    """The successor is the RI from here on."""
+
+    kind: Literal["handover.accepted"] = "handover.accepted"
+    predecessor: str
+    successor: str
+    resumed: tuple[str, ...] = ()  # grants
+
+
+class ExemptionAccepted(Record):
+    """The RI accepted one version of an exemption for an approval."""
+
+    kind: Literal["exemption.accepted"] = "exemption.accepted"
+    approval: str
+    exemption: str
+    version: int
+    by: str
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+
+
+class RunStarted(Record):
+    """A person started a run of one version of the app with a message, its input."""
+
+    kind: Literal["run.started"] = "run.started"
+    version: str  # of the app
+    started_by: str  # person
+    message: MessageRef
+
+
+class RunRested(Record):
+    """The run came to rest: nothing more can happen until somebody decides, or something is settled."""
+
+    kind: Literal["run.rested"] = "run.rested"
+    requests: tuple[str, ...] = ()
+    in_doubt: tuple[str, ...] = ()  # effects
+    frozen: tuple[str, ...] = ()  # targets
+
+
+class RunEnded(Record):
+    """The run is over. `leftovers` are crossings that no step took."""
+
+    kind: Literal["run.ended"] = "run.ended"
+    status: Literal["done", "denied", "stuck", "failed", "cancelled"]
+    detail: str = ""
+    result: MessageRef | None = None
+    leftovers: tuple[str, ...] = ()
+    by: str = ""  # person, for a cancelled run
+
+
+class RunReopened(Record):
+    """A person had a finished step run anew, or moved the run to another version of the app."""
+
+    kind: Literal["run.reopened"] = "run.reopened"
+    by: str
+    reason: str
+    step: str = ""
+    generation: int = 0
+    version: str = ""
+
+
+# -- steps and crossings ----------------------------------------------------------------------------------------------
+
+
+class StepStarted(Record):
+    """A step begins an attempt. One that has no `StepFinished` died in it."""
+
+    kind: Literal["step.started"] = "step.started"
+    step: str
+    node: str
+    attempt: int
+    parent: str = ""  # the step whose message completed its inputs; "" for the run itself
+    host: str
+
+
+class StepFinished(Record):
+    """A step ended. `consumed` maps each input to the crossing (or the gather) that it took."""
+
+    kind: Literal["step.finished"] = "step.finished"
+    step: str
+    node: str
+    role: Literal["agent", "approval", "effect"]
+    owner: str = ""
+    generation: int = 0
+    attempt: int = 1
+    started_at: int
+    outcome: Literal["done", "failed", "refused"]
+    error: str = ""
+    parent: str = ""  # the step whose message completed its inputs; "" for the run itself
+    consumed: dict[str, str]
+    links: tuple[str, ...] = ()  # every crossing taken, a gather's items included
+    produced: tuple[MessageRef, ...] = ()
+    dropped: tuple[str, ...] = ()  # edges whose condition said no
+    host: str = ""
+
+
+class Crossed(Record):
+    """One message crossed one edge: the step that sent it is recorded with it."""
+
+    kind: Literal["crossed"] = "crossed"
+    crossing: str
+    edge: str
+    source: str
+    target: str
+    port: str = ""
+    input: str
+    step: str  # the sender; "" for START
+    purpose: str
+    condition: str = ""
+    message: MessageRef
+    scope: tuple[Any, ...] = ()
+    tally: dict[str, tuple[int, int]] | None = None  # tier → demand, served; for a prioritization
+    inversions: int | None = None
+    host: str = ""
+
+
+class GatherClosed(Record):
+    """One scatter's results were brought together. Each item is (index, crossing or "", outcome)."""
+
+    kind: Literal["gather.closed"] = "gather.closed"
+    gather: str
+    edge: str
+    size: int
+    items: tuple[tuple[int, str, str], ...]
+    absent: int = 0  # items that a condition dropped
+
+
+# -- approvals --------------------------------------------------------------------------------------------------------
+
+
+class RequestMade(Record):
+    """A person is asked. `calls` maps each option to the effects that it would release."""
+
+    kind: Literal["request.made"] = "request.made"
+    request: str
+    approval: str
+    step: str
+    message: MessageRef
+    digest: str
+    calls: dict[str, tuple[str, ...]]
+    tally: dict[str, tuple[int, int]] | None = None
+    inversions: int | None = None
+    expires_at: int
+    edited_from: str = ""
+    edited_by: str = ""
+    host: str = ""
+
+
+class Decided(Record):
+    """A request was answered: by a person, by the passing of time (a no), or by an accepted exemption."""
+
+    kind: Literal["decided"] = "decided"
+    durable: ClassVar[bool] = True
+    decision: str
+    request: str
+    approval: str
+    step: str
+    message: MessageRef | None = None  # what is let through
+    digest: str
+    outcome: Literal["approved", "edited", "rejected", "answered", "expired", "exempted"]
+    option: str = ""
+    by: str = ""  # person; "" for expired; NAME@VERSION for exempted
+    assurance: str = ""
+    commitment: str = ""  # of the reason or text, which lies beside the record with its salt, the decision's MAC
+    grants: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()  # effects of the other options
+    asked_at: int
+    host: str = ""
+
+
+class RequestWithdrawn(Record):
+    """A request was taken back undecided, for the reason that is given."""
+
+    kind: Literal["request.withdrawn"] = "request.withdrawn"
+    request: str
+    approval: str
+    step: str
+    reason: str
+
+
+# -- effects ----------------------------------------------------------------------------------------------------------
+
+
+class EffectRecord(Record):
+    """What every record of an effect says."""
+
+    durable: ClassVar[bool] = True
+
+    effect: str
+    name: str
+    step: str
+    host: str = ""
+
+
+class EffectPrepared(EffectRecord):
+    """An effect is bound to what it would send, before anything of it leaves."""
+
+    kind: Literal["effect.prepared"] = "effect.prepared"
+    receiver: str
+    guarantee: str
+    message: str
+    method: str = ""
+    origin: str = ""
+    path_digest: str = ""  # a path may name a person
+    call_digest: str
+    idempotency_key: str
+
+
+class EffectSent(EffectRecord):
+    """The deciding transaction let the call go. It says nothing about its arrival."""
+
+    kind: Literal["effect.sent"] = "effect.sent"
+    attempt: int
+    grant: str
+    decision: str
+
+
+class EffectAnswered(EffectRecord):
+    """The receiver answered, or it is certain that the call never reached it."""
+
+    kind: Literal["effect.answered"] = "effect.answered"
+    attempt: int
+    sent_at: int
+    outcome: Literal["done", "failed", "not-sent"]
+    status: int = 0  # HTTP, 0 where there is none
+    error: str = ""
+
+
+class EffectInDoubt(EffectRecord):
+    """It may have happened or not; a person settles it."""
+
+    kind: Literal["effect.in-doubt"] = "effect.in-doubt"
+    attempt: int
+    sent_at: int
+    error: str
+
+
+class EffectSettled(EffectRecord):
+    """A person said what became of a call in doubt."""
+
+    kind: Literal["effect.settled"] = "effect.settled"
+    outcome: Literal["done", "failed", "again"]
+    by: str
+    reason: str
+
+
+class EffectWithdrawn(EffectRecord):
+    """It will not be sent: denied, expired, another option was chosen, its grant is void, or its run was cancelled."""
+
+    kind: Literal["effect.withdrawn"] = "effect.withdrawn"
+    reason: str
+
+
+class EffectRefused(EffectRecord):
+    """Somebody or something tried to send it without the right; nothing left."""
+
+    kind: Literal["effect.refused"] = "effect.refused"
+    reason: str
+    freeze: str = ""
+    waits: bool = False  # it may leave later: when a freeze is lifted, a handover accepted
+
+
+# -- stops and alarms -------------------------------------------------------------------------------------------------
+
+
+class Froze(Record):
+    """Somebody stopped a target: no further call leaves for it, and those in flight may have left."""
+
+    kind: Literal["froze"] = "froze"
+    durable: ClassVar[bool] = True
+    freeze: str
+    target: str
+    by: str
+    reason: str
+    in_flight: tuple[str, ...] = ()  # effects
+
+
+class FreezeQuiesced(Record):
+    """Each call that was in flight when the freeze was committed is known to have ended."""
+
+    kind: Literal["freeze.quiesced"] = "freeze.quiesced"
+    durable: ClassVar[bool] = True
+    freeze: str
+
+
+class Thawed(Record):
+    """Somebody lifted a freeze."""
+
+    kind: Literal["thawed"] = "thawed"
+    durable: ClassVar[bool] = True
+    freeze: str
+    by: str
+    reason: str
+
+
+class UndeclaredEgress(Record):
+    """Code in a step opened a connection or started a program that no effect declares."""
+
+    kind: Literal["undeclared-egress"] = "undeclared-egress"
+    step: str
+    node: str
+    event: str  # the audit event
+    to: str
+
+
+class StoreRestored(Record):
+    """This database is a restored backup: it may have forgotten what was sent since."""
+
+    kind: Literal["store.restored"] = "store.restored"
+    durable: ClassVar[bool] = True
+    by: str
+    in_doubt: tuple[str, ...] = ()  # effects
+
+
+AnyRecord = Annotated[
+    PersonAdded
+    | SystemRegistered
+    | HandoverOffered
+    | HandoverAccepted
+    | ExemptionAccepted
+    | RunStarted
+    | RunRested
+    | RunEnded
+    | RunReopened
+    | StepStarted
+    | StepFinished
+    | Crossed
+    | GatherClosed
+    | RequestMade
+    | Decided
+    | RequestWithdrawn
+    | EffectPrepared
+    | EffectSent
+    | EffectAnswered
+    | EffectInDoubt
+    | EffectSettled
+    | EffectWithdrawn
+    | EffectRefused
+    | Froze
+    | FreezeQuiesced
+    | Thawed
+    | UndeclaredEgress
+    | StoreRestored,
+    Field(discriminator="kind"),
+]
+
+_adapter: TypeAdapter[AnyRecord] = TypeAdapter(AnyRecord)
+
+
+def read_record(body: bytes) -> AnyRecord:
+    """A record from its stored bytes. Raises: pydantic.ValidationError if they are no record."""
+    return _adapter.validate_json(body)

@@ -1,0 +1,73 @@
+"""The spans of approvals: requests that were edited, and how long a decision was waited for."""
+
+from __future__ import annotations
+
+from answerable.tracing.ledger.placed import Placed
+from answerable.tracing.ledger.records import Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.spans import attributes as key
+from answerable.tracing.spans.common import about, about_asking, about_decision, made, moment, span_of_request
+from answerable.tracing.spans.history import RunHistory
+from answerable.tracing.spans.span import ERROR, OK, SpanData
+
+
+def edited_request(placed: Placed, record: RequestMade, history: RunHistory) -> SpanData:
+    """A request about a message that a person edited."""
+    pairs = [*about(placed), *about_asking(record)]
+    return moment(
+        history,
+        placed,
+        service=record.approval,
+        span=history.span(record.request),
+        parent=span_of_request(history.requests.get(record.edited_from), history),
+        name=f"approval {record.approval}",
+        pairs=pairs,
+    )
+
+
+def decided(placed: Placed, record: Decided, history: RunHistory) -> SpanData:
+    """How long a request waited, and what was answered."""
+    pairs = [*about(placed), (key.REQUEST, record.request), (key.REQUEST_DIGEST, record.digest)]
+    pairs += about_decision(record)
+    if record.message is not None:
+        pairs += [(key.MESSAGE, record.message.id), (key.COMMITMENT, record.message.commitment)]
+    late = record.outcome == "expired"
+    return made(
+        history,
+        placed,
+        service=record.approval,
+        span=history.span(record.decision),
+        parent=span_of_request(history.requests.get(record.request), history),
+        name=f"exempted by {record.by}" if record.outcome == "exempted" else "awaiting a decision",
+        start=min(record.asked_at, record.at),
+        end=record.at,
+        pairs=pairs,
+        status=ERROR if late else OK,
+        message="nobody decided in time, which is a no" if late else "",
+    )
+
+
+def request_withdrawn(placed: Placed, record: RequestWithdrawn, history: RunHistory) -> list[SpanData]:
+    """How long a request waited that nobody will answer any more."""
+    asked = history.open_requests.get(record.request)
+    if asked is None:
+        return []
+    pairs = [
+        *about(placed),
+        (key.REQUEST, record.request),
+        (key.DECISION_OUTCOME, "withdrawn"),
+        (key.REASON, record.reason),
+    ]
+    return [
+        made(
+            history,
+            placed,
+            service=record.approval,
+            span=history.span(f"withdrawn {record.request}"),
+            parent=span_of_request(history.requests.get(record.request), history),
+            name="awaiting a decision",
+            start=min(asked.record.at, record.at),
+            end=record.at,
+            pairs=pairs,
+            status=OK,
+        )
+    ]

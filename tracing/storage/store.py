@@ -1,0 +1,343 @@
+"""The store: one database, reached through short transactions.
+
+1. A transaction is a plain function of a `Tx`. It does no I/O of its own and never awaits; it may be called again if
+   the database asked for a retry, so it has no effect but on the database.
+2. It happens whole or not at all. If it raises, nothing was written. One that has begun runs to its end, even if its
+   caller is cancelled meanwhile.
+3. On SQLite it runs on the caller's thread: handing it to another thread costs more than running it. On PostgreSQL it
+   runs in a worker thread. A connection serves one transaction at a time and goes back to the others.
+4. `durable=True` survives power loss (decisions, grants, freezes, each state of an effect); otherwise a crash of the
+   process loses nothing, and a power cut loses at most the newest steps, which run again.
+5. SQLite runs writing transactions one after another. PostgreSQL runs them side by side: what a decision rests on is
+   read `with_for_update()`, which does nothing on SQLite.
+6. A store belongs to the process that opened it; it may be used from any thread and any event loop of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from answerable.errors import AnswerableError, StoreError, StoreNewer, StoreUnavailable
+from answerable.tracing.clock import Clock, SystemClock
+from answerable.tracing.storage import tables
+from answerable.tracing.storage.statements import DIALECTS, Statement, inserting
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+LOCK_WAIT_SECONDS = 30.0
+
+
+class Cursor(Protocol):
+    """The part of a DB-API cursor that is used here."""
+
+    @property
+    def rowcount(self) -> int: ...
+    @property
+    def description(self) -> Any: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> Any: ...
+
+
+class Connection(Protocol):
+    """One open connection. `lost`: the database has hung up, so it is of no more use."""
+
+    @property
+    def lost(self) -> bool: ...
+    def begin(self, *, write: bool, durable: bool) -> None: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+    def execute(self, sql: str, params: Mapping[str, Any]) -> Cursor: ...
+    def executemany(self, sql: str, params: Sequence[Mapping[str, Any]]) -> None: ...
+    def close(self) -> None: ...
+
+
+class Database(Protocol):
+    """What differs between kinds of databases."""
+
+    dialect: str
+    name: str  # for messages: no password in it
+
+    def connect(self) -> Connection: ...
+
+    def translate(self, error: Exception, tries: int) -> AnswerableError | None:
+        """The error to raise in its place; None if the transaction, tried `tries` times, should be tried again."""
+        ...
+
+    def handles(self, error: Exception) -> bool:
+        """Whether the error is the driver's."""
+        ...
+
+
+class Tx:
+    """A running transaction. Rows are plain tuples, in the order of the selected columns."""
+
+    __slots__ = ("_connection", "_dialect")
+
+    def __init__(self, connection: Connection, dialect: str) -> None:
+        self._connection = connection
+        self._dialect = dialect
+
+    @property
+    def dialect(self) -> str:
+        """The kind of database: "sqlite" or "postgresql"."""
+        return self._dialect
+
+    def run(self, statement: Statement, /, **params: Any) -> int:
+        """Run a statement that returns no rows; the number of rows that it changed."""
+        return self._execute(statement, params).rowcount
+
+    def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each row of parameters."""
+        if rows:
+            sql, fixed = statement.compiled(self._dialect)
+            self._connection.executemany(sql, [{**fixed, **row} for row in rows] if fixed else rows)
+
+    def one(self, statement: Statement, /, **params: Any) -> Row | None:
+        """The first row, or None."""
+        row: Row | None = self._execute(statement, params).fetchone()
+        return row
+
+    def all(self, statement: Statement, /, **params: Any) -> list[Row]:
+        """All rows."""
+        rows: list[Row] = self._execute(statement, params).fetchall()
+        return rows
+
+    def rows(self, statement: Statement, /, **params: Any) -> list[Row]:
+        """All rows, and none of a statement that returns no rows."""
+        cursor = self._execute(statement, params)
+        rows: list[Row] = [] if cursor.description is None else cursor.fetchall()
+        return rows
+
+    def _execute(self, statement: Statement, params: dict[str, Any]) -> Cursor:
+        sql, fixed = statement.compiled(self._dialect)
+        return self._connection.execute(sql, {**fixed, **params} if fixed else params)
+
+
+class Store:
+    """One database, opened by `open_store`."""
+
+    def __init__(self, url: str, database: Database, clock: Clock) -> None:
+        self.url = url
+        self.clock = clock
+        self._database = database
+        self._process = os.getpid()
+        self._closed = False
+        self._idle: list[Connection] = []  # the one used last is used next: its caches are warm
+        self._threads = (
+            None if database.dialect == "sqlite" else ThreadPoolExecutor(8, thread_name_prefix="answerable-store")
+        )
+
+    @property
+    def dialect(self) -> str:
+        """The kind of database: "sqlite" or "postgresql"."""
+        return self._database.dialect
+
+    async def write(self, work: Callable[[Tx], T], *, durable: bool = False) -> T:
+        """Run `work` in a transaction that may write, and return what it returns.
+
+        Raises: StoreFull, StoreUnavailable, StoreError; and whatever `work` raises, with nothing written. Only when the
+        connection breaks during the commit itself can nobody know; what runs here is safe to be run again.
+        """
+        return await self._transact(work, write=True, durable=durable)
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a transaction that sees one state of the database and writes nothing.
+
+        Raises: StoreUnavailable, StoreError; and whatever `work` raises.
+        """
+        return await self._transact(work, write=False, durable=False)
+
+    def close(self) -> None:
+        """Close all connections, when the transactions that use them are over. Idempotent."""
+        self._closed = True
+        if self._threads is not None:
+            self._threads.shutdown(wait=True)
+        self._close_idle()
+
+    async def _transact(self, work: Callable[[Tx], T], *, write: bool, durable: bool) -> T:
+        retry = _Retry(self._database.name)
+        while True:
+            try:
+                if self._threads is None:
+                    return self._attempt(work, write, durable, retry.tries)
+                if self._closed:
+                    raise self._unusable()
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._attempt, work, write, durable, retry.tries
+                )
+            except _TryAgain as again:
+                await asyncio.sleep(retry.pause(again))
+
+    def _attempt(self, work: Callable[[Tx], T], write: bool, durable: bool, tries: int) -> T:
+        if self._closed or os.getpid() != self._process:
+            raise self._unusable()
+        idle = self._take_idle()
+        connection = idle
+        began = False
+        try:
+            connection = connection or self._database.connect()
+            connection.begin(write=write, durable=durable)
+            began = True
+            result = work(Tx(connection, self._database.dialect))
+            connection.commit()
+        except BaseException as error:
+            if connection is not None:
+                self._roll_back(connection)
+            if not isinstance(error, Exception) or not self._database.handles(error):
+                raise
+            died_idle = (
+                idle is not None and idle.lost and not began
+            )  # the server was restarted: nothing has happened yet
+            translated = None if died_idle else self._database.translate(error, tries)
+            if translated is None:
+                raise _TryAgain from error
+            raise translated from error
+        self._give_back(connection)
+        return result
+
+    def _take_idle(self) -> Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _give_back(self, connection: Connection) -> None:
+        self._idle.append(connection)
+        if self._closed:  # meanwhile
+            self._close_idle()
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            connection.rollback()
+        except Exception as error:
+            connection.close()
+            if not self._database.handles(error):
+                raise
+            return  # the connection is gone, and the transaction with it
+        if connection.lost:
+            connection.close()
+        else:
+            self._give_back(connection)
+
+    def _close_idle(self) -> None:
+        while (connection := self._take_idle()) is not None:
+            connection.close()
+
+    def _unusable(self) -> StoreError:
+        if self._closed:
+            return StoreUnavailable(f"{self._database.name}: this store was closed")
+        return StoreUnavailable(
+            f"{self._database.name}: this store was opened by another process",
+            hint="a connection does not survive a fork: call open_store() in the new process",
+        )
+
+
+class _TryAgain(Exception):
+    """The database asked for the transaction to be tried again."""
+
+
+class _Retry:
+    """How often a transaction was tried, and for how much longer it will be."""
+
+    def __init__(self, name: str) -> None:
+        self.tries = 0
+        self._name = name
+        self._give_up = 0.0
+
+    def pause(self, again: _TryAgain) -> float:
+        """How many seconds to wait before the next try. Raises: StoreUnavailable when it is enough."""
+        now = time.monotonic()
+        self._give_up = self._give_up or now + LOCK_WAIT_SECONDS
+        if now > self._give_up:
+            raise StoreUnavailable(
+                f"{self._name}: another program has held the database for {LOCK_WAIT_SECONDS:.0f} s",
+                hint="find out what keeps a transaction open on it; nothing was written",
+            ) from again.__cause__
+        self.tries += 1
+        return random.uniform(0.001, 0.01)
+
+
+_META = Statement(select(tables.meta.c.value).where(tables.meta.c.key == bindparam("key")))
+_SET_META = inserting(tables.meta)
+
+
+def open_store(url: str, *, clock: Clock | None = None) -> Store:
+    """Open the database at `url` ("sqlite:///answerable.db" or "postgresql://…"), and create its tables if it is empty.
+
+    Raises: StoreUnavailable if it cannot be reached; StoreNewer if a newer program wrote it; StoreError for other URLs.
+    """
+    database = _database(url)
+    store = Store(url, database, clock or SystemClock())
+    retry = _Retry(database.name)
+    try:
+        while True:
+            try:
+                store._attempt(_prepare, True, True, retry.tries)
+                return store
+            except _TryAgain as again:
+                time.sleep(retry.pause(again))
+    except BaseException:
+        store.close()
+        raise
+
+
+def _database(url: str) -> Database:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreError(f"{url!r} is no database URL", hint="for example sqlite:///answerable.db") from error
+    if parsed.get_backend_name() == "sqlite":
+        from answerable.tracing.storage.sqlite import SQLite
+
+        return SQLite(parsed.database or "")
+    if parsed.get_backend_name() == "postgresql":
+        from answerable.tracing.storage.postgresql import PostgreSQL
+
+        return PostgreSQL(parsed.set(drivername="postgresql").render_as_string(hide_password=False))
+    raise StoreError(
+        f"{parsed.get_backend_name()} databases are not supported",
+        hint="use sqlite:///FILE or postgresql://USER@HOST/DATABASE",
+    )
+
+
+def _prepare(tx: Tx) -> None:
+    """Create the tables where there are none; refuse those of a newer program."""
+    dialect = DIALECTS[tx.dialect]
+    if tx.dialect == "postgresql":  # two processes may open an empty database at once
+        tx._connection.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": 0x616E7377})
+    create_meta = str(CreateTable(tables.meta, if_not_exists=True).compile(dialect=dialect))
+    tx._connection.execute(create_meta, {})
+    row = tx.one(_META, key="schema_version")
+    if row is None:
+        for table in tables.metadata.sorted_tables:
+            if table is not tables.meta:
+                tx._connection.execute(str(CreateTable(table).compile(dialect=dialect)), {})
+                for index in table.indexes:
+                    tx._connection.execute(str(CreateIndex(index).compile(dialect=dialect)), {})
+        tx.run(_SET_META, key="schema_version", value=str(tables.SCHEMA_VERSION))
+        tx.run(_SET_META, key="store_id", value=secrets.token_hex(8))
+    elif int(row[0]) > tables.SCHEMA_VERSION:
+        raise StoreNewer(
+            f"the store has schema {row[0]}; this program knows schemas up to {tables.SCHEMA_VERSION}",
+            hint="use the newer Answerable that wrote it",
+        )
+
+
+def store_id(tx: Tx) -> str:
+    """The random name that this database was given when it was created."""
+    row = tx.one(_META, key="store_id")
+    assert row is not None, "an opened store has an id"
+    return str(row[0])
