@@ -10,6 +10,7 @@
     │   └── UnknownId           no run, request, effect, person … with that id
     ├── StoreError              the database
     │   ├── StoreUnavailable    it cannot be opened, or is locked by something else for too long
+    │   │   └── StoreReadOnly   it can be read, and not written
     │   ├── StoreFull           the disk is full; nothing was half-written
     │   ├── StoreNewer          it was written by a newer Answerable
     │   └── StoreCorrupt        a stored row is not what was written
@@ -110,6 +111,12 @@ class StoreUnavailable(StoreError):
     """The database cannot be opened, or is locked by something else for too long."""
 
     code = "store-unavailable"
+
+
+class StoreReadOnly(StoreUnavailable):
+    """The database can be read, and not written: a copy, another's file, or a role that may only read."""
+
+    code = "store-read-only"
 
 
 class StoreFull(StoreError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -34,6 +35,19 @@ def as_option(command: F) -> F:
     return click.option("--as", "by", metavar="PERSON", required=True, help="Who acts: a registered person.")(command)
 
 
+def reader_option(command: F) -> F:
+    """`--as PERSON`, optional, as the argument `by`: who reads evidence. Default: the login name of the user."""
+    return click.option(
+        "--as",
+        "by",
+        metavar="PERSON",
+        envvar="ANSWERABLE_PERSON",
+        default=_login_name,
+        show_default="your login name",
+        help="Who reads; it is recorded. Also: ANSWERABLE_PERSON.",
+    )(command)
+
+
 def reason_option(command: F) -> F:
     """`--reason TEXT`, required, as the argument `reason`."""
     return click.option("--reason", required=True, metavar="TEXT", help="Why, for whoever reads it later.")(command)
@@ -56,3 +70,11 @@ def system_option(command: F) -> F:
     return click.option(
         "--system", metavar="NAME", default="", help="Which system.  [default: the only one of the store]"
     )(command)
+
+
+def _login_name() -> str:
+    """The login name of the operating system's user."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError) as error:  # a user without a name: a bare number in a container
+        raise click.UsageError("say who reads, with --as PERSON: this user has no login name") from error

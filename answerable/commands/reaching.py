@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,12 +15,15 @@ from sqlalchemy import Integer, bindparam, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from answerable.agents.texts import check_handle
 from answerable.commands.programs import Program, find_program
+from answerable.commands.saying import to_stderr
 from answerable.errors import InvalidInput, StoreUnavailable, UnknownId
 from answerable.orchestrator.office import Office, open_office
 from answerable.orchestrator.runs import get_run
+from answerable.tracing.evidence.readings import record_reading
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.store import Tx, open_store
 from answerable.tracing.storage.tables import decisions, effects, freezes, requests, runs, steps, systems
 
 T = TypeVar("T")
@@ -67,6 +70,29 @@ def at_office(store: str, work: Callable[[Office], Awaitable[T]], *, make: bool 
 def read(store: str, work: Callable[[Tx], T]) -> T:
     """What `work` reads in the store at this URL. Raises: StoreError."""
     return at_office(store, lambda office: office.store.read(work))
+
+
+def read_evidence(store: str, work: Callable[[Tx], tuple[T, Iterable[str]]], *, by: str, what: str, form: str) -> T:
+    """What `work` reads in the store at this URL, recorded as read by `by` (a handle) before it is returned.
+
+    `work` returns it with the ids that it is about; `what` is the command, `form` how it will be shown. Needs no key.
+    Raises: StoreError, InvalidInput.
+    """
+    check_there(store)
+    check_handle(by)
+
+    async def go() -> tuple[T, bool]:
+        opened = open_store(store)
+        try:
+            found, about = await opened.read(work)
+            return found, await record_reading(opened, by=by, what=what, about=about, form=form)
+        finally:
+            opened.close()
+
+    found, recorded = asyncio.run(go())
+    if not recorded:
+        to_stderr().print("this store cannot be written: that you read this is not recorded", soft_wrap=True)
+    return found
 
 
 def program_of_run(service: str, store: str, run: str) -> tuple[Program, str]:

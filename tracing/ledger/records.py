@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
+from answerable.tracing.ledger.kept import EvidenceRead
 from answerable.tracing.ledger.record import MessageRef, Record
 
 # -- who answers ------------------------------------------------------------------------------------------------------
@@ -387,7 +388,8 @@ AnyRecord = Annotated[
     | FreezeQuiesced
     | Thawed
     | UndeclaredEgress
-    | StoreRestored,
+    | StoreRestored
+    | EvidenceRead,
     Field(discriminator="kind"),
 ]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from answerable.errors import AnswerableError, StoreError, StoreFull, StoreUnavailable
+from answerable.errors import AnswerableError, StoreError, StoreFull, StoreReadOnly, StoreUnavailable
 
 try:
     import psycopg
@@ -21,6 +21,8 @@ except ImportError as error:  # an extra: SQLite needs none of it
 
 
 UNIQUE_TRIES = 3
+# The last is what a standby answers to a transaction that is begun to write.
+_MAY_NOT_WRITE = (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction, errors.FeatureNotSupported)
 
 # `synchronous_commit` may be stronger than "on" (a replica confirms): then that is what durable means here.
 _SETTINGS = """
@@ -61,6 +63,10 @@ class PostgreSQL:
             return StoreFull(
                 f"{self.name}: the disk is full; nothing was written",
                 hint="free some space, then resume the run: `answerable runs resume RUN`",
+            )
+        if isinstance(error, _MAY_NOT_WRITE):
+            return StoreReadOnly(
+                f"{self.name}: {error}".strip(), hint="use a role that may write, unless it is only to be read"
             )
         if isinstance(error, psycopg.OperationalError):
             return StoreUnavailable(

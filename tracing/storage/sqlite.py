@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from answerable.errors import AnswerableError, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+from answerable.errors import AnswerableError, StoreCorrupt, StoreError, StoreFull, StoreReadOnly, StoreUnavailable
 
 # Short, because it blocks the event loop's thread; `Store` then tries again after an awaited pause.
 BUSY_SECONDS = 0.01
@@ -60,7 +60,11 @@ class SQLite:
             )
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             return StoreCorrupt(f"{self._path}: {error}", hint="restore a backup, then `answerable store restored`")
-        if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR")):
+        if name.startswith("SQLITE_READONLY"):
+            return StoreReadOnly(
+                f"{self._path}: {error}", hint="check that this user may write there, unless it is a copy to be read"
+            )
+        if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
             return StoreUnavailable(
                 f"{self._path}: {error}", hint="check that its folder exists and that this user may write there"
             )
