@@ -12,13 +12,14 @@ COMPILE := $(UV) pip compile --quiet --python .venv/bin/python --universal --pyt
 	--no-annotate --custom-compile-command "make lock"
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check format bench crash setup lock
+.PHONY: demo test check format bench crash jaeger setup lock
 
 demo: .venv/.ready-demo  ## the storm, from its forecast to the decision, in this terminal
 	.venv/bin/answerable demo logistics || test $$? -eq 3  # 3: it waits for a person, as it does without a terminal
 
 test: .venv/.ready-all  ## every test but the long ones
 	scripts/postgresql
+	scripts/jaeger
 	.venv/bin/pytest --numprocesses=auto --maxprocesses=8
 
 check: .venv/.ready-all  ## what can be said about the code without running it
@@ -38,8 +39,12 @@ bench: .venv/.ready-all  ## what a step costs, beside the peers
 crash: .venv/.ready-all  ## kill the logistics run at random instants, ANSWERABLE_CRASH_RUNS times
 	ANSWERABLE_CRASH_RUNS=$(ANSWERABLE_CRASH_RUNS) .venv/bin/pytest tests/crash -m long --numprocesses=auto
 
+jaeger:  ## a Jaeger for a look at runs, in this terminal until Ctrl-C
+	scripts/jaeger run
+
 setup: .venv/.ready-all  ## all that the other targets need
 	scripts/postgresql
+	scripts/jaeger
 
 lock: .venv/.ready-setup  ## requirements/ after a change of pyproject.toml; the newest of all with UPGRADE=--upgrade
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev --group bench --output-file requirements/all.txt

@@ -2,7 +2,7 @@
 
 1. It lies in a new directory and listens on a free loopback port; nothing that was there before is touched.
 2. It syncs to disk as a real one does: what the tests say about commits must be true.
-3. It ends with the process that started it, however that ends: a guard waits for the other end of a pipe to close.
+3. It ends with the process that started it, however that ends.
 4. PostgreSQL refuses to run as root, so for root it runs as `postgres`, or as `nobody`.
 """
 
@@ -11,8 +11,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,8 +22,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from tests.support.servers import free_ports, guarded, stop
+
 _START_SECONDS = 60
-_STOP_SECONDS = 30
 
 
 def programs() -> Path | None:
@@ -72,7 +71,7 @@ def running(folder: Path) -> Iterator[Server]:
             os.chown(home, user.pw_uid, user.pw_gid)
         _initialize(folder, home, user)
         process, port = _start(folder, home, user)
-        with _guarded(process, home):
+        with guarded(process, home):
             yield Server(port=port)
     finally:
         shutil.rmtree(home, ignore_errors=True)  # the guard may have been first
@@ -111,7 +110,7 @@ def _initialize(folder: Path, home: Path, user: pwd.struct_passwd | None) -> Non
 
 def _start(folder: Path, home: Path, user: pwd.struct_passwd | None) -> tuple[subprocess.Popen[bytes], int]:
     log = home / "server.log"
-    port = _free_port()
+    (port,) = free_ports(1)
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -130,33 +129,5 @@ def _start(folder: Path, home: Path, user: pwd.struct_passwd | None) -> tuple[su
             time.sleep(0.05)
         else:
             return process, port
-    _stop(process)
+    stop(process)
     raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}")
-
-
-@contextmanager
-def _guarded(process: subprocess.Popen[bytes], home: Path) -> Iterator[None]:
-    """Stop the server at the end, or when this process is gone."""
-    script = 'exec >/dev/null 2>&1; read -r _; kill -INT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2"'
-    command = ["sh", "-c", script, "guard", str(process.pid), str(home)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
-        try:
-            yield
-        finally:
-            _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)  # a fast shutdown: open connections are ended, not waited for
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -107,14 +107,6 @@ def _value(value: Any) -> Any:
     return getattr(value, kind)
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def http_receiver(journal: Journal, port: int = 0) -> Iterator[str]:
     """Receive over HTTP; gives the endpoint's URL."""

@@ -18,7 +18,8 @@ from answerable.tracing.export.settings import ExportSettings, Protocol
 from answerable.tracing.ledger.cursors import position_of
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.storage.store import Store, open_store
-from tests.support.otlp_receiver import Journal, free_port, grpc_receiver, http_receiver
+from tests.support.otlp_receiver import Journal, grpc_receiver, http_receiver
+from tests.support.servers import free_ports
 from tests.support.story import whole_run
 
 pytestmark = pytest.mark.anyio
@@ -83,7 +84,7 @@ async def test_batches_are_bounded(sqlite_url: str) -> None:
 
 
 async def test_the_same_bytes_come_once_the_collector_is_back(sqlite_url: str, protocol: Protocol) -> None:
-    journal, port = Journal(), free_port()
+    journal, (port,) = Journal(), free_ports(1)
     endpoint = f"http://127.0.0.1:{port}" + ("/v1/traces" if protocol == "http/protobuf" else "")
     async with filled(sqlite_url) as store:
         delivery = Delivery(store, settings(endpoint, protocol))
