@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 ANSWERABLE_CRASH_RUNS ?= 2000
-ROOMS := agents answerable approvals benchmarks examples orchestrator tests tracing
+ROOMS := agents answerable approvals benchmarks examples inbox orchestrator tests tracing
 
 UV := .venv/bin/uv
 INSTALL := $(UV) pip install --quiet --python .venv/bin/python

@@ -22,6 +22,8 @@
     │   ├── NotEligible         this person may not decide this request
     │   ├── AlreadyDecided      somebody decided first
     │   └── NotOpen             expired, withdrawn, or suspended by a freeze
+    ├── AccessRefused           who asks may not come in
+    │   └── NotAuthenticated    no credential, or one that is unknown, expired, revoked or used
     ├── EffectRefused           a call was not sent; nothing left the process
     └── UnknownOrigin           `connect()` was not told where a receiver is; the run waits
 
@@ -183,6 +185,18 @@ class NotOpen(DecisionRefused):
     """The request is expired, withdrawn, or suspended by a freeze."""
 
     code = "not-open"
+
+
+class AccessRefused(AnswerableError):
+    """Who asks may not come in. Nothing was done."""
+
+    code = "access-refused"
+
+
+class NotAuthenticated(AccessRefused):
+    """No credential was shown, or one that is unknown, expired, revoked or used."""
+
+    code = "not-authenticated"
 
 
 class EffectRefused(AnswerableError):

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from answerable.agents.messages import Message
+from answerable.approvals.credentials import check_standing
 from answerable.approvals.decisions import Answer, decide
+from answerable.approvals.identity import Identity
 from answerable.approvals.node import Approval
 from answerable.approvals.requests import get_request
 from answerable.errors import InvalidMessage
@@ -24,11 +26,12 @@ from answerable.tracing.storage.store import Tx
 
 
 async def edit_request(
-    runtime: Runtime, request_id: str, message: Message | Mapping[str, Any], *, by: str, reason: str, assurance: str
+    runtime: Runtime, request_id: str, message: Message | Mapping[str, Any], *, by: Identity, reason: str
 ) -> str:
     """Close a request as edited and make a new one about `message`, in one transaction; the new request's id.
 
-    Raises: InvalidMessage if it does not fit the type; NotEligible, AlreadyDecided, NotOpen, UnknownId.
+    Raises: InvalidMessage if it does not fit the type; NotEligible, AlreadyDecided, NotOpen, UnknownId,
+    NotAuthenticated.
     """
     worker = runtime.worker
     request = await worker.store.read(lambda tx: get_request(tx, request_id))
@@ -37,7 +40,7 @@ async def edit_request(
     approval = worker.graph.nodes[request.approval]
     assert isinstance(approval, Approval), request.approval
     edited = read_back(written(message_id(request.step, f"edit:{request.id}:message"), _read(approval, message)))
-    person = await worker.store.read(lambda tx: get_person(tx, by))
+    person = await worker.store.read(lambda tx: get_person(tx, by.handle))
     execution = await runtime.load(row)
     asked = await prepare_request(
         execution,
@@ -51,8 +54,9 @@ async def edit_request(
     )
 
     def work(tx: Tx) -> None:
-        answer = Answer(outcome="edited", reason=reason)
-        decide(tx, worker.key, request.id, answer, by=by, assurance=assurance, at=worker.store.clock.now())
+        answer, now = Answer(outcome="edited", reason=reason), worker.store.clock.now()
+        check_standing(tx, worker.key, by, at=now)
+        decide(tx, worker.key, request.id, answer, by=by.handle, assurance=by.assurance, at=now)
         journal.write_messages(tx, row.id, [edited, *(option.message for option in asked.options[1:])])
         guard = Guard(authority(tx, row.system).responsible, frozenset(), row.status)
         append_all(tx, write_request(tx, execution, guard, asked))

@@ -11,27 +11,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from answerable.agents.texts import check_handle, check_names, check_text
+from answerable.approvals.credentials import Credential, check_standing, credentials_of_kind
 from answerable.approvals.decisions import Answer, Decision, decide
 from answerable.approvals.exemptions import accept_exemption
+from answerable.approvals.identity import By, Identity, identified
 from answerable.approvals.keys import Key, open_key
 from answerable.approvals.node import Approval
 from answerable.approvals.requests import all_requests, get_request, open_requests
+from answerable.approvals.tokens import make_token, revoke_token
 from answerable.orchestrator import interventions
 from answerable.orchestrator.reports import OpenRequest, request_report
 from answerable.orchestrator.restoring import Restored, restored
 from answerable.tracing import freezes, people
-from answerable.tracing.clock import Clock
+from answerable.tracing.clock import Clock, micros
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.freezes import Freeze
 from answerable.tracing.people import PersonRow
 from answerable.tracing.storage.store import Store, Tx, open_store
 
 T = TypeVar("T")
-
-ASSERTED: Final = "asserted-local"  # who decides is what the local user says
 
 
 class Office:
@@ -42,18 +43,24 @@ class Office:
         self.key = key
         self._committed = committed
 
-    async def act_as(self, by: str, reason: str, work: Callable[[Tx, int], T]) -> T:
-        """Run a durable transaction of the person `by`, who says why. Raises: InvalidInput if either is no text."""
-        check_handle(by)
-        check_text("the reason", reason, required=True)
-        return await self.act(work)
+    async def act_as(self, by: By, reason: str, work: Callable[[Tx, int], T]) -> T:
+        """Run a durable transaction of the person `by`, who says why.
 
-    async def act(self, work: Callable[[Tx, int], T]) -> T:
-        """Run a durable transaction of a named person; `work` is given the time."""
+        Raises: InvalidInput if either is no text; NotAuthenticated if what they showed does not stand any more.
+        """
+        who = identified(by)
+        check_text("the reason", reason, required=True)
+        return await self.act(work, who=who)
+
+    async def act(self, work: Callable[[Tx, int], T], *, who: Identity | None = None) -> T:
+        """Run a durable transaction of a named person; `work` is given the time. Raises: NotAuthenticated."""
         clock = self.store.clock
 
         def named(tx: Tx) -> T:
-            result = work(tx, clock.now())
+            now = clock.now()
+            if who is not None:
+                check_standing(tx, self.key, who, at=now)
+            result = work(tx, now)
             failpoint("intervention:before-commit")
             return result
 
@@ -73,26 +80,26 @@ class Office:
         """One request. Raises: UnknownId."""
         return await self.store.read(lambda tx: request_report(tx, get_request(tx, request)))
 
-    async def approve(self, request: str, *, option: str, by: str, reason: str = "") -> Decision:
+    async def approve(self, request: str, *, option: str, by: By, reason: str = "") -> Decision:
         """Choose an option. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
         return await self.decide(request, Answer(outcome="approved", option=option, reason=reason), by=by)
 
-    async def reject(self, request: str, *, by: str, reason: str) -> Decision:
+    async def reject(self, request: str, *, by: By, reason: str) -> Decision:
         """Say no. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
         return await self.decide(request, Answer(outcome="rejected", reason=reason), by=by)
 
-    async def decide(self, request: str, answer: Answer, *, by: str) -> Decision:
-        """Answer a request. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
-        check_handle(by)
+    async def decide(self, request: str, answer: Answer, *, by: By) -> Decision:
+        """Answer a request. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId, NotAuthenticated."""
+        who = identified(by)
         check_text("the option", answer.option, lines=False)
         check_text("the reason" if answer.outcome != "answered" else "the text", answer.reason)
 
         def work(tx: Tx, now: int) -> Decision:
-            decided = decide(tx, self.key, request, answer, by=by, assurance=ASSERTED, at=now)
+            decided = decide(tx, self.key, request, answer, by=who.handle, assurance=who.assurance, at=now)
             failpoint("decision:before-commit")
             return decided
 
-        decision = await self.act(work)
+        decision = await self.act(work, who=who)
         failpoint("decision:after-commit")
         return decision
 
@@ -106,13 +113,14 @@ class Office:
 
     # -- stops, runs and handovers ------------------------------------------------------------------------------------
 
-    async def freeze(self, system: str, target: str, *, by: str, reason: str) -> Freeze:
+    async def freeze(self, system: str, target: str, *, by: By, reason: str) -> Freeze:
         """Stop new steps and sends of a target; whether the app has it is not known here.
 
-        Raises: InvalidInput, UnknownId.
+        Raises: InvalidInput, UnknownId, NotAuthenticated.
         """
+        who = identified(by)
         return await self.act_as(
-            by, reason, lambda tx, now: freezes.freeze(tx, system, target, by=by, reason=reason, at=now)
+            who, reason, lambda tx, now: freezes.freeze(tx, system, target, by=who.handle, reason=reason, at=now)
         )
 
     async def freeze_state(self, freeze: str) -> Freeze:
@@ -123,9 +131,10 @@ class Office:
         """The freezes of a system that were not lifted."""
         return await self.act(lambda tx, now: freezes.standing_freezes(tx, system, at=now))
 
-    async def thaw(self, freeze: str, *, by: str, reason: str) -> None:
-        """Lift a freeze. Raises: UnknownId, InvalidInput."""
-        await self.act_as(by, reason, lambda tx, now: freezes.thaw(tx, freeze, by=by, reason=reason, at=now))
+    async def thaw(self, freeze: str, *, by: By, reason: str) -> None:
+        """Lift a freeze. Raises: UnknownId, InvalidInput, NotAuthenticated."""
+        who = identified(by)
+        await self.act_as(who, reason, lambda tx, now: freezes.thaw(tx, freeze, by=who.handle, reason=reason, at=now))
 
     async def cancel(self, run: str, *, by: str, reason: str) -> None:
         """End a run: nothing of it is begun or sent any more. Raises: UnknownId, InvalidInput if it is over."""
@@ -168,6 +177,25 @@ class Office:
     async def people(self) -> list[PersonRow]:
         """Everybody, by handle."""
         return await self.store.read(people.all_people)
+
+    async def make_token(self, person: str, *, seconds: float, note: str = "") -> tuple[Credential, str]:
+        """A bearer token for a registered person, and its secret, which is kept nowhere.
+
+        Raises: UnknownId, InvalidInput.
+        """
+        check_handle(person)
+        check_text("the note", note, lines=False)
+        return await self.act(
+            lambda tx, now: make_token(tx, self.key, person, note=note, expires_at=now + micros(seconds), at=now)
+        )
+
+    async def tokens(self) -> list[Credential]:
+        """All tokens that were made, oldest first; never their secrets."""
+        return await self.store.read(lambda tx: credentials_of_kind(tx, "token"))
+
+    async def revoke_token(self, token: str) -> Credential:
+        """End a token at once. Raises: UnknownId, InvalidInput."""
+        return await self.act(lambda tx, now: revoke_token(tx, token, at=now))
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
 from answerable.agents.texts import check_handle, check_text
 from answerable.approvals.decisions import Answer, Decision
+from answerable.approvals.identity import By, identified
 from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.requests import get_request
@@ -28,7 +29,7 @@ from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
 from answerable.orchestrator.compilation import CompiledGraph
 from answerable.orchestrator.editing import edit_request
-from answerable.orchestrator.office import ASSERTED, Office
+from answerable.orchestrator.office import Office
 from answerable.orchestrator.portal import Portal
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.reports import OpenRequest, Run, run_report
@@ -327,15 +328,15 @@ class Service(Generic[In, Out]):
         """One request. Raises: UnknownId."""
         return await self.office.request(request)
 
-    async def aapprove(self, request: str, *, option: str = AS_PROPOSED, by: str, reason: str = "") -> Decision:
+    async def aapprove(self, request: str, *, option: str = AS_PROPOSED, by: By, reason: str = "") -> Decision:
         """Choose an option. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
         return await self.office.approve(request, option=option, by=by, reason=reason)
 
-    async def areject(self, request: str, *, by: str, reason: str) -> Decision:
+    async def areject(self, request: str, *, by: By, reason: str) -> Decision:
         """Say no. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
         return await self.office.reject(request, by=by, reason=reason)
 
-    async def arespond(self, request: str, text: str, *, by: str) -> Decision:
+    async def arespond(self, request: str, text: str, *, by: By) -> Decision:
         """Answer with a text, which leaves by `approval.response`.
 
         Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput (also where no edge takes it), UnknownId.
@@ -345,15 +346,14 @@ class Service(Generic[In, Out]):
         return await self.office.decide(request, Answer(outcome="answered", reason=text), by=by)
 
     async def aedit(
-        self, request: str, message: Message | Mapping[str, Any], *, by: str, reason: str = ""
+        self, request: str, message: Message | Mapping[str, Any], *, by: By, reason: str = ""
     ) -> OpenRequest:
         """Propose another message instead: a new request, for somebody else to decide.
 
         Raises: InvalidMessage, NotEligible, AlreadyDecided, NotOpen, UnknownId.
         """
-        check_handle(by)
         check_text("the reason", reason)
-        made = await edit_request(self.runtime, request, message, by=by, reason=reason, assurance=ASSERTED)
+        made = await edit_request(self.runtime, request, message, by=identified(by), reason=reason)
         return await self.arequest(made)
 
     async def aaccept_exemption(self, approval: str, *, by: str) -> None:

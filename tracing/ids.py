@@ -21,6 +21,9 @@ GRANT = "grt"
 EFFECT = "eff"
 FREEZE = "frz"
 PERSON = "prs"
+BEARER = "tok"  # a bearer token
+LINK = "lnk"
+SESSION = "ses"
 
 
 def derive(prefix: str, *parts: str) -> str:

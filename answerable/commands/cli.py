@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "show": "inbox",
     "store": "store",
     "thaw": "freezes",
+    "token": "tokens",
     "traces": "traces",
 }
 """Each command and the module of this package that has it, under the same name."""

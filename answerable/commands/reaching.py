@@ -24,7 +24,7 @@ from answerable.orchestrator.runs import get_run
 from answerable.tracing.evidence.readings import record_reading
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx, open_store
-from answerable.tracing.storage.tables import decisions, effects, freezes, requests, runs, steps, systems
+from answerable.tracing.storage.tables import credentials, decisions, effects, freezes, requests, runs, steps, systems
 
 T = TypeVar("T")
 
@@ -43,6 +43,7 @@ _BY_PREFIX: Final = {
         "effect": effects.c.id,
         "freeze": freezes.c.id,
         "step": steps.c.id,
+        "token": credentials.c.id,
     }.items()
 }
 _LISTED_BY: Final = {
@@ -50,6 +51,7 @@ _LISTED_BY: Final = {
     "request": "`answerable inbox --all` lists them",
     "effect": "`answerable effects list` lists them",
     "freeze": "`answerable freezes` lists them",
+    "token": "`answerable token list` lists them",
     "step": "`answerable runs show RUN` lists them",
 }
 _SYSTEMS: Final = Statement(select(systems.c.name).order_by(systems.c.name))

@@ -34,7 +34,7 @@ from answerable.tracing.spans import attributes
 
 _PACKAGE = Path(answerable.__file__).parent
 _GUIDE = Path(__file__).parents[2] / "docs" / "guide"
-_ROOMS = ["agents", "answerable", "approvals", "orchestrator", "tracing"]
+_ROOMS = ["agents", "answerable", "approvals", "inbox", "orchestrator", "tracing"]
 _CELL = re.compile(r"(?<!\\)\|")
 _SETTING = re.compile(r"\b(?:ANSWERABLE|OTEL|XDG)_[A-Z_]*[A-Z]\b")
 _CODE = re.compile(r"[a-z]+(-[a-z]+)+")

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
+from answerable.tracing.ledger.access import TokenMade, TokenRevoked
 from answerable.tracing.ledger.kept import EvidenceRead
 from answerable.tracing.ledger.record import MessageRef, Record
 
@@ -389,7 +390,9 @@ AnyRecord = Annotated[
     | Thawed
     | UndeclaredEgress
     | StoreRestored
-    | EvidenceRead,
+    | EvidenceRead
+    | TokenMade
+    | TokenRevoked,
     Field(discriminator="kind"),
 ]
 

@@ -267,6 +267,23 @@ freezes = Table(
     Column("in_flight", Text, nullable=False),  # JSON list of [effect, attempt] as it was committed
 )
 
+# What a person shows instead of saying who they are: tokens, and the sessions and one-time links of the pages.
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),  # token, link, session
+    Column("person", Text, nullable=False),  # person id
+    Column("digest", Text, nullable=False, unique=True),  # SHA-256 of the secret
+    Column("assurance", Text, nullable=False),
+    Column("parent", Text, nullable=False),  # the credential that it came from, or ""
+    Column("note", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),  # when it was revoked, used or signed out
+    Column("mac", Text, nullable=False),
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -1,0 +1,1 @@
+"""Where people decide: the HTTP API and its pages, over a store."""
