@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from answerable.errors import AnswerableError, StoreCorrupt, StoreError, StoreFull, StoreReadOnly, StoreUnavailable
@@ -20,19 +22,16 @@ class SQLite:
 
     dialect = "sqlite"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
         if path in ("", ":memory:"):
             raise StoreError("a store is a file, so that another process can decide", hint="sqlite:///answerable.db")
         self.name = self._path = path
+        self._read_only = read_only
 
     def connect(self) -> SQLiteConnection:
-        raw = sqlite3.connect(
-            self._path,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,  # the store gives a connection to one thread at a time
-            cached_statements=256,
-        )
+        if self._read_only or (Path(self._path).exists() and not os.access(self._path, os.W_OK)):
+            return SQLiteConnection(self._open_to_read())
+        raw = _connect(self._path)
         try:
             if raw.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
                 raise StoreUnavailable(
@@ -45,6 +44,21 @@ class SQLite:
             raw.close()
             raise
         return SQLiteConnection(raw)
+
+    def _open_to_read(self) -> sqlite3.Connection:
+        """A connection that cannot write. Where no index of a log can lie beside the file, it is taken as still."""
+        uri = f"{Path(self._path).absolute().as_uri()}?mode=ro"
+        log = Path(f"{self._path}-wal")
+        newer = log.exists() and log.stat().st_size > 0  # transactions that are not in the file yet
+        raw = _connect(uri, uri=True)
+        try:
+            raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            raw.close()
+            if newer:
+                raise
+            raw = _connect(f"{uri}&immutable=1", uri=True)
+        return raw
 
     def handles(self, error: Exception) -> bool:
         return isinstance(error, sqlite3.Error)
@@ -69,6 +83,17 @@ class SQLite:
                 f"{self._path}: {error}", hint="check that its folder exists and that this user may write there"
             )
         return StoreError(f"{self._path}: {error} ({name or type(error).__name__})")
+
+
+def _connect(where: str, *, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(
+        where,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,  # the store gives a connection to one thread at a time
+        cached_statements=256,
+        uri=uri,
+    )
 
 
 class SQLiteConnection:

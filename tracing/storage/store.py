@@ -24,15 +24,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from answerable.errors import AnswerableError, StoreError, StoreNewer, StoreUnavailable
 from answerable.tracing.clock import Clock, SystemClock
-from answerable.tracing.storage import tables
-from answerable.tracing.storage.statements import DIALECTS, Statement, inserting
+from answerable.tracing.storage import schema, tables
+from answerable.tracing.storage.statements import Statement, inserting
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -272,26 +271,40 @@ class _Retry:
 
 _META = Statement(select(tables.meta.c.value).where(tables.meta.c.key == bindparam("key")))
 _SET_META = inserting(tables.meta)
+_CHANGE_META = Statement(
+    update(tables.meta).where(tables.meta.c.key == bindparam("name")).values(value=bindparam("to"))
+)
+_LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("lock"))))
 
 
 def open_store(url: str, *, clock: Clock | None = None) -> Store:
-    """Open the database at `url` ("sqlite:///answerable.db" or "postgresql://…"), and create its tables if it is empty.
+    """Open the database at `url` ("sqlite:///answerable.db" or "postgresql://…").
 
-    Raises: StoreUnavailable if it cannot be reached; StoreNewer if a newer program wrote it; StoreError for other URLs.
+    Its tables are made if it is empty, and completed if an older program made them. Otherwise nothing is written, so a
+    copy can be opened where nobody may write; "sqlite:///answerable.db?mode=ro" writes nothing where one may.
+
+    Raises: StoreUnavailable if it cannot be reached; StoreNewer if a newer program wrote it; StoreReadOnly if it has to
+    be completed and cannot be written; StoreError for other URLs.
     """
     database = _database(url)
     store = Store(url, database, clock or SystemClock())
-    retry = _Retry(database.name)
     try:
-        while True:
-            try:
-                store._attempt(_prepare, True, True, retry.tries)
-                return store
-            except _TryAgain as again:
-                time.sleep(retry.pause(again))
+        if not _at_once(store, _is_ready, write=False):
+            _at_once(store, _prepare, write=True)
     except BaseException:
         store.close()
         raise
+    return store
+
+
+def _at_once(store: Store, work: Callable[[Tx], T], *, write: bool) -> T:
+    """Run a transaction on this thread, outside of any event loop."""
+    retry = _Retry(store._database.name)
+    while True:
+        try:
+            return store._attempt(work, write, write, retry.tries)
+        except _TryAgain as again:
+            time.sleep(retry.pause(again))
 
 
 def _database(url: str) -> Database:
@@ -302,7 +315,7 @@ def _database(url: str) -> Database:
     if parsed.get_backend_name() == "sqlite":
         from answerable.tracing.storage.sqlite import SQLite
 
-        return SQLite(parsed.database or "")
+        return SQLite(parsed.database or "", read_only=parsed.query.get("mode") == "ro")
     if parsed.get_backend_name() == "postgresql":
         from answerable.tracing.storage.postgresql import PostgreSQL
 
@@ -313,27 +326,39 @@ def _database(url: str) -> Database:
     )
 
 
+def _is_ready(tx: Tx) -> bool:
+    return _version(tx) == tables.SCHEMA_VERSION
+
+
 def _prepare(tx: Tx) -> None:
-    """Create the tables where there are none; refuse those of a newer program."""
-    dialect = DIALECTS[tx.dialect]
-    if tx.dialect == "postgresql":  # two processes may open an empty database at once
-        tx._connection.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": 0x616E7377})
-    create_meta = str(CreateTable(tables.meta, if_not_exists=True).compile(dialect=dialect))
-    tx._connection.execute(create_meta, {})
-    row = tx.one(_META, key="schema_version")
-    if row is None:
-        for table in tables.metadata.sorted_tables:
-            if table is not tables.meta:
-                tx._connection.execute(str(CreateTable(table).compile(dialect=dialect)), {})
-                for index in table.indexes:
-                    tx._connection.execute(str(CreateIndex(index).compile(dialect=dialect)), {})
+    """Make the tables, or those that an older program did not make yet."""
+    if tx.dialect == "postgresql":  # two processes may open a database at once
+        tx.one(_LOCK, lock=0x616E7377)
+    version = _version(tx)
+    if version == tables.SCHEMA_VERSION:
+        return  # another process made them a moment ago
+    there = [(str(table), str(column)) for table, column in tx.all(schema.COLUMNS[tx.dialect])]
+    indexes = {str(row[0]) for row in tx.all(schema.INDEXES[tx.dialect])}
+    for definition in schema.missing(tables.metadata, tx.dialect, there, indexes):
+        tx._connection.execute(definition, {})
+    if version is None:
         tx.run(_SET_META, key="schema_version", value=str(tables.SCHEMA_VERSION))
         tx.run(_SET_META, key="store_id", value=secrets.token_hex(8))
-    elif int(row[0]) > tables.SCHEMA_VERSION:
+    else:
+        tx.run(_CHANGE_META, name="schema_version", to=str(tables.SCHEMA_VERSION))
+
+
+def _version(tx: Tx) -> int | None:
+    """The schema that the database has, None where it has none. Raises: StoreNewer."""
+    if (tables.meta.name, "key") not in tx.all(schema.COLUMNS[tx.dialect]):
+        return None
+    row = tx.one(_META, key="schema_version")
+    if row is not None and int(row[0]) > tables.SCHEMA_VERSION:
         raise StoreNewer(
             f"the store has schema {row[0]}; this program knows schemas up to {tables.SCHEMA_VERSION}",
             hint="use the newer Answerable that wrote it",
         )
+    return None if row is None else int(row[0])
 
 
 def store_id(tx: Tx) -> str:
