@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 Micros = int
@@ -26,3 +27,8 @@ class SystemClock:
 def micros(seconds: float) -> Micros:
     """Seconds as microseconds."""
     return round(seconds * 1_000_000)
+
+
+def iso(at: Micros | None) -> str | None:
+    """A time for programs: ISO 8601 in UTC."""
+    return None if at is None else datetime.fromtimestamp(at / 1e6, UTC).isoformat()

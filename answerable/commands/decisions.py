@@ -13,13 +13,13 @@ import click
 
 from answerable.approvals.decisions import Answer, Decision
 from answerable.approvals.requests import get_request
-from answerable.commands.documents import decision_document, handles
 from answerable.commands.options import as_option, json_option, reason_option, service_option, store_option
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, program_of_run, read, whole_id
 from answerable.commands.saying import command_line, say, say_json
 from answerable.commands.showing import request_shown
 from answerable.errors import InvalidMessage
+from answerable.orchestrator.documents import decision_document, handles
 from answerable.orchestrator.interventions import check_response
 from answerable.orchestrator.office import Office
 

@@ -12,7 +12,6 @@ from rich.prompt import Prompt
 from rich.text import Text
 
 from answerable.approvals.node import AS_PROPOSED
-from answerable.commands.documents import run_document
 from answerable.commands.exits import INTERRUPTED, exit_code
 from answerable.commands.live import watched
 from answerable.commands.options import json_option, store_option
@@ -20,6 +19,7 @@ from answerable.commands.saying import command_line, say, say_json, short, table
 from answerable.commands.showing import calls_text, options_table, status_text
 from answerable.commands.traces import tree_of
 from answerable.errors import DecisionRefused, InvalidInput
+from answerable.orchestrator.documents import run_document
 from answerable.orchestrator.reports import OpenRequest, Run
 from answerable.orchestrator.service import Service
 from answerable.tracing import ids

@@ -8,13 +8,13 @@ from typing import Any, Final, Literal
 import click
 
 from answerable.approvals.gate import find_effect
-from answerable.commands.documents import effect_documents
 from answerable.commands.options import as_option, json_option, reason_option, service_option, store_option
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, read, whole_id
 from answerable.commands.saying import command_line, say, say_json, short, table
 from answerable.errors import InvalidInput
 from answerable.orchestrator import interventions
+from answerable.orchestrator.documents import effect_documents
 from answerable.orchestrator.runs import all_runs
 from answerable.tracing.storage.store import Tx
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from answerable.commands.documents import handles
 from answerable.commands.options import (
     as_option,
     json_option,
@@ -20,9 +19,11 @@ from answerable.commands.options import (
 )
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import all_systems, at_office, one_system, read, whole_id
-from answerable.commands.saying import command_line, iso, say, say_json, short, table
+from answerable.commands.saying import command_line, say, say_json, short, table
+from answerable.orchestrator.documents import handles
 from answerable.orchestrator.interventions import check_target
 from answerable.orchestrator.office import Office
+from answerable.tracing.clock import iso
 from answerable.tracing.freezes import WHOLE_SYSTEM, Freeze
 
 

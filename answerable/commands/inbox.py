@@ -8,11 +8,11 @@ import click
 
 from answerable.approvals.decisions import decision_on
 from answerable.approvals.requests import get_request
-from answerable.commands.documents import decision_document, handles, request_document
 from answerable.commands.options import json_option, store_option
 from answerable.commands.reaching import at_office, read, whole_id
 from answerable.commands.saying import say, say_json, short, table, when
 from answerable.commands.showing import request_shown
+from answerable.orchestrator.documents import decision_document, handles, request_document
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.reports import OpenRequest, request_report
 from answerable.tracing.storage.store import Tx

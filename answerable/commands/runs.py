@@ -9,7 +9,6 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from answerable.commands.documents import handles, run_document, run_line
 from answerable.commands.exits import INTERRUPTED, exit_code
 from answerable.commands.live import watched
 from answerable.commands.options import as_option, json_option, reason_option, service_option, store_option
@@ -19,6 +18,7 @@ from answerable.commands.saying import command_line, say, say_json, short, table
 from answerable.commands.showing import run_shown, status_text
 from answerable.orchestrator import interventions
 from answerable.orchestrator.canonical import canonical
+from answerable.orchestrator.documents import handles, run_document, run_line
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.runs import all_runs

@@ -94,8 +94,3 @@ def short(id: str) -> str:
 def when(at: Micros | None) -> str:
     """A time, in the local time zone."""
     return "" if at is None else datetime.fromtimestamp(at / 1e6, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def iso(at: Micros | None) -> str | None:
-    """A time for programs: ISO 8601 in UTC."""
-    return None if at is None else datetime.fromtimestamp(at / 1e6, UTC).isoformat()

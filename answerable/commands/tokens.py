@@ -8,11 +8,12 @@ from typing import Any, Final
 import click
 
 from answerable.approvals.credentials import Credential
-from answerable.commands.documents import handles
 from answerable.commands.options import json_option, store_option
 from answerable.commands.reaching import at_office, whole_id
-from answerable.commands.saying import iso, say, say_json, short, table, when
+from answerable.commands.saying import say, say_json, short, table, when
+from answerable.orchestrator.documents import handles
 from answerable.orchestrator.office import Office
+from answerable.tracing.clock import iso
 
 _UNITS: Final = {"m": 60, "h": 3600, "d": 24 * 3600}
 _DURATION: Final = re.compile(rf"([1-9][0-9]{{0,5}})([{''.join(_UNITS)}])")

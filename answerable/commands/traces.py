@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from rich.console import RenderableType
 
-from answerable.commands.documents import handles
 from answerable.commands.options import store_option
 from answerable.commands.reaching import read, whole_id
 from answerable.commands.saying import say
+from answerable.orchestrator.documents import handles
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.spans.tree import run_tree
 from answerable.tracing.storage.store import Tx

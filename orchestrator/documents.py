@@ -1,4 +1,4 @@
-"""Runs, requests and effects as plain JSON values, for `--json` and for what is printed.
+"""Runs, requests and effects as plain JSON values: for `--json`, for what is printed, for the HTTP API.
 
 Persons appear by handle; a decision of no person (an exemption, the passing of time) says what it was by.
 """
@@ -15,9 +15,9 @@ from sqlalchemy import bindparam, select
 from answerable.approvals.decisions import Decision, decisions_of
 from answerable.approvals.gate import EffectRow, effects_of
 from answerable.approvals.requests import RequestRow, requests_of
-from answerable.commands.saying import iso
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
+from answerable.tracing.clock import iso
 from answerable.tracing.ledger.entries import Entry, records_of
 from answerable.tracing.ledger.placed import as_placed
 from answerable.tracing.ledger.records import Crossed
