@@ -24,6 +24,7 @@
     │   └── NotOpen             expired, withdrawn, or suspended by a freeze
     ├── AccessRefused           who asks may not come in
     │   └── NotAuthenticated    no credential, or one that is unknown, expired, revoked or used
+    ├── NotProved               a checkpoint, a proof or a key does not show what it should
     ├── EffectRefused           a call was not sent; nothing left the process
     └── UnknownOrigin           `connect()` was not told where a receiver is; the run waits
 
@@ -197,6 +198,12 @@ class NotAuthenticated(AccessRefused):
     """No credential was shown, or one that is unknown, expired, revoked or used."""
 
     code = "not-authenticated"
+
+
+class NotProved(AnswerableError):
+    """A checkpoint, a proof or a key does not show what it should: it was changed, or is of something else."""
+
+    code = "not-proved"
 
 
 class EffectRefused(AnswerableError):

@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from hashlib import sha256
 from typing import Protocol
 
@@ -88,19 +89,13 @@ def inclusion_proof(hashes: Hashes, index: int, size: int) -> list[bytes]:
 
     Raises: ValueError if that tree has no such leaf.
     """
-    if not 0 <= index < size:
-        raise ValueError(f"a tree of {size} leaves has no leaf {index}")
-    proof: list[bytes] = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            proof.append(_range(hashes, middle, end))
-            end = middle
-        else:
-            proof.append(_range(hashes, start, middle))
-            start = middle
-    return proof[::-1]
+    return inclusion_proofs(hashes, [index], size)[0]
+
+
+def inclusion_proofs(hashes: Hashes, indexes: Iterable[int], size: int) -> list[list[bytes]]:
+    """A proof for each of several leaves of one tree; what they share is hashed once."""
+    subtree = cache(partial(_range, hashes))
+    return [_inclusion(subtree, index, size) for index in indexes]
 
 
 def consistency_proof(hashes: Hashes, older: int, newer: int) -> list[bytes]:
@@ -180,6 +175,22 @@ def verify_consistency(older: int, newer: int, older_root: bytes, newer_root: by
         number >>= 1
         last >>= 1
     return last == 0 and old == older_root and new == newer_root
+
+
+def _inclusion(subtree: Callable[[int, int], bytes], index: int, size: int) -> list[bytes]:
+    if not 0 <= index < size:
+        raise ValueError(f"a tree of {size} leaves has no leaf {index}")
+    proof: list[bytes] = []
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            proof.append(subtree(middle, end))
+            end = middle
+        else:
+            proof.append(subtree(start, middle))
+            start = middle
+    return proof[::-1]
 
 
 def _split(width: int) -> int:
