@@ -6,11 +6,13 @@
 3. With CI=true a skipped test is a failed one: all that the tests need is installed there.
 4. Async tests are marked `@pytest.mark.anyio` and run on asyncio, the only event loop that we support.
 5. Tests do not time: hypothesis has no deadline for an example.
+6. A span that is not as the registry of attributes says fails the test that made it (see `tests.support.spans`).
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -20,6 +22,9 @@ import pytest
 
 from tests import postgresql_server
 from tests.postgresql_server import Server
+
+# before the package is imported, for this process and for all that it starts; made when there is a fault
+os.environ["ANSWERABLE_SPAN_FAULTS"] = str(Path(tempfile.gettempdir(), f"answerable-span-faults-{uuid.uuid4().hex}"))
 
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
@@ -60,6 +65,25 @@ def store_url(request: pytest.FixtureRequest) -> str:
     fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
     url: str = request.getfixturevalue(fixture)
     return url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _spans_of_the_last_processes() -> Iterator[None]:
+    """What a process of this session's fixtures does until the end."""
+    yield
+    _no_faults()
+
+
+@pytest.fixture(autouse=True)
+def _spans_are_as_the_registry_says(_spans_of_the_last_processes: None) -> Iterator[None]:
+    yield
+    _no_faults()
+
+
+def _no_faults() -> None:
+    from tests.support.spans import take_faults
+
+    assert take_faults() == []
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -31,6 +31,7 @@ from answerable.testing import run as run_in_a_test
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.records import AnyRecord
 from answerable.tracing.spans import attributes
+from tests.support.guide import with_table
 
 _PACKAGE = Path(answerable.__file__).parent
 _GUIDE = Path(__file__).parents[2] / "docs" / "guide"
@@ -141,7 +142,8 @@ def _settings() -> set[str]:
 
 
 def test_every_span_attribute() -> None:
-    assert attributes.table() in _text("tracing"), "the table is that of answerable.tracing.spans.attributes.table()"
+    page = _text("tracing")
+    assert page == with_table(page, attributes.table()), "`make guide` writes the table anew"
 
 
 def test_every_kind_of_record() -> None:

@@ -57,6 +57,30 @@ def test_a_skip_fails_in_ci_and_nowhere_else(tmp_path: Path, source: str) -> Non
     assert "skipped," not in in_ci.stdout
 
 
+_A_WRONG_SPAN = """
+import os
+from answerable.tracing.spans.projection import project_all
+from answerable.tracing.spans.span import encode
+from tests.support.story import whole_run
+
+def test_that_a_process_does_what_no_test_looks_at():
+    pid = os.fork()
+    if pid == 0:
+        span = project_all(whole_run().placed())[0]
+        encode(span._replace(pairs=span.pairs[1:]))
+        os._exit(0)
+    os.waitpid(pid, 0)
+"""
+
+
+def test_a_wrong_span_fails_the_test_that_made_it(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(_A_WRONG_SPAN)
+    done = _pytest(tmp_path, ci="")
+    assert done.returncode == 1
+    assert "1 passed, 1 error" in done.stdout
+    assert "accountability.responsible.id is missing" in done.stdout
+
+
 def test_postgresql_is_empty_and_durable(postgres_url: str) -> None:
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)

@@ -26,6 +26,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from tests.support.spans import attribute_value, check_arrived
+
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
@@ -70,6 +72,7 @@ class Journal:
                 return self.status, ExportTraceServiceResponse()
             self.requests.append(body)
             self.headers.append(headers)
+        check_arrived(body)
         partial = ExportTracePartialSuccess(
             rejected_spans=self.rejects, error_message="too old" if self.rejects else ""
         )
@@ -85,7 +88,7 @@ def read_request(body: bytes) -> list[Received]:
         )
         for scope in resource.scope_spans:
             for span in scope.spans:
-                attributes = {one.key: _value(one.value) for one in span.attributes}
+                attributes = {one.key: attribute_value(one.value) for one in span.attributes}
                 found.append(
                     Received(
                         data=resource.SerializeToString(),
@@ -98,13 +101,6 @@ def read_request(body: bytes) -> list[Received]:
                     )
                 )
     return found
-
-
-def _value(value: Any) -> Any:
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [_value(one) for one in value.array_value.values]
-    return getattr(value, kind)
 
 
 @contextmanager

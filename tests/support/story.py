@@ -18,16 +18,20 @@ from answerable.tracing.ledger.records import (
     EffectAnswered,
     EffectInDoubt,
     EffectPrepared,
+    EffectRefused,
     EffectSent,
     EffectSettled,
     EffectWithdrawn,
     GatherClosed,
     RequestMade,
+    RequestWithdrawn,
     RunEnded,
+    RunReopened,
     RunRested,
     RunStarted,
     StepFinished,
     StepStarted,
+    UndeclaredEgress,
     read_record,
 )
 
@@ -277,3 +281,32 @@ def whole_run(run: str = "run_" + "1" * 32) -> Story:
     story.cross("report", "END", step=report)
     story.end(leftovers=(unread,), result=story.message("report", "Report"))
     return story
+
+
+def every_kind_of_span() -> list[Placed]:
+    """The whole run, and one that ends early, with what the first has not: together they show all that a span can."""
+    story = Story(run="run_" + "3" * 32)
+    story.start()
+    proposed = story.cross("START", "sign-off")
+    sign_off = story.finish("sign-off", "sign-off", [proposed], role="approval", generation=1)
+    effect = story.effect_of("crs_" + "4" * 32)
+    request = story.ask("sign-off", sign_off, {"as-proposed": (effect,)})
+    decision = story.decide(request, "sign-off", sign_off, "exempted", by="keeps_tier_order@2", option="as-proposed")
+    frozen: dict[str, Any] = {
+        "effect": effect,
+        "name": "carrier.dispatch",
+        "step": sign_off,
+        "reason": "carrier is frozen",
+        "freeze": "frz_" + "5" * 32,
+    }
+    story.send(effect, sign_off, decision)
+    story.add(EffectRefused(**story.stamp(), **frozen))
+    edited = story.ask("sign-off", sign_off, {"as-proposed": (effect,)}, edited_from=request, edited_by=LEAD)
+    story.rest(frozen=("effect:carrier.dispatch",))
+    story.add(UndeclaredEgress(**story.stamp(), step=sign_off, node="sign-off", event="socket.connect", to="10.0.0.1"))
+    story.add(RunReopened(**story.stamp(), by=LEAD, reason="the stock was wrong"))
+    taken_back = "the run was cancelled"
+    story.add(RequestWithdrawn(**story.stamp(), request=edited, approval="sign-off", step=sign_off, reason=taken_back))
+    story.end("cancelled", by=LEAD)
+    whole = whole_run().placed()
+    return [*whole, *story.placed(first=len(whole))]

@@ -22,7 +22,7 @@ from opentelemetry.trace import SpanContext, Status
 from opentelemetry.util.types import Attributes
 
 from answerable.tracing.export.outbox import Outgoing
-from answerable.tracing.spans import attributes
+from answerable.tracing.spans import attributes, checked
 from answerable.tracing.spans.context import Within, current_step
 
 CAPTURE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -62,7 +62,10 @@ class OutboxSpanProcessor(SpanProcessor):
         within = self._began.pop(_key(context), None) if context is not None else None
         if context is None or within is None or not context.trace_flags.sampled:
             return
-        (encoded,) = encode_spans([self._cleaned(span, within)]).resource_spans
+        cleaned = self._cleaned(span, within)
+        if checked.FILE:
+            checked.note(span.name, checked.faults_of_other((cleaned.attributes or {}).items()))
+        (encoded,) = encode_spans([cleaned]).resource_spans
         key = f"{context.trace_id:032x}{context.span_id:016x}"
         self._flow.hand_over(Outgoing(key, within.run, encoded.SerializeToString()))
 

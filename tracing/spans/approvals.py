@@ -16,6 +16,7 @@ def edited_request(placed: Placed, record: RequestMade, history: RunHistory) -> 
     return moment(
         history,
         placed,
+        shows="request",
         service=record.approval,
         span=history.span(record.request),
         parent=span_of_request(history.requests.get(record.edited_from), history),
@@ -34,6 +35,7 @@ def decided(placed: Placed, record: Decided, history: RunHistory) -> SpanData:
     return made(
         history,
         placed,
+        shows="decision",
         service=record.approval,
         span=history.span(record.decision),
         parent=span_of_request(history.requests.get(record.request), history),
@@ -61,6 +63,7 @@ def request_withdrawn(placed: Placed, record: RequestWithdrawn, history: RunHist
         made(
             history,
             placed,
+            shows="decision",
             service=record.approval,
             span=history.span(f"withdrawn {record.request}"),
             parent=span_of_request(history.requests.get(record.request), history),

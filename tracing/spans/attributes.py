@@ -4,6 +4,7 @@
 2. Whatever somebody will search for is a string of its own: Jaeger matches equality on one span and compares as text.
 3. Persons are opaque ids. Payloads are on no span; commitments (salted digests) are.
 4. `gen_ai.*` stands on runs and on agents' steps only: one such key makes Jaeger draw a span as a model's.
+5. A span says what it shows (`SpanData.shows`). On a span of that kind a key always stands, may stand ("?"), or never.
 
 The conventions for GenAI are under development and live in a repository of their own; the Python package's constants
 for them are deprecated, so the names are written out here.
@@ -16,18 +17,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Type = Literal["string", "int", "bool", "string[]"]
+
+Shows = Literal[
+    "run",
+    "reopened",  # a person had it go on
+    "frozen",  # a freeze keeps it from going on
+    "ended",
+    "step",  # of an agent
+    "attempt",  # of any step: it did not finish
+    "egress",
+    "edge",
+    "approval",  # the step that asks
+    "request",  # about a message that a person edited
+    "decision",  # or that nobody will decide any more
+    "effect",  # the step that carries it out
+    "withheld",  # a call that did not leave: withdrawn or refused
+    "call",
+    "settlement",
+]
+"""What a span shows: its kind, by which the registry says what stands on it."""
+
+EVERY: Final = "every"  # every kind of span of ours
+OTHER: Final = "other"  # spans that other libraries make within a step
+RESOURCE: Final = "resource"  # the resource of each span of ours
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attribute:
-    """One key: its type, the kinds of span that it stands on, what it means; `source` where it is not ours."""
+    """One key: its type, the kinds of span that it always stands on, and those that it may stand on; what it means.
+
+    `source` says where the key is from, if it is not ours.
+    """
 
     key: str
     type: Type
-    on: tuple[str, ...]
+    always: tuple[str, ...]
+    maybe: tuple[str, ...]
     meaning: str
     unit: str = ""
     source: str = ""
@@ -38,7 +66,13 @@ _registry: dict[str, Attribute] = {}
 
 def _key(key: str, type: Type, on: str, meaning: str, *, unit: str = "", source: str = "") -> str:
     assert key not in _registry, key
-    _registry[key] = Attribute(key=key, type=type, on=tuple(on.split()), meaning=meaning, unit=unit, source=source)
+    kinds = on.split()
+    always = tuple(kind for kind in kinds if not kind.endswith("?"))
+    maybe = tuple(kind.removesuffix("?") for kind in kinds if kind.endswith("?"))
+    assert {*always, *maybe} <= {*get_args(Shows), EVERY, OTHER, RESOURCE}, (key, on)
+    _registry[key] = Attribute(
+        key=key, type=type, always=always, maybe=maybe, meaning=meaning, unit=unit, source=source
+    )
     return key
 
 
@@ -49,7 +83,9 @@ RESPONSIBLE: Final = _key(
     "accountability.responsible.id", "string", "every", "the Responsible Individual in force at that moment"
 )
 SYSTEM: Final = _key("accountability.system", "string", "every", "the system")
-RUN: Final = _key("accountability.run.id", "string", "every", "the run; also on other libraries' spans within a step")
+RUN: Final = _key(
+    "accountability.run.id", "string", "every other", "the run; also on other libraries' spans within a step"
+)
 CHAIN: Final = _key(
     "accountability.chain", "string[]", "every", "who handed authority to whom: ids, shortest way first"
 )
@@ -57,7 +93,7 @@ RECORD_SEQ: Final = _key("accountability.record.seq", "int", "every", "the recor
 RECORD_DIGEST: Final = _key("accountability.record.digest", "string", "every", "the record's leaf hash (RFC 9162)")
 
 # Runs.
-APP_VERSION: Final = _key("accountability.app.version", "string", "run step", "the version of the app that it ran on")
+APP_VERSION: Final = _key("accountability.app.version", "string", "run step?", "the version of the app that it ran on")
 RUN_STATUS: Final = _key("accountability.run.status", "string", "run ended", "waiting, or how the run ended")
 USER: Final = _key("user.id", "string", "run", "who started the run; not who answers for it", source="semconv user")
 OPERATION: Final = _key(
@@ -68,21 +104,21 @@ AGENT: Final = _key("gen_ai.agent.name", "string", "step", "the agent", source=_
 CONVERSATION: Final = _key("gen_ai.conversation.id", "string", "run step", "the run", source=_GENAI)
 
 # Steps.
-STEP: Final = _key("accountability.step.id", "string", "step approval effect egress", "the step")
+STEP: Final = _key("accountability.step.id", "string", "step attempt approval effect egress", "the step")
 OUTCOME: Final = _key(
     "accountability.step.outcome",
     "string",
-    "step approval effect",
+    "step attempt approval effect",
     "done, failed, refused, paused (an effect in doubt, or held), or unfinished",
 )
-ATTEMPT: Final = _key("accountability.attempt", "int", "step approval effect call", "which attempt, from 1 on")
+ATTEMPT: Final = _key("accountability.attempt", "int", "step attempt approval effect call", "which attempt, from 1 on")
 GENERATION: Final = _key(
-    "accountability.step.generation", "int", "step approval effect", "how often a person had it run anew, if ever"
+    "accountability.step.generation", "int", "step? approval? effect?", "how often a person had it run anew, if ever"
 )
 DROPPED: Final = _key(
-    "accountability.step.dropped", "string[]", "step approval effect", "edges whose condition said no to its message"
+    "accountability.step.dropped", "string[]", "step? approval? effect?", "edges whose condition said no to its message"
 )
-OWNER: Final = _key("accountability.agent.owner", "string", "step", "who answers for the agent's quality")
+OWNER: Final = _key("accountability.agent.owner", "string", "step?", "who answers for the agent's quality")
 EGRESS_EVENT: Final = _key("accountability.egress.event", "string", "egress", "what was seen: an audit event of Python")
 EGRESS_TO: Final = _key("accountability.egress.to", "string", "egress", "where to")
 
@@ -92,86 +128,109 @@ EDGE_SOURCE: Final = _key("accountability.edge.source", "string", "edge", "the n
 EDGE_TARGET: Final = _key("accountability.edge.target", "string", "edge", "the node that the message is for")
 EDGE_CARRIES: Final = _key("accountability.edge.carries", "string", "edge", "the message's type")
 EDGE_PURPOSE: Final = _key("accountability.edge.purpose", "string", "edge", "what the edge is for")
-EDGE_CONDITION: Final = _key("accountability.edge.condition", "string", "edge", "the condition that said yes, if any")
+EDGE_CONDITION: Final = _key("accountability.edge.condition", "string", "edge?", "the condition that said yes, if any")
 EDGE_LEFTOVER: Final = _key(
-    "accountability.edge.leftover", "bool", "edge", "no step took the message before the run ended"
+    "accountability.edge.leftover", "bool", "edge?", "no step took the message before the run ended"
 )
 CROSSING: Final = _key("accountability.crossing.id", "string", "edge", "this message on this edge")
-MESSAGE: Final = _key("accountability.message.id", "string", "edge approval decision effect call", "the message")
+MESSAGE: Final = _key(
+    "accountability.message.id", "string", "edge approval? request decision? effect? withheld? call", "the message"
+)
 COMMITMENT: Final = _key(
-    "accountability.message.commitment", "string", "edge approval decision", "a salted digest of what it says"
+    "accountability.message.commitment", "string", "edge approval? request decision?", "a salted digest of what it says"
 )
 TIERS: Final = _key(
     "accountability.prioritization.tiers",
     "string",
-    "edge approval",
+    "edge? approval? request?",
     "JSON: each tier, most critical first, with what is served and unserved",
     unit="the resource's",
 )
 INVERSIONS: Final = _key(
     "accountability.prioritization.inversions",
     "int",
-    "edge approval",
+    "edge? approval? request?",
     "how many lower-tier items pass a waiting higher one",
     unit="items",
 )
 
 # Approvals.
 REQUEST: Final = _key(
-    "accountability.approval.id", "string", "approval decision effect call", "the request to a person"
+    "accountability.approval.id",
+    "string",
+    "approval? request decision effect? withheld? call",
+    "the request to a person",
 )
 REQUEST_DIGEST: Final = _key(
     "accountability.approval.digest",
     "string",
-    "approval decision",
+    "approval? request decision?",
     "what was asked, to the byte; what a yes is bound to",
 )
 EDITED_FROM: Final = _key(
-    "accountability.approval.edited_from", "string", "approval", "the request that an edit replaced"
+    "accountability.approval.edited_from", "string", "request", "the request that an edit replaced"
 )
-DECISION: Final = _key("accountability.decision.id", "string", "decision effect call", "the decision")
+DECISION: Final = _key("accountability.decision.id", "string", "decision? effect? withheld? call", "the decision")
 DECISION_OUTCOME: Final = _key(
     "accountability.approval.outcome",
     "string",
-    "decision effect call",
+    "decision effect? withheld? call",
     "approved, edited, rejected, answered, expired, exempted, or withdrawn",
 )
-OPTION: Final = _key("accountability.approval.option", "string", "decision effect call", "the option that was chosen")
+OPTION: Final = _key(
+    "accountability.approval.option", "string", "decision? effect? withheld? call?", "the option that was chosen"
+)
 DECIDED_BY: Final = _key(
-    "accountability.approval.decided_by", "string", "decision effect call settlement reopened", "the person who decided"
+    "accountability.approval.decided_by",
+    "string",
+    "reopened decision? effect? withheld? call? settlement",
+    "the person who decided",
 )
-RULE: Final = _key("accountability.approval.rule.id", "string", "decision effect call", "the exemption that decided")
+RULE: Final = _key(
+    "accountability.approval.rule.id", "string", "decision? effect? withheld? call?", "the exemption that decided"
+)
 RULE_VERSION: Final = _key(
-    "accountability.approval.rule.version", "string", "decision effect call", "the exemption's accepted version"
+    "accountability.approval.rule.version",
+    "string",
+    "decision? effect? withheld? call?",
+    "the exemption's accepted version",
 )
-ASSURANCE: Final = _key("accountability.assurance", "string", "decision effect call", "how sure we are of who decided")
+ASSURANCE: Final = _key(
+    "accountability.assurance", "string", "decision? effect? withheld? call?", "how sure we are of who decided"
+)
 
 # Effects.
-EFFECT: Final = _key("accountability.effect.id", "string", "effect call settlement", "the effect")
-EFFECT_NAME: Final = _key("accountability.effect.name", "string", "effect call settlement", "its declared name")
-RECEIVER: Final = _key("accountability.effect.receiver", "string", "effect call", "to whom")
-GUARANTEE: Final = _key("accountability.effect.guarantee", "string", "effect call", "what the receiver promises")
+EFFECT: Final = _key("accountability.effect.id", "string", "effect withheld call settlement", "the effect")
+EFFECT_NAME: Final = _key(
+    "accountability.effect.name", "string", "effect withheld call settlement", "its declared name"
+)
+RECEIVER: Final = _key("accountability.effect.receiver", "string", "effect? withheld? call", "to whom")
+GUARANTEE: Final = _key(
+    "accountability.effect.guarantee", "string", "effect? withheld? call", "what the receiver promises"
+)
 EFFECT_STATE: Final = _key(
     "accountability.effect.state",
     "string",
-    "effect call settlement",
+    "effect? withheld call settlement",
     "done, failed, not-sent, in-doubt, unanswered, withdrawn, refused, or again",
 )
 IDEMPOTENCY_KEY: Final = _key(
-    "accountability.effect.idempotency_key", "string", "effect call", "the key that the receiver was given"
+    "accountability.effect.idempotency_key", "string", "effect? withheld? call", "the key that the receiver was given"
 )
-GRANT: Final = _key("accountability.grant.id", "string", "effect call", "the single-use authority that let it go")
-REASON: Final = _key("accountability.reason", "string", "effect decision", "why it was refused or withdrawn")
-METHOD: Final = _key("http.request.method", "string", "call", "its method", source="semconv http")
-STATUS: Final = _key("http.response.status_code", "int", "call", "what the receiver answered", source="semconv http")
-SERVER_ADDRESS: Final = _key("server.address", "string", "call", "the receiver's host", source="semconv server")
-SERVER_PORT: Final = _key("server.port", "int", "call", "the receiver's port", source="semconv server")
+GRANT: Final = _key(
+    "accountability.grant.id", "string", "effect? withheld? call", "the single-use authority that let it go"
+)
+REASON: Final = _key("accountability.reason", "string", "decision? withheld", "why it was refused or withdrawn")
+METHOD: Final = _key("http.request.method", "string", "call?", "its method", source="semconv http")
+STATUS: Final = _key("http.response.status_code", "int", "call?", "what the receiver answered", source="semconv http")
+SERVER_ADDRESS: Final = _key("server.address", "string", "call?", "the receiver's host", source="semconv server")
+SERVER_PORT: Final = _key("server.port", "int", "call?", "the receiver's port", source="semconv server")
 ERROR_TYPE: Final = _key(
-    "error.type", "string", "call", "the status, or how the call ended without one", source="semconv error"
+    "error.type", "string", "call?", "the status, or how the call ended without one", source="semconv error"
 )
 
 # Stops.
-FREEZE: Final = _key("accountability.freeze.id", "string", "effect", "the freeze that stood in the way")
+FREEZE: Final = _key("accountability.freeze.id", "string", "withheld?", "the freeze that stood in the way")
 FROZEN: Final = _key(
     "accountability.freeze.target", "string", "frozen", "what is frozen and keeps the run from going on"
 )
@@ -181,9 +240,9 @@ SERVICE: Final = _key(
     "service.name", "string", "resource", "the node; for the run itself the system", source="semconv service"
 )
 NAMESPACE: Final = _key("service.namespace", "string", "resource", "the system", source="semconv service")
-HOST: Final = _key("host.id", "string", "resource", "the machine that did it", source="semconv host")
+HOST: Final = _key("host.id", "string", "resource?", "the machine that did it", source="semconv host")
 IP: Final = _key(
-    "ip", "string", "resource", "its address: Jaeger compares clocks by it", source="Jaeger, clock skew adjuster"
+    "ip", "string", "resource?", "its address: Jaeger compares clocks by it", source="Jaeger, clock skew adjuster"
 )
 
 REGISTRY: Final[Mapping[str, Attribute]] = _registry
@@ -191,10 +250,10 @@ REGISTRY: Final[Mapping[str, Attribute]] = _registry
 
 def table() -> str:
     """All keys as a Markdown table, for the guide."""
-    lines = ["| key | type | on | meaning |", "|---|---|---|---|"]
+    lines = ["| key | type | always on | may be on | meaning |", "|---|---|---|---|---|"]
     for one in REGISTRY.values():
         notes = [f"in {one.unit}"] if one.unit else []
         notes += [one.source] if one.source else []
         meaning = one.meaning + (f" ({'; '.join(notes)})" if notes else "")
-        lines.append(f"| `{one.key}` | {one.type} | {', '.join(one.on)} | {meaning} |")
+        lines.append(f"| `{one.key}` | {one.type} | {', '.join(one.always)} | {', '.join(one.maybe)} | {meaning} |")
     return "\n".join(lines) + "\n"

@@ -17,6 +17,7 @@ def made(
     history: RunHistory,
     placed: Placed,
     *,
+    shows: key.Shows,
     service: str,
     span: int,
     parent: int,
@@ -34,7 +35,7 @@ def made(
     record = placed.record
     origin = Origin(record.system, service, host or getattr(record, "host", "") or history.host)
     return SpanData(
-        origin, history.run, history.trace, span, parent, name, kind, start, end, pairs, links, status, message
+        origin, history.run, history.trace, span, parent, name, shows, kind, start, end, pairs, links, status, message
     )
 
 
@@ -42,6 +43,7 @@ def moment(
     history: RunHistory,
     placed: Placed,
     *,
+    shows: key.Shows,
     service: str,
     span: int,
     parent: int,
@@ -55,6 +57,7 @@ def moment(
     return made(
         history,
         placed,
+        shows=shows,
         service=service,
         span=span,
         parent=parent,
@@ -115,13 +118,13 @@ def about_decision(decided: Decided) -> list[Pair]:
     return [*pairs, *where_said([(key.DECIDED_BY, decided.by)])]
 
 
-def about_effect(effect: str, history: RunHistory, *, state: bool = True) -> list[Pair]:
+def about_effect(effect: str, name: str, history: RunHistory, *, state: bool = True) -> list[Pair]:
     """What an effect is, and by which decision it may be sent; with `state`, what became of it."""
-    pairs: list[Pair] = [(key.EFFECT, effect)]
+    pairs: list[Pair] = [(key.EFFECT, effect), (key.EFFECT_NAME, name)]
     prepared = history.prepared.get(effect)
     if prepared is not None:
-        pairs += [(key.EFFECT_NAME, prepared.name), (key.RECEIVER, prepared.receiver)]
-        pairs += [(key.GUARANTEE, prepared.guarantee), (key.MESSAGE, prepared.message)]
+        pairs += [(key.RECEIVER, prepared.receiver), (key.GUARANTEE, prepared.guarantee)]
+        pairs.append((key.MESSAGE, prepared.message))
         pairs.append((key.IDEMPOTENCY_KEY, prepared.idempotency_key))
     if state and effect in history.states:
         pairs.append((key.EFFECT_STATE, history.states[effect]))

@@ -71,7 +71,7 @@ def _call(
 ) -> SpanData:
     """The client's span of one sending, whose context the receiver was given as `traceparent`."""
     prepared = history.prepared.get(record.effect)
-    said = [*about(placed), (key.ATTEMPT, attempt), *about_effect(record.effect, history, state=False)]
+    said = [*about(placed), (key.ATTEMPT, attempt), *about_effect(record.effect, record.name, history, state=False)]
     if prepared is not None and prepared.method:
         server = urlsplit(prepared.origin)
         said += [(key.METHOD, prepared.method), (key.SERVER_ADDRESS, server.hostname or "")]
@@ -80,6 +80,7 @@ def _call(
     return made(
         history,
         placed,
+        shows="call",
         service=record.name,
         span=history.span(record.effect, attempt),
         parent=history.effect_span(record.effect),
@@ -102,6 +103,7 @@ def settled(placed: Placed, record: EffectSettled, history: RunHistory) -> SpanD
     return made(
         history,
         placed,
+        shows="settlement",
         service=record.name,
         span=history.span(f"settled {record.effect}", placed.seq),
         parent=history.effect_span(record.effect),
@@ -142,11 +144,12 @@ def _short_effect(
     return moment(
         history,
         placed,
+        shows="withheld",
         service=record.name,
         span=history.span(f"{what} {record.effect}", number),
         parent=history.span_of_step(record.step) if history.start is not None else 0,
         name=f"effect {record.name}",
-        pairs=[*about(placed), *about_effect(record.effect, history, state=False), *pairs],
+        pairs=[*about(placed), *about_effect(record.effect, record.name, history, state=False), *pairs],
         status=status,
         message=record.reason if status == ERROR else "",
     )

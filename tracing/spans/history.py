@@ -142,6 +142,7 @@ class RunHistory:
             case Decided():
                 self.decisions[record.decision] = record
                 self.open_requests.pop(record.request, None)
+                self._grant(record)
             case RequestWithdrawn():
                 self.open_requests.pop(record.request, None)
             case EffectPrepared():
@@ -184,6 +185,19 @@ class RunHistory:
                 self.version = record.version or self.version
             case _:
                 pass
+
+    def _grant(self, decided: Decided) -> None:
+        """A grant is named by its decision and its effect. So it is known also of a call whose sending is not recorded.
+
+        (A restored backup has forgotten it; what was granted before is in doubt.)
+        """
+        asked = self.requests.get(decided.request)
+        for effect in (
+            (effect for calls in asked.calls.values() for effect in calls) if asked and decided.grants else ()
+        ):
+            grant = ids.derive(ids.GRANT, decided.decision, effect)
+            if grant in decided.grants:
+                self.grants[effect] = (grant, decided.decision)
 
     def _called(self, effect: str, attempt: int = 0) -> None:
         """The span of a call was made: of this attempt, and of the newest if it is this one or none is named."""

@@ -34,16 +34,25 @@ from answerable.tracing.ledger.records import (
     UndeclaredEgress,
 )
 from answerable.tracing.spans import attributes as key
+from answerable.tracing.spans import checked
 from answerable.tracing.spans.approvals import decided, edited_request, request_withdrawn
 from answerable.tracing.spans.common import about, made, moment
 from answerable.tracing.spans.effects import answered, in_doubt, refused, settled, unanswered, withdrawn
 from answerable.tracing.spans.history import RunHistory
-from answerable.tracing.spans.span import ERROR, OK, UNSET, SpanData
+from answerable.tracing.spans.span import ERROR, OK, UNSET, SpanData, check
 from answerable.tracing.spans.steps import END, dead, edge, egress, step_finished
 
 
 def project(placed: Placed, history: RunHistory) -> list[SpanData]:
     """The spans of the next record of a run. `history` holds its earlier records, and is not changed."""
+    spans = _project(placed, history)
+    if checked.FILE:
+        for span in spans:
+            check(span)
+    return spans
+
+
+def _project(placed: Placed, history: RunHistory) -> list[SpanData]:
     match placed.record:
         case StepFinished() as record:
             return step_finished(placed, record, history)
@@ -106,6 +115,7 @@ def _rested(placed: Placed, record: RunRested, history: RunHistory) -> list[Span
                 moment(
                     history,
                     placed,
+                    shows="frozen",
                     service=name if kind in ("agent", "effect") else record.system,
                     span=history.span(f"frozen {target}", history.rests + 1),
                     parent=history.root,
@@ -124,6 +134,7 @@ def _ended(placed: Placed, record: RunEnded, history: RunHistory) -> list[SpanDa
         moment(
             history,
             placed,
+            shows="ended",
             service=record.system,
             span=history.span("ended", history.ends + 1),
             parent=history.root,
@@ -157,6 +168,7 @@ def _run(placed: Placed, history: RunHistory, status: str, message: str) -> list
         made(
             history,
             start,
+            shows="run",
             service=system,
             span=history.root,
             parent=0,
@@ -174,6 +186,7 @@ def _reopened(placed: Placed, record: RunReopened, history: RunHistory) -> SpanD
     return moment(
         history,
         placed,
+        shows="reopened",
         service=record.system,
         span=history.span("reopened", history.reopened + 1),
         parent=history.root,

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from answerable.tracing.clock import Micros
-from answerable.tracing.spans import attributes
+from answerable.tracing.spans import attributes, checked
 from answerable.tracing.spans.wire import counted, fixed64, tag, varint
 
 Value: TypeAlias = str | int | bool | tuple[str, ...]
@@ -44,7 +44,10 @@ class Origin(NamedTuple):
 
 
 class SpanData(NamedTuple):
-    """A finished span. Times in microseconds; `parent` is 0 for none; `links` are span ids of the same trace."""
+    """A finished span. Times in microseconds; `parent` is 0 for none; `links` are span ids of the same trace.
+
+    `shows` is the span's kind for us; `kind` is OpenTelemetry's.
+    """
 
     origin: Origin
     run: str
@@ -52,6 +55,7 @@ class SpanData(NamedTuple):
     span: int
     parent: int
     name: str
+    shows: attributes.Shows
     kind: int
     start: Micros
     end: Micros
@@ -68,6 +72,8 @@ class SpanData(NamedTuple):
 
 def encode(span: SpanData) -> bytes:
     """One span as an encoded ResourceSpans."""
+    if checked.FILE:
+        check(span, filled=True)
     trace = span.trace.to_bytes(16, "big")
     parts = [_TRACE_ID + trace, _SPAN_ID + span.span.to_bytes(8, "big")]
     if span.parent:
@@ -83,6 +89,12 @@ def encode(span: SpanData) -> bytes:
         parts.append(counted(_STATUS, _status(span.status, span.message)))
     parts.append(_FLAGS)
     return _resource(span.origin) + counted(_SCOPE_SPANS, _SCOPE + counted(_SPAN, b"".join(parts)))
+
+
+def check(span: SpanData, *, filled: bool = False) -> None:
+    """Write down what is wrong with a span, where that is asked for (see `checked`)."""
+    checked.note(span.name, checked.faults_of(span.shows, span.pairs, filled=filled))
+    checked.note(span.name, checked.faults_of(attributes.RESOURCE, resource_pairs(span.origin), filled=filled))
 
 
 def request(encoded: Iterable[bytes]) -> bytes:

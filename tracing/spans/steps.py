@@ -39,6 +39,7 @@ def step_finished(placed: Placed, record: StepFinished, history: RunHistory) -> 
         pairs.append((key.GENERATION, record.generation))
     if record.dropped:
         pairs.append((key.DROPPED, record.dropped))
+    shows: key.Shows = "step" if record.role == "agent" else record.role
     if record.role == "agent":
         name = f"invoke_agent {record.node}"
         pairs += where_said([(key.OWNER, record.owner), (key.APP_VERSION, history.version)])
@@ -48,12 +49,13 @@ def step_finished(placed: Placed, record: StepFinished, history: RunHistory) -> 
         pairs += about_request(history.request_of_step.get(record.step, ""), history)
     else:
         name = f"effect {record.node}"
-        pairs += about_effect(history.effect_of(record), history)
+        pairs += about_effect(history.effect_of(record), record.node, history)
     return [
         *spans,
         made(
             history,
             placed,
+            shows=shows,
             service=record.node,
             span=history.step_span(record),
             parent=history.parent_of(record.node, record.parent),
@@ -85,6 +87,7 @@ def dead(placed: Placed, running: Running | None, history: RunHistory, why: str 
         made(
             history,
             running.placed,
+            shows="attempt",
             service=record.node,
             span=history.span(record.step, record.attempt),
             parent=running.parent,
@@ -122,6 +125,7 @@ def edge(placed: Placed, history: RunHistory, *, end: Micros, host: str, leftove
     return made(
         history,
         placed,
+        shows="edge",
         service=record.system if record.target == END else record.target,
         span=history.span(record.crossing),
         parent=history.span_of_step(record.step),
@@ -140,6 +144,7 @@ def egress(placed: Placed, record: UndeclaredEgress, history: RunHistory) -> Spa
     return moment(
         history,
         placed,
+        shows="egress",
         service=record.node,
         span=history.span(f"egress {placed.seq}"),
         parent=history.span_of_step(record.step),

@@ -30,6 +30,7 @@ _STYLES = {
     **dict.fromkeys(("refused", "paused", "waiting"), "yellow"),
     "in-doubt": "magenta",
 }
+_NODES = ("step", "attempt", "approval", "request", "effect", "withheld")  # what is shown by its node's name
 _SHORT = 12  # characters of an id
 
 
@@ -56,7 +57,7 @@ class _View:
         self.history = history
         self.names = names
         self.spans = spans
-        self.edges = {span.span: span for span in spans if span.name.startswith("edge ")}
+        self.edges = {span.span: span for span in spans if span.shows == "edge"}
         self.below: dict[int, list[SpanData]] = defaultdict(list)
         known = {span.span for span in spans} | {history.root}
         for span in spans:
@@ -90,9 +91,8 @@ class _View:
 
     def line(self, span: SpanData) -> Text:
         said = dict(span.pairs)
-        kind, _, name = span.name.partition(" ")
-        if kind in ("invoke_agent", "approval", "effect", "unfinished", "paused"):
-            text = Text(plain(name), style="bold")
+        if span.shows in _NODES:
+            text = Text(plain(span.name.partition(" ")[2]), style="bold")
             outcome = self.text(said.get(key.EFFECT_STATE) or said.get(key.OUTCOME))
         else:
             text = Text(plain(span.name))
@@ -107,10 +107,12 @@ class _View:
         text.append(f"  {' · '.join(facts)}" if facts else "", style="dim")
         if outcome:
             shown = (
-                f"{outcome} ({plain(str(said[key.OPTION]))})" if kind == "awaiting" and key.OPTION in said else outcome
+                f"{outcome} ({plain(str(said[key.OPTION]))})"
+                if span.shows == "decision" and key.OPTION in said
+                else outcome
             )
             text.append(f"  {shown}", style=_STYLES.get(outcome, "red" if span.status == ERROR else "green"))
-        if key.DECIDED_BY in said and kind in ("awaiting", "in", "run"):
+        if key.DECIDED_BY in said and span.shows in ("decision", "settlement", "reopened"):
             text.append(f" by {self.person(said[key.DECIDED_BY])}")
         if span.message:
             text.append(f"  {plain(span.message)}", style="red")

@@ -3,57 +3,48 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import get_args
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from answerable.tracing.spans import attributes
-from answerable.tracing.spans.attributes import REGISTRY, table
+from answerable.tracing.spans.attributes import REGISTRY, Shows, table
 from answerable.tracing.spans.projection import project_all
-from answerable.tracing.spans.span import SpanData, encode, resource_pairs
-from tests.support.story import whole_run
+from answerable.tracing.spans.span import encode, resource_pairs
+from tests.support.story import every_kind_of_span, whole_run
 
-TYPES = {"string": str, "int": int, "bool": bool, "string[]": tuple}
-
-
-def kind_of(span: SpanData) -> str:
-    """The kind of a span, as the registry names it."""
-    first = span.name.split()[0]
-    by_name = {"invoke_workflow": "run", "invoke_agent": "step", "edge": "edge", "approval": "approval"}
-    by_name |= {"awaiting": "decision", "effect": "effect", "POST": "call", "in": "settlement", "run": "ended"}
-    return by_name.get(first, "step")
+EVERYTHING = every_kind_of_span()
 
 
-def test_every_key_is_registered_for_its_kind_of_span_with_its_type() -> None:
-    spans = project_all(whole_run().placed())
-    assert {kind_of(span) for span in spans} == {
-        *("run", "step", "edge", "approval", "decision", "effect", "call", "settlement", "ended")
-    }
+def test_every_kind_of_span_is_shown_and_its_keys_are_distinct() -> None:
+    spans = project_all(EVERYTHING)
+    assert {span.shows for span in spans} == set(get_args(Shows))
     for span in spans:
-        for key, value in span.pairs:
-            known = REGISTRY[key]
-            assert type(value) is TYPES[known.type], key
-            assert "every" in known.on or kind_of(span) in known.on, (key, span.name)
-        assert all(REGISTRY[key].on == ("resource",) for key, _ in resource_pairs(span.origin))
         keys = [key for key, _ in span.pairs]
         assert len(keys) == len(set(keys)), span.name
-        assert {key for key, one in REGISTRY.items() if "every" in one.on} <= set(keys)
+
+
+def test_every_key_stands_on_some_span() -> None:
+    stands = {key for span in project_all(EVERYTHING) for key, _ in (*span.pairs, *resource_pairs(span.origin))}
+    assert set(REGISTRY) - stands == set()
 
 
 def test_genai_keys_are_on_runs_and_agents_steps_only() -> None:
-    for span in project_all(whole_run().placed()):
+    for span in project_all(EVERYTHING):
         has = any(key.startswith("gen_ai.") for key, _ in span.pairs)
         assert has == span.name.startswith(("invoke_workflow", "invoke_agent"))
 
 
 def test_the_table_has_a_line_for_each_key() -> None:
     lines = table().splitlines()
-    assert lines[0] == "| key | type | on | meaning |"
+    assert lines[0] == "| key | type | always on | may be on | meaning |"
     assert [line.split("`")[1] for line in lines[2:]] == list(REGISTRY)
-    assert f"| `{attributes.INVERSIONS}` | int | edge, approval |" in table()
+    assert f"| `{attributes.INVERSIONS}` | int |  | edge, approval, request |" in table()
+    assert f"| `{attributes.EDITED_FROM}` | string | request |  |" in table()
 
 
 def test_the_encoding_is_what_the_official_library_reads_and_would_write() -> None:
-    for span in project_all(whole_run().placed()):
+    for span in project_all(EVERYTHING):
         data = encode(span)
         read = ResourceSpans.FromString(data)
         assert read.SerializeToString() == data  # nothing unknown, nothing out of order

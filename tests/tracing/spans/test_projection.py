@@ -160,8 +160,10 @@ def test_an_attempt_that_died_is_an_error_made_from_its_start() -> None:
 
 
 def test_an_effect_that_was_held_or_in_doubt_was_paused_and_did_not_fail() -> None:
-    story, step, _ = asked_story()
+    story, step, request = asked_story("eff_1")
+    decision = story.decide(request, "sign-off", step)
     story.begin("call", "carrier.dispatch")
+    story.send("eff_1", step, decision)
     story.doubt("eff_1", step)
     story.begin("call", "carrier.dispatch", attempt=2)
     story.begin("call", "carrier.dispatch", attempt=3)
@@ -183,12 +185,12 @@ def test_a_decision_closes_the_time_it_was_waited_for() -> None:
     assert not any(name.startswith("gen_ai.") for name, _ in approval.pairs)
 
 
-def asked_story() -> tuple[Story, str, str]:
+def asked_story(*effects: str) -> tuple[Story, str, str]:
     story = Story()
     story.start()
     taken = story.cross("START", "sign-off")
     step = story.step_id("sign-off")
-    request = story.ask("sign-off", step, {"as-proposed": ()})
+    request = story.ask("sign-off", step, {"as-proposed": effects})
     story.finish("sign-off", "sign-off", [taken], role="approval")
     return story, step, request
 

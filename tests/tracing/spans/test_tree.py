@@ -69,7 +69,8 @@ def test_what_goes_on_is_shown_where_it_belongs() -> None:
 def test_a_call_without_an_answer_is_never_left_out() -> None:
     story = Story()
     story.start()
-    story.send("eff_1", "", "dec_1")
+    request = story.ask("sign-off", "", {"as-proposed": ("eff_1",)})
+    story.send("eff_1", "", story.decide(request, "sign-off", ""))
     assert "carrier.dispatch  sent eff_1" in shown(story)
     story.doubt("eff_1", "")
     assert "carrier.dispatch  in-doubt eff_1" in shown(story)
