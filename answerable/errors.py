@@ -26,7 +26,8 @@
     │   └── NotAuthenticated    no credential, or one that is unknown, expired, revoked or used
     ├── NotProved               a checkpoint, a proof or a key does not show what it should
     ├── EffectRefused           a call was not sent; nothing left the process
-    └── UnknownOrigin           `connect()` was not told where a receiver is; the run waits
+    ├── UnknownOrigin           `connect()` was not told where a receiver is; the run waits
+    └── JaegerUnavailable       Jaeger's query API cannot be asked: nobody answers, or something else does
 
 Each class has a stable `code`, which the command line prints and the guide lists. An error says what was wrong,
 where, and, as its `hint`, what to do.
@@ -216,3 +217,9 @@ class UnknownOrigin(AnswerableError):
     """This service was not told where a receiver is. The run waits for one that was."""
 
     code = "unknown-origin"
+
+
+class JaegerUnavailable(AnswerableError):
+    """Jaeger's query API cannot be asked: nobody answers there, or something else does."""
+
+    code = "jaeger-unavailable"

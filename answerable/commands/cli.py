@@ -71,7 +71,7 @@ class Program(click.Group):
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 waiting for a person, 4 a run ended otherwise "
-    "than done, 130 stopped with Ctrl-C.",
+    "than done, 5 what was compared differs, 130 stopped with Ctrl-C.",
 )
 @click.version_option(package_name="answerable")
 def cli() -> None:

@@ -7,6 +7,7 @@
 | 2 | the command was not written as it has to be |
 | 3 | a run waits for a person, or stands still because it is frozen |
 | 4 | a run has ended otherwise than done: denied, stuck, failed or cancelled |
+| 5 | what was compared differs: Jaeger does not hold what the ledger says |
 | 130 | stopped with Ctrl-C; nothing that was recorded is lost |
 """
 
@@ -18,6 +19,7 @@ DONE: Final = 0
 REFUSED: Final = 1
 WAITING: Final = 3
 ENDED_OTHERWISE: Final = 4
+DIFFERS: Final = 5
 INTERRUPTED: Final = 130
 
 _STANDING = ("running", "waiting", "frozen")

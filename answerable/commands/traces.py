@@ -1,17 +1,31 @@
-"""`answerable traces`: what happened in a run, as a tree."""
+"""`answerable traces`: what happened in a run, as a tree; and whether Jaeger shows the same."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Final
+
 import click
 from rich.console import RenderableType
+from rich.text import Text
 
-from answerable.commands.options import store_option
-from answerable.commands.reaching import read, whole_id
-from answerable.commands.saying import say
+from answerable.commands.exits import DIFFERS, DONE
+from answerable.commands.options import json_option, store_option
+from answerable.commands.reaching import at_office, read, whole_id
+from answerable.commands.saying import command_line, say, say_json
+from answerable.commands.times import since
 from answerable.orchestrator.documents import handles
+from answerable.orchestrator.office import Office
+from answerable.tracing.export.comparison import Finding, TracesReport, compare, expected_of, runs_since
+from answerable.tracing.export.jaeger import Jaeger
+from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.entries import records_of
-from answerable.tracing.spans.tree import run_tree
+from answerable.tracing.ledger.sequencer import sequence_all
+from answerable.tracing.spans.tree import plain, run_tree
 from answerable.tracing.storage.store import Tx
+
+_SHOWN: Final = 20  # findings of one kind of one run; --json has all
+_KINDS: Final = ("rejected", "missing", "changed", "twice", "unknown")
 
 
 @click.group()
@@ -30,3 +44,107 @@ def tree_of(tx: Tx, run: str) -> RenderableType:
 def show(run: str, store: str) -> None:
     """The tree of RUN: who did what, after what, how long it took, who decided, and what left."""
     say(read(store, lambda tx: tree_of(tx, whole_id(tx, "run", run))))
+
+
+# -- verify -----------------------------------------------------------------------------------------------------------
+
+
+@traces.command()
+@click.argument("run", default="")
+@click.option(
+    "--since",
+    "since_text",
+    metavar="TIME",
+    default="",
+    help="Only runs that began or ended since TIME, or are not over.",
+)
+@click.option(
+    "--jaeger",
+    metavar="URL",
+    envvar="ANSWERABLE_JAEGER",
+    default="http://127.0.0.1:16686",
+    show_default=True,
+    help="Where Jaeger's page and query API are. Also: ANSWERABLE_JAEGER.",
+)
+@store_option
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, run: str, since_text: str, jaeger: str, store: str, as_json: bool) -> None:
+    """Compare what Jaeger holds of RUN, or of every run, with what the ledger says."""
+
+    async def work(office: Office) -> tuple[list[TracesReport], list[str]]:
+        settings = ExportSettings.from_environment()
+        await sequence_all(office.store)
+        earliest = since(since_text, office.store.clock.now()) if since_text else 0
+        chosen = await office.store.read(
+            lambda tx: [whole_id(tx, "run", run)] if run else runs_since(tx, earliest),
+        )
+        reports = []
+        async with Jaeger(jaeger) as there:
+            for one in filter(settings.samples, chosen):
+                expected = await office.store.read(lambda tx, one=one: expected_of(tx, one))  # type: ignore[misc]  # bound now
+                reports.append(
+                    compare(expected, {trace: await there.spans_of(trace) for trace in expected.traces}),
+                )
+        return reports, [one for one in chosen if not settings.samples(one)]
+
+    reports, left_out = at_office(store, work)
+    agrees = all(report.agrees for report in reports)
+    if as_json:
+        say_json({"agrees": agrees, "runs": [_document(one) for one in reports], "left_out": left_out})
+    else:
+        say(*(text for report in reports for text in _lines(report, store)), _summary(reports, len(left_out)))
+    ctx.exit(DONE if agrees else DIFFERS)
+
+
+def _document(report: TracesReport) -> dict[str, Any]:
+    return {
+        "run": report.run,
+        "agrees": report.agrees,
+        "expected": report.expected,
+        "held": report.held,
+        "waiting": report.waiting,
+        **{kind: [finding._asdict() for finding in getattr(report, kind)] for kind in _KINDS},
+        "foreign": [
+            {"service": service, "library": library, "spans": count}
+            for (service, library), count in sorted(report.foreign.items())
+        ],
+        "forgotten": report.forgotten,
+    }
+
+
+def _lines(report: TracesReport, store: str) -> list[Text]:
+    counts = [f"{report.held} of {report.expected} spans held"]
+    counts += [f"{report.waiting} on their way"] if report.waiting else []
+    counts += [f"{len(getattr(report, kind))} {kind}" for kind in _KINDS if getattr(report, kind)]
+    lines = [Text(f"{report.run}  {', '.join(counts)}", "" if report.agrees else "red")]
+    for kind in _KINDS:
+        if kind != "missing" or not report.forgotten:
+            lines += _findings(kind, getattr(report, kind))
+    foreign = ", ".join(f"{count} of {plain(service)}" for (service, _), count in sorted(report.foreign.items()))
+    lines += [Text(f"  beside them, spans of others: {foreign}", "dim")] if foreign else []
+    if report.forgotten:
+        lines.append(
+            Text(f"  Jaeger holds nothing of {' and '.join(report.forgotten)}: it never came, or is forgotten")
+        )
+    if report.missing or report.rejected:
+        lines.append(Text(f"  → {command_line('traces', 'resend', report.run, store=store)}", "cyan"))
+    return lines
+
+
+def _findings(kind: str, findings: Sequence[Finding]) -> list[Text]:
+    lines = [
+        Text(f"  {kind}: {plain(one.name)} ({plain(one.service)}) {one.span}  {plain(one.what)}".rstrip())
+        for one in findings[:_SHOWN]
+    ]
+    if len(findings) > _SHOWN:
+        lines.append(Text(f"  … and {len(findings) - _SHOWN} more {kind}"))
+    return lines
+
+
+def _summary(reports: Sequence[TracesReport], left_out: int) -> Text:
+    differ = sum(not report.agrees for report in reports)
+    held = sum(report.held for report in reports)
+    text = f"{len(reports)} runs, {held} spans held as the ledger says"
+    text += f"; {left_out} runs are left out by OTEL_TRACES_SAMPLER" if left_out else ""
+    return Text(f"{text}; {differ} runs differ" if differ else text, "red" if differ else "green")
