@@ -30,6 +30,7 @@ _GET = Statement(
         exemptions.c.version == bindparam("version"),
     )
 )
+_OF_ALL = Statement(select(*exemptions.c).order_by(exemptions.c.system, exemptions.c.name))
 _ALL = Statement(select(*exemptions.c).where(exemptions.c.system == bindparam("system")).order_by(exemptions.c.name))
 
 
@@ -43,6 +44,10 @@ class AcceptedExemption:
     version: int
     accepted_by: str
     mac: str
+
+    def genuine(self, key: Key) -> bool:
+        """Whether it was written by this program with the store's key."""
+        return key.holds(self.mac, "exemption", self.system, self.approval, self.name, self.version, self.accepted_by)
 
 
 def is_accepted(tx: Tx, key: Key, system: str, approval: Approval[Any]) -> bool:
@@ -97,6 +102,11 @@ def accept_exemption(tx: Tx, key: Key, system: str, approval: Approval[Any], *, 
 def accepted_exemptions(tx: Tx, system: str) -> list[AcceptedExemption]:
     """All that were accepted in a system."""
     return [AcceptedExemption(**named(exemptions, row)) for row in tx.all(_ALL, system=system)]
+
+
+def all_accepted(tx: Tx) -> list[AcceptedExemption]:
+    """All that were accepted in this store."""
+    return [AcceptedExemption(**named(exemptions, row)) for row in tx.all(_OF_ALL)]
 
 
 def _signed(system: str, approval: str, exempt: Exemption, by: str) -> tuple[object, ...]:

@@ -178,7 +178,11 @@ def mark_routed(tx: Tx, id: str) -> bool:
 
 
 def _request(row: tuple[Any, ...]) -> RequestRow:
-    fields = named(requests, row)
+    return read_request(named(requests, row))
+
+
+def read_request(fields: dict[str, Any]) -> RequestRow:
+    """A stored request from its columns, checked against its digest. Raises: StoreCorrupt."""
     try:
         body, view = bytes(fields["body"]), bytes(fields["view"])
         bound = json.loads(body)

@@ -170,11 +170,11 @@ def settle(
     if outcome == "done":
         state, detail = "done", _result(graph, row, result)
     elif outcome == "failed":
-        state, detail = "failed", f"settled as failed by {by}: {reason}"
+        state, detail = "failed", f"a person settled it as failed: {reason}"
     elif outcome == "again":
         if run.status in ENDS:
             raise InvalidInput(f"{run.id} is over: it is {run.status}", hint="settle it as done or as failed")
-        state, detail = "sent", f"it was in doubt, and {by} had it sent again"
+        state, detail = "sent", "it was in doubt, and a person had it sent again"
     else:  # an untyped caller
         raise InvalidInput(f"{outcome!r} settles nothing", hint="done, failed or again")
     tx.run(_SETTLE, effect=effect, new_state=state, new_detail=detail)

@@ -6,12 +6,14 @@ import re
 
 import click
 
+from answerable.approvals.forgeries import faults_of_tables
 from answerable.commands.exits import DONE, REFUSED
 from answerable.commands.options import json_option, store_option
 from answerable.commands.reaching import at_office
 from answerable.commands.saying import say, say_json
 from answerable.errors import InvalidInput
 from answerable.orchestrator.office import Office
+from answerable.tracing.ledger.agreement import with_faults
 from answerable.tracing.ledger.merkle import Head
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.ledger.verify import LedgerReport, verify_ledger
@@ -28,12 +30,14 @@ def ledger() -> None:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, head: str, store: str, as_json: bool) -> None:
-    """Hash every record anew, and compare. Prints the head, to be kept elsewhere; with --head, compares it."""
+    """Hash every record anew, and compare, also with the tables. Prints the head, to be kept elsewhere."""
     kept = _head(head) if head else None
 
     async def work(office: Office) -> LedgerReport:
         await sequence_all(office.store)
-        return await office.store.read(lambda tx: verify_ledger(tx, kept=kept))
+        return await office.store.read(
+            lambda tx: with_faults(verify_ledger(tx, kept=kept), faults_of_tables(tx, office.key))
+        )
 
     found = at_office(store, work)
     text = f"{found.head.size}:{found.head.root.hex()}"

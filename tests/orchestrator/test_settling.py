@@ -42,7 +42,7 @@ async def test_settled_as_failed(sqlite_url: str) -> None:
             run = await signed(service)
             await settle(service, run.in_doubt[0], "failed")
             ended = await service.aresume(run.id)
-    assert (ended.status, ended.detail) == ("failed", "post: settled as failed by dora: I asked them")
+    assert (ended.status, ended.detail) == ("failed", "post: a person settled it as failed: I asked them")
     assert len(receiver.received) == 1
 
 

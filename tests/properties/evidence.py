@@ -11,8 +11,10 @@ from typing import Any
 from hypothesis import reject
 from sqlalchemy import Table, bindparam, select
 
+from answerable.approvals.forgeries import forgeries
 from answerable.approvals.keys import Key, open_key
 from answerable.orchestrator.canonical import canonical
+from answerable.tracing.ledger.agreement import disagreements
 from answerable.tracing.ledger.placed import Placed, placed_of
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.storage.statements import Statement
@@ -66,6 +68,8 @@ async def _evidence(game: Game) -> Evidence:
 
 
 def _read(tx: Tx, game: Game, key: Key) -> Evidence:
+    faults = [str(fault) for fault in (*disagreements(tx), *forgeries(tx, key))]
+    assert not faults, faults
     ((responsible,),) = tx.all(_RESPONSIBLE, system=game.case.app.graph.system)
     return Evidence(
         rows=stored(tx, game.case.app.graph, RUN),

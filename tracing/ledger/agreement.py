@@ -1,0 +1,296 @@
+"""Agreement: whether the tables say what the records say, both ways.
+
+1. Each row of decisions, grants, effects, requests, runs, freezes, exemptions, systems and people has its record, each
+   such record has its row, and the row says what its records say (`indexes` tells which columns those are).
+2. What lies beside the ledger is compared with the digests in the records: what was asked, what was shown, paths,
+   reasons. What a record says was erased is not missed.
+3. It reads some hundred runs at a time, each table once, and keeps nothing of them.
+4. It needs no key. Whoever can write rows can write records too, so it finds what was changed carelessly; MACs
+   (`approvals.forgeries`) and a checkpoint that is kept elsewhere find the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Integer, Select, Table, bindparam, select
+
+from answerable.tracing import ids
+from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, exemption_key
+from answerable.tracing.ledger.verify import FAULTS_LISTED, Fault, LedgerReport
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import (
+    decisions,
+    effects,
+    exemptions,
+    freezes,
+    grants,
+    people,
+    records,
+    requests,
+    runs,
+    systems,
+)
+
+RUNS_AT_ONCE: Final = 200
+ENDS: Final = frozenset({"done", "denied", "stuck", "failed", "cancelled"})
+APART: Final = 30_000_000  # microseconds between a row and its record, where older programs looked at the clock twice
+OF_RUNS: Final = (runs, requests, decisions, grants, effects)
+OF_THE_STORE: Final = (people, systems, exemptions, freezes)
+_SINGULAR: Final = {
+    "runs": "run",
+    "requests": "request",
+    "decisions": "decision",
+    "grants": "grant",
+    "effects": "effect",
+    "people": "person",
+    "systems": "system",
+    "exemptions": "exemption",
+    "freezes": "freeze",
+}
+_COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here needs
+    table: names.split()
+    for table, names in {
+        "runs": "id system version status started_by input result detail started_at ended_at rested",
+        "requests": "id run system approval step message digest state routed edited_from edited_by expires_at",
+        "decisions": "id run request outcome option message by assurance reason digest mac at",
+        "grants": "id run effect decision call_digest expires_at state",
+        "effects": "id run system name receiver guarantee step message origin method path call_digest"
+        " idempotency_key state attempt sent_at detail",
+        "people": "id roles teams",
+        "systems": "name responsible successor frozen",
+        "exemptions": "system approval name version accepted_by",
+        "freezes": "id system target by reason state at in_flight",
+    }.items()
+}
+_ENDS_OF_STEPS: Final = ("crossed", "step.finished")
+
+_NEXT_RUNS = Statement(
+    select(records.c.run)
+    .where(records.c.run > bindparam("after"))
+    .group_by(records.c.run)
+    .order_by(records.c.run)
+    .limit(bindparam("at_most", type_=Integer))
+)
+
+
+class Span:
+    """The runs with after < id <= last; all after `after` if `last` is None."""
+
+    def __init__(self, after: str, last: str | None) -> None:
+        self.after = after
+        self.last = last
+
+    def rows(self, tx: Tx, table: Table) -> Iterator[tuple[str, Columns]]:
+        """The rows of these runs in a table of `OF_RUNS`, by id."""
+        found = tx.all(_OF_SPAN[table.name, self.last is None], **self._parameters())
+        return ((row["id"], row) for row in _named(table, found))
+
+    def records(self, tx: Tx, kinds: tuple[str, ...]) -> list[tuple[str, Any]]:
+        """Kind and bytes of their records of these kinds, in the order in which they were written in each run."""
+        found = tx.all(_RECORDS[kinds, self.last is None], **self._parameters())
+        return [(kind, body) for kind, body in found]
+
+    def _parameters(self) -> dict[str, str]:
+        return {"after": self.after} if self.last is None else {"after": self.after, "last": self.last}
+
+
+def spans(tx: Tx) -> Iterator[Span]:
+    """Every run of the store, some hundred at a time."""
+    after = ""
+    while found := tx.all(_NEXT_RUNS, after=after, at_most=RUNS_AT_ONCE):
+        last = str(found[-1][0])
+        yield Span(after, last)
+        after = last
+    yield Span(after, None)  # rows of runs that no record knows
+
+
+def indexes_of_the_store(tx: Tx) -> Indexes:
+    """What the records of no run tell."""
+    made = Indexes()
+    _take(made, tx.all(_OF_NO_RUN))
+    made.finish()
+    return made
+
+
+def indexes_of(tx: Tx, span: Span, suspended: Iterable[str]) -> Indexes:
+    """What the records of some runs tell."""
+    made = Indexes(suspended)
+    _take(made, span.records(tx, KINDS))
+    if made.rows["effects"] or made.rows["decisions"]:
+        _take(made, span.records(tx, _ENDS_OF_STEPS))
+    made.finish()
+    return made
+
+
+def stored_of_the_store(tx: Tx, table: Table) -> Iterator[tuple[str, Columns]]:
+    """All rows of a table of `OF_THE_STORE`, by id."""
+    for row in _named(table, tx.all(_ALL[table.name])):
+        if table is exemptions:
+            yield exemption_key(row["system"], row["approval"], row["name"], row["version"]), row
+        else:
+            yield row["name" if table is systems else "id"], row
+
+
+def disagreements(tx: Tx) -> Iterator[Fault]:
+    """Everything that tables and records do not agree about."""
+    of_store = indexes_of_the_store(tx)
+    for table in OF_THE_STORE:
+        yield from compared(table.name, dict(stored_of_the_store(tx, table)), of_store.rows[table.name])
+    for span in spans(tx):
+        told = indexes_of(tx, span, of_store.suspended)
+        for table in OF_RUNS:
+            yield from compared(table.name, dict(span.rows(tx, table)), told.rows[table.name])
+    for table in OF_RUNS:
+        yield from compared(table.name, {row["id"]: row for row in _named(table, tx.all(_OF_NOTHING[table.name]))}, {})
+
+
+def with_faults(report: LedgerReport, more: Iterable[Fault]) -> LedgerReport:
+    """What was found in the ledger, and `more` that was found beside it."""
+    found = list(more)
+    listed = (*report.faults, *found)[:FAULTS_LISTED]
+    return replace(report, faults=listed, faults_found=report.faults_found + len(found))
+
+
+def compared(table: str, stored: Mapping[str, Columns], told: Mapping[str, Columns]) -> Iterator[Fault]:
+    """What the rows of one table do not say as their records do."""
+    for id, row in stored.items():
+        where = f"{_SINGULAR[table]} {id}"
+        if id not in told:
+            yield Fault(where=where, what="has a row and no record")
+        elif wrong := differing(table, row, told[id]):
+            yield Fault(where=where, what=f"its row and its records differ in {', '.join(wrong)}")
+    for id in sorted(told.keys() - stored.keys()):
+        yield Fault(where=f"{_SINGULAR[table]} {id}", what="has a record and no row")
+
+
+def differing(table: str, row: Columns, told: Columns) -> list[str]:
+    """The columns in which a row is not what its records say."""
+    special = _SPECIAL.get(table, {})
+    wrong = []
+    for column, value in told.items():
+        check = special.get(column)
+        if not (check(row, value) if check else row[column] == value):
+            wrong.append(column)
+    return wrong
+
+
+# -- what is not compared as it stands --------------------------------------------------------------------------------
+
+
+def _same_status(row: Columns, told: Any) -> bool:
+    return bool(row["status"] == told if told in ENDS else row["status"] in ("running", "waiting", "frozen"))
+
+
+def _same_words(column: str) -> Any:
+    return lambda row, told: told is None or row[column] == told
+
+
+def _about(column: str) -> Any:
+    def same(row: Columns, told: Any) -> bool:
+        if told is None or row[column] is None:
+            return told is row[column]
+        return bool(abs(row[column] - told) <= APART)
+
+    return same
+
+
+def _same_list(column: str) -> Any:
+    def same(row: Columns, told: Any) -> bool:
+        try:
+            return bool(json.loads(row[column]) == told)
+        except (TypeError, ValueError):
+            return False
+
+    return same
+
+
+def _same_flights(row: Columns, told: Any) -> bool:
+    try:
+        return bool([effect for effect, _ in json.loads(row["in_flight"])] == told)
+    except (TypeError, ValueError):
+        return False
+
+
+def _same_reason(row: Columns, told: Any) -> bool:
+    if not told:
+        return not row["reason"]
+    try:
+        return bool(ids.commitment(bytes.fromhex(row["mac"]), row["reason"].encode()) == told)
+    except (TypeError, ValueError, AttributeError):
+        return False
+
+
+def _same_path(row: Columns, told: Any) -> bool:
+    path = row["path"]
+    return bool(told == (sha256(path.encode()).hexdigest() if path else ""))
+
+
+_SPECIAL: Final[dict[str, dict[str, Any]]] = {
+    "runs": {
+        "status": _same_status,
+        "detail": _same_words("detail"),
+        "started_at": _about("started_at"),
+        "ended_at": _about("ended_at"),
+    },
+    "decisions": {"commitment": _same_reason},
+    "effects": {"path_digest": _same_path, "detail": _same_words("detail")},
+    "people": {"roles": _same_list("roles"), "teams": _same_list("teams")},
+    "systems": {"frozen": _same_list("frozen")},
+    "freezes": {"in_flight": _same_flights},
+}
+
+
+# -- statements -------------------------------------------------------------------------------------------------------
+
+
+def _of(table: Table) -> ColumnElement[Any]:
+    return table.c.id if table is runs else table.c.run
+
+
+def _between(column: ColumnElement[Any], *, is_open: bool) -> list[ColumnElement[bool]]:
+    after = column > bindparam("after")
+    return [after] if is_open else [after, column <= bindparam("last")]
+
+
+def _reading(table: Table) -> Select[Any]:
+    return select(*(table.c[name] for name in _COLUMNS[table.name]))
+
+
+_OF_SPAN: Final = {
+    (table.name, is_open): Statement(_reading(table).where(*_between(_of(table), is_open=is_open)))
+    for table in OF_RUNS
+    for is_open in (False, True)
+}
+_OF_NOTHING: Final = {table.name: Statement(_reading(table).where(_of(table) == "")) for table in OF_RUNS}
+_RECORDS: Final = {
+    (kinds, is_open): Statement(
+        select(records.c.kind, records.c.body)
+        .where(*_between(records.c.run, is_open=is_open), records.c.kind.in_(kinds))
+        .order_by(records.c.run, records.c.id)
+    )
+    for kinds in (KINDS, _ENDS_OF_STEPS)
+    for is_open in (False, True)
+}
+_OF_NO_RUN = Statement(
+    select(records.c.kind, records.c.body).where(records.c.run == "", records.c.kind.in_(KINDS)).order_by(records.c.id)
+)
+_ALL: Final = {table.name: Statement(_reading(table)) for table in OF_THE_STORE}
+
+
+def _named(table: Table, found: Iterable[tuple[Any, ...]]) -> Iterator[Columns]:
+    names = _COLUMNS[table.name]
+    return (dict(zip(names, values, strict=True)) for values in found)
+
+
+def _take(made: Indexes, found: Iterable[tuple[Any, ...]]) -> None:
+    for kind, body in found:
+        try:
+            made.add(kind, json.loads(body))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            continue  # not a record: `verify_ledger` says so

@@ -1,0 +1,281 @@
+"""Indexes: what the rows of the tables must say, by the records. Pure.
+
+1. `Indexes` takes records in the order in which they were written, as plain JSON objects, and knows for each row of the
+   tables below the columns that records tell. What records do not tell (payloads, MACs, leases) is not in it.
+2. An effect's state follows from its last record, with two exceptions that only the end of its step tells: an answer
+   that is no yes ends it, or comes before another attempt; a refusal withdraws it, or leaves it as it was.
+3. Freezes and handovers are records of no run and reach into runs: a grant is suspended by an offer until it is
+   accepted. So the records of no run are taken first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from answerable.tracing import ids
+
+Columns = dict[str, Any]
+Plain = dict[str, Any]
+
+REFUSED: Final = "refused: "  # how the error of an effect's step begins that was withdrawn by the gate
+_YES: Final = ("approved", "exempted")
+
+
+class Indexes:
+    """The rows that records tell of, by table and id; columns by name. `suspended` are grants that an offer holds."""
+
+    def __init__(self, suspended: Iterable[str] = ()) -> None:
+        self.rows: dict[str, dict[str, Columns]] = defaultdict(dict)
+        self.suspended = set(suspended)
+        self.frozen: dict[str, set[str]] = defaultdict(set)  # system → targets that stand
+        self.refused: dict[str, str] = {}  # effect → why it was last turned away
+        self.cited: set[str] = set()  # decisions that a crossing came from
+        self._calls: dict[str, dict[str, list[str]]] = {}  # request → option → effects
+        self._digests: dict[str, str] = {}  # effect → digest of its call
+        self._last: dict[str, Plain] = {}  # effect → its last record that says how it stands
+        self._ended: dict[str, str] = {}  # effect → the error that its step ended with, "" for none
+
+    def add(self, kind: str, record: Plain) -> None:
+        """The next record. Raises: KeyError, TypeError or AttributeError if it is none of its kind."""
+        taking = _KINDS.get(kind)
+        if taking is not None:
+            taking(self, record)
+
+    def finish(self) -> None:
+        """All records were given: say how effects, grants and systems stand."""
+        for effect, row in self.rows["effects"].items():
+            self._settle(effect, row)
+        consumed = self.rows["consumed"].keys()
+        for grant, row in self.rows["grants"].items():
+            row["state"] = "consumed" if grant in consumed else "suspended" if grant in self.suspended else "granted"
+        for name, row in self.rows["systems"].items():
+            row["frozen"] = sorted(self.frozen[name])
+
+    # -- who answers --------------------------------------------------------------------------------------------------
+
+    def _person(self, record: Plain) -> None:
+        self.rows["people"][record["person"]] = {"roles": list(record["roles"]), "teams": list(record["teams"])}
+
+    def _system(self, record: Plain) -> None:
+        self.rows["systems"][record["system"]] = {"responsible": record["responsible"], "successor": ""}
+
+    def _offered(self, record: Plain) -> None:
+        self.rows["systems"][record["system"]]["successor"] = record["successor"]
+        self.suspended.update(record["suspended"])
+
+    def _accepted(self, record: Plain) -> None:
+        self.rows["systems"][record["system"]] = {"responsible": record["successor"], "successor": ""}
+        self.suspended.difference_update(record["resumed"])
+
+    def _exemption(self, record: Plain) -> None:
+        key = exemption_key(record["system"], record["approval"], record["exemption"], record["version"])
+        self.rows["exemptions"][key] = {"accepted_by": record["by"]}
+
+    # -- runs ---------------------------------------------------------------------------------------------------------
+
+    def _started(self, record: Plain) -> None:
+        self.rows["runs"][record["run"]] = {
+            "system": record["system"],
+            "version": record["version"],
+            "status": "running",
+            "started_by": record["started_by"],
+            "input": record["message"]["id"],
+            "result": "",
+            "detail": "",
+            "started_at": record["at"],
+            "ended_at": None,
+            "rested": 0,
+        }
+
+    def _rested(self, record: Plain) -> None:
+        row = self.rows["runs"][record["run"]]
+        row["rested"] += 1
+        row["status"] = "waiting" if record["requests"] or record["in_doubt"] else "frozen"
+
+    def _run_ended(self, record: Plain) -> None:
+        row = self.rows["runs"][record["run"]]
+        result = record["result"]
+        row |= {
+            "status": record["status"],
+            # A person's words are not in the record.
+            "detail": None if record["status"] in ("denied", "cancelled") else record["detail"],
+            "result": result["id"] if result else "",
+            "ended_at": record["at"],
+        }
+
+    def _reopened(self, record: Plain) -> None:
+        row = self.rows["runs"][record["run"]]
+        if record["version"]:
+            row["version"] = record["version"]
+        if record["step"]:
+            row |= {"status": "running", "detail": "", "result": "", "ended_at": None}
+
+    # -- requests, decisions, grants ----------------------------------------------------------------------------------
+
+    def _asked(self, record: Plain) -> None:
+        self._calls[record["request"]] = record["calls"]
+        self.rows["requests"][record["request"]] = {
+            "run": record["run"],
+            "system": record["system"],
+            "approval": record["approval"],
+            "step": record["step"],
+            "message": record["message"]["id"],
+            "digest": record["digest"],
+            "state": "open",
+            "edited_from": record["edited_from"],
+            "edited_by": record["edited_by"],
+            "expires_at": record["expires_at"],
+        }
+
+    def _decided(self, record: Plain) -> None:
+        outcome, decision, message = record["outcome"], record["decision"], record["message"]
+        self.rows["decisions"][decision] = {
+            "run": record["run"],
+            "request": record["request"],
+            "outcome": outcome,
+            "option": record["option"],
+            "message": message["id"] if message else "",
+            "by": record["by"],
+            "assurance": record["assurance"],
+            "digest": record["digest"],
+            "at": record["at"],
+            "commitment": record["commitment"],
+        }
+        self._state(record["request"], "expired" if outcome == "expired" else "decided")
+        released = self._calls.get(record["request"], {}).get(record["option"], []) if outcome in _YES else []
+        effects = {ids.derive(ids.GRANT, decision, effect): effect for effect in released}
+        for grant in record["grants"]:
+            row = self.rows["grants"][grant] = {"run": record["run"], "decision": decision}
+            effect = effects.get(grant)
+            if effect is not None:
+                row |= {"effect": effect, "call_digest": self._digests.get(effect, "")}
+
+    def _request_withdrawn(self, record: Plain) -> None:
+        self._state(record["request"], "withdrawn")
+
+    def _state(self, request: str, state: str) -> None:
+        row = self.rows["requests"].get(request)
+        if row is not None:
+            row["state"] = state
+
+    def _crossed(self, record: Plain) -> None:
+        self.cited.update(id for id in record["chain"] if id.startswith(ids.DECISION))
+
+    # -- effects ------------------------------------------------------------------------------------------------------
+
+    def _prepared(self, record: Plain) -> None:
+        effect = record["effect"]
+        self._digests[effect] = record["call_digest"]
+        same = ("run", "system", "name", "receiver", "guarantee", "step", "message", "origin", "method")
+        self.rows["effects"][effect] = {
+            **{column: record[column] for column in same},
+            "call_digest": record["call_digest"],
+            "idempotency_key": record["idempotency_key"],
+            "path_digest": record["path_digest"],
+            "state": "prepared",
+            "attempt": 0,
+            "sent_at": None,
+            "detail": "",
+        }
+
+    def _sent(self, record: Plain) -> None:
+        row = self._known(record)
+        if row is not None:
+            row["attempt"] = record["attempt"]
+            row["sent_at"] = record["at"] if row["sent_at"] is None else row["sent_at"]
+        self.rows["consumed"][record["grant"]] = {}
+
+    def _stands(self, record: Plain) -> None:
+        self._known(record)
+
+    def _turned_away(self, record: Plain) -> None:
+        if record["effect"]:
+            self.refused[record["effect"]] = record["reason"]
+
+    def _known(self, record: Plain) -> Columns | None:
+        self._last[record["effect"]] = record
+        return self.rows["effects"].get(record["effect"])
+
+    def _step_ended(self, record: Plain) -> None:
+        if record["role"] == "effect":
+            for crossing in record["consumed"].values():
+                self._ended[ids.derive(ids.EFFECT, record["run"], record["node"], crossing)] = record["error"]
+
+    def _settle(self, effect: str, row: Columns) -> None:
+        last, ended = self._last.get(effect), self._ended.get(effect)
+        kind = last["kind"] if last is not None else "effect.prepared"
+        said = last if last is not None else {}
+        if kind == "effect.sent":
+            row |= {"state": "sent", "detail": ""}
+        elif kind == "effect.answered":
+            done = said["outcome"] == "done"
+            row |= {"state": "done" if done else "failed" if ended is not None else "prepared", "detail": said["error"]}
+        elif kind == "effect.in-doubt":
+            row |= {"state": "in-doubt", "detail": said["error"]}
+        elif kind == "effect.settled":
+            row |= {"state": "sent" if said["outcome"] == "again" else said["outcome"], "detail": None}
+        elif kind == "effect.withdrawn":
+            row |= {"state": "withdrawn", "detail": said["reason"]}
+        if ended is not None and ended.startswith(REFUSED) and ended != said.get("error", ""):
+            row |= {"state": "withdrawn", "detail": ended.removeprefix(REFUSED)}
+
+    # -- stops --------------------------------------------------------------------------------------------------------
+
+    def _froze(self, record: Plain) -> None:
+        self.frozen[record["system"]].add(record["target"])
+        self.rows["freezes"][record["freeze"]] = {
+            "system": record["system"],
+            "target": record["target"],
+            "by": record["by"],
+            "reason": record["reason"],
+            "state": "committed",
+            "at": record["at"],
+            "in_flight": list(record["in_flight"]),
+        }
+
+    def _quiesced(self, record: Plain) -> None:
+        self.rows["freezes"][record["freeze"]]["state"] = "quiesced"
+
+    def _thawed(self, record: Plain) -> None:
+        lifted = self.rows["freezes"][record["freeze"]]
+        lifted["state"] = "lifted"
+        standing = (row for row in self.rows["freezes"].values() if row["state"] != "lifted")
+        self.frozen[lifted["system"]] = {row["target"] for row in standing if row["system"] == lifted["system"]}
+
+
+_KINDS: Final[dict[str, Callable[[Indexes, Plain], None]]] = {
+    "person.added": Indexes._person,
+    "system.registered": Indexes._system,
+    "handover.offered": Indexes._offered,
+    "handover.accepted": Indexes._accepted,
+    "exemption.accepted": Indexes._exemption,
+    "run.started": Indexes._started,
+    "run.rested": Indexes._rested,
+    "run.ended": Indexes._run_ended,
+    "run.reopened": Indexes._reopened,
+    "request.made": Indexes._asked,
+    "decided": Indexes._decided,
+    "request.withdrawn": Indexes._request_withdrawn,
+    "crossed": Indexes._crossed,
+    "effect.prepared": Indexes._prepared,
+    "effect.sent": Indexes._sent,
+    "effect.answered": Indexes._stands,
+    "effect.in-doubt": Indexes._stands,
+    "effect.settled": Indexes._stands,
+    "effect.withdrawn": Indexes._stands,
+    "effect.refused": Indexes._turned_away,
+    "step.finished": Indexes._step_ended,
+    "froze": Indexes._froze,
+    "freeze.quiesced": Indexes._quiesced,
+    "thawed": Indexes._thawed,
+}
+
+KINDS: Final = tuple(sorted(_KINDS.keys() - {"step.finished", "crossed"}))
+"""The kinds of records that rows are made of; the ends of effects' steps are asked for besides."""
+
+
+def exemption_key(system: str, approval: str, name: str, version: int) -> str:
+    """How one accepted exemption is named here."""
+    return f"{system}/{approval}/{name}@{version}"
