@@ -25,6 +25,7 @@
     ├── AccessRefused           who asks may not come in
     │   └── NotAuthenticated    no credential, or one that is unknown, expired, revoked or used
     ├── NotProved               a checkpoint, a proof or a key does not show what it should
+    ├── OutboxFull              no room for spans that were to be sent again
     ├── EffectRefused           a call was not sent; nothing left the process
     ├── UnknownOrigin           `connect()` was not told where a receiver is; the run waits
     └── JaegerUnavailable       Jaeger's query API cannot be asked: nobody answers, or something else does
@@ -205,6 +206,12 @@ class NotProved(AnswerableError):
     """A checkpoint, a proof or a key does not show what it should: it was changed, or is of something else."""
 
     code = "not-proved"
+
+
+class OutboxFull(AnswerableError):
+    """There is no room in the outbox for spans that were to be sent again. Those before are on their way."""
+
+    code = "outbox-full"
 
 
 class EffectRefused(AnswerableError):

@@ -160,6 +160,7 @@ class Service(Generic[In, Out]):
     async def aclose(self) -> None:
         """Hand over what is left to hand over, and close. Nothing is lost by not doing so."""
         if self._flow is not None and self._flowing is not None:
+            self._flow.close()
             with suppress(StoreError):  # of a store that is full or gone; another process hands over what it holds
                 await self._flow.drain(timeout_seconds=5.0)
             self._flowing.cancel()

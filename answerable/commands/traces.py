@@ -1,4 +1,4 @@
-"""`answerable traces`: what happened in a run, as a tree; and whether Jaeger shows the same."""
+"""`answerable traces`: what happened in a run, as a tree; whether Jaeger shows the same; how spans leave."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from answerable.commands.delivery import resend, status
 from answerable.commands.exits import DIFFERS, DONE
 from answerable.commands.options import json_option, store_option
 from answerable.commands.reaching import at_office, read, whole_id
@@ -30,7 +31,11 @@ _KINDS: Final = ("rejected", "missing", "changed", "twice", "unknown")
 
 @click.group()
 def traces() -> None:
-    """What happened, step by step."""
+    """What happened, step by step, and how it reaches the collector."""
+
+
+traces.add_command(resend)
+traces.add_command(status)
 
 
 def tree_of(tx: Tx, run: str) -> RenderableType:

@@ -28,6 +28,7 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.runs import ENDS
 from answerable.orchestrator.system import System
 from answerable.testing import run as run_in_a_test
+from answerable.tracing.export import metrics
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.records import AnyRecord
 from answerable.tracing.spans import attributes
@@ -144,6 +145,10 @@ def _settings() -> set[str]:
 def test_every_span_attribute() -> None:
     page = _text("tracing")
     assert page == with_table(page, attributes.table()), "`make guide` writes the table anew"
+
+
+def test_every_metric() -> None:
+    assert metrics.table() in _text("tracing"), "the table is that of answerable.tracing.export.metrics.table()"
 
 
 def test_every_kind_of_record() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 
 from answerable.commands.cli import cli
 from answerable.errors import JaegerUnavailable
@@ -21,7 +21,8 @@ from answerable.testing import FakeReceiver
 from answerable.tracing.export.comparison import compare, expected_of
 from answerable.tracing.export.delivery import Delivery
 from answerable.tracing.export.jaeger import Jaeger as Query
-from answerable.tracing.export.outbox import outgoing, resend
+from answerable.tracing.export.outbox import outgoing, set_aside
+from answerable.tracing.export.resending import resend
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.export.transport import open_transport
 from answerable.tracing.ledger import cursors
@@ -35,6 +36,7 @@ from tests.orchestrator.letters import CARRIER, Ask, letters
 from tests.real import jaeger_server
 from tests.real.jaeger_client import Jaeger
 from tests.support.otlp_receiver import Journal, http_receiver
+from tests.support.outbox import parcels
 
 DIFFERS = 5
 
@@ -123,8 +125,11 @@ def drop(span: SpanData) -> Callable[[Tx], int]:
     return lambda tx: tx.run(Statement(delete(outbox).where(outbox.c.span == span.key)))
 
 
-def refuse(span: SpanData) -> Callable[[Tx], int]:
-    return lambda tx: tx.run(Statement(update(outbox).where(outbox.c.span == span.key).values(error="too old")))
+def refuse(span: SpanData) -> Callable[[Tx], None]:
+    def work(tx: Tx) -> None:
+        set_aside(tx, [one for one in parcels(tx) if one.key == span.key], until=0, now=1, error="too old")
+
+    return work
 
 
 def test_what_waits_is_not_missing_and_what_came_is_held(told: Told, holder: Jaeger) -> None:

@@ -29,9 +29,12 @@ from answerable.tracing.spans.projection import project
 from answerable.tracing.spans.span import PROJECTION_VERSION, SCOPE, SpanData, resource_pairs
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import outbox, runs
+from answerable.tracing.storage.tables import outbox, rejected_spans, runs
 
-_IN_OUTBOX: Final = Statement(select(outbox.c.span, outbox.c.error).where(outbox.c.run == bindparam("run")))
+_IN_OUTBOX: Final = Statement(select(outbox.c.span).where(outbox.c.run == bindparam("run")))
+_REJECTED: Final = Statement(
+    select(rejected_spans.c.span, rejected_spans.c.error).where(rejected_spans.c.run == bindparam("run"))
+)
 _SINCE: Final = Statement(
     select(runs.c.id)
     .where(
@@ -107,12 +110,8 @@ def expected_of(tx: Tx, run: str) -> Expected:
         spans += made
         if placed.seq >= projected:
             waiting.update(span.key for span in made)
-    rejected: dict[str, str] = {}
-    for key, error in tx.all(_IN_OUTBOX, run=run):
-        if error:
-            rejected[key] = error
-        else:
-            waiting.add(key)
+    waiting.update(row[0] for row in tx.all(_IN_OUTBOX, run=run))
+    rejected = {str(key): str(error) for key, error in tx.all(_REJECTED, run=run)}
     return Expected(run, spans, frozenset(waiting), rejected)
 
 

@@ -1,7 +1,6 @@
 """Delivery: from the outbox to the collector.
 
-1. Oldest first, in batches. What the collector accepted is deleted; what it rejected is kept with its error, and
-   passed over from then on.
+1. Oldest first, in batches. What the collector accepted is deleted; what it rejected is set aside with its error.
 2. What it did not take is sent again, the same bytes, after a pause that doubles up to a limit (with jitter).
 3. Sending blocks, so it happens in a thread of its own; one that hangs keeps neither a run from going on nor the
    process from ending.
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from answerable.tracing.clock import micros
-from answerable.tracing.export.outbox import Parcel, claim, is_empty, release, settle
+from answerable.tracing.export.outbox import Parcel, claim, failed, is_empty, release, set_aside, settle
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.export.transport import Accepted, NotDeliveredError, Transport, open_transport
 from answerable.tracing.spans.span import request
@@ -94,31 +93,40 @@ class Delivery:
             return await self._not_delivered(parcels, until, error)
         self.so_far.failures = 0
         self._most = self._settings.most_spans
-        why = ""
         if accepted.rejected:
             why = f"the collector rejected {accepted.rejected} of {len(parcels)} spans: {accepted.message}"
-            self.so_far.error = why
-            _log.warning("%s; they stay in the outbox", why)
-        await self._store.write(lambda tx: settle(tx, parcels, until=until, error=why))
-        self.so_far.rejected += accepted.rejected
-        self.so_far.accepted += len(parcels) - accepted.rejected
+            _log.warning("%s; all of them are set aside", why)
+            await self._set_aside(parcels, until, why, accepted=len(parcels) - accepted.rejected)
+        else:
+            now = self._store.clock.now()
+            await self._store.write(lambda tx: settle(tx, parcels, until=until, now=now))
+            self.so_far.accepted += len(parcels)
         return "sent"
 
     async def _not_delivered(self, parcels: list[Parcel], until: int, error: NotDeliveredError) -> Result:
-        self.so_far.error = str(error)
+        why = str(error)
         if error.final or (error.too_large and len(parcels) == 1):
-            _log.warning("%s: %d spans stay in the outbox and are not sent again", error, len(parcels))
-            await self._store.write(lambda tx: settle(tx, parcels, until=until, error=str(error)))
-            self.so_far.rejected += len(parcels)
+            _log.warning("%s: %d spans are set aside and not sent again", error, len(parcels))
+            await self._set_aside(parcels, until, why)
             return "sent"
-        await self._store.write(lambda tx: release(tx, until=until))
         if error.too_large:
+            await self._store.write(lambda tx: release(tx, until=until))
             self._most = max(1, len(parcels) // 2)
             return "sent"
+        self.so_far.error = why
+        now = self._store.clock.now()
+        await self._store.write(lambda tx: failed(tx, until=until, now=now, error=why))
         self.so_far.failures += 1
         if self.so_far.failures == 1:
             _log.warning("spans wait in the outbox: %s", error)
         return "failed"
+
+    async def _set_aside(self, parcels: list[Parcel], until: int, why: str, *, accepted: int = 0) -> None:
+        now = self._store.clock.now()
+        await self._store.write(lambda tx: set_aside(tx, parcels, until=until, now=now, error=why, accepted=accepted))
+        self.so_far.error = why
+        self.so_far.accepted += accepted
+        self.so_far.rejected += len(parcels) - accepted
 
     def _over_the_wire(self, parcels: list[Parcel]) -> Accepted:
         if self._transport is None:
@@ -149,6 +157,7 @@ async def wait_for(event: asyncio.Event, seconds: float) -> None:
 async def in_own_thread(work: Callable[[], T]) -> T:
     """Run `work` in a thread that does not keep the process from ending, as asyncio's own would."""
     done: Future[T] = Future()
+    done.set_running_or_notify_cancel()  # who waits for it may be cancelled; it may not
 
     def run() -> None:
         try:

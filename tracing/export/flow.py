@@ -6,7 +6,8 @@
    once, however many processes share the store.
 3. A process without an endpoint projects nothing and leaves the cursor where it is: the ledger itself is the queue, and
    a process that has an endpoint goes on from there. So a command without settings cannot swallow another one's spans.
-4. What another process projected in between is read from the ledger, for the runs that are touched only.
+4. Where the outbox is full, the projection stands still in the same way, and goes on when there is room (`room.py`).
+5. What another process projected in between is read from the ledger, for the runs that are touched only.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter
 from threading import Lock
 from typing import NamedTuple
 
 from sqlalchemy import select
 
 from answerable.errors import AnswerableError
+from answerable.tracing.export import tallies
 from answerable.tracing.export.delivery import Delivered, Delivery, wait_for
+from answerable.tracing.export.others import Others
 from answerable.tracing.export.outbox import Outgoing, outgoing, put
+from answerable.tracing.export.room import Room, room
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.placed import placed_from, placed_of
-from answerable.tracing.ledger.records import RunEnded
+from answerable.tracing.ledger.records import RunEnded, StepFinished
 from answerable.tracing.ledger.sequencer import sequence
 from answerable.tracing.spans.history import RunHistory
 from answerable.tracing.spans.projection import project
@@ -64,7 +68,9 @@ class Flow:
         self._delivery = Delivery(store, self.settings) if self.settings.endpoint else None
         self._histories: dict[str, RunHistory] = {}
         self._came_to = -1  # the place that this process projected up to
-        self._others: deque[Outgoing] = deque()
+        self._others = Others(self.settings)
+        self._room: Room = "enough"
+        self._said: set[Room] = set()
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -75,6 +81,11 @@ class Flow:
         """What was delivered so far, by this process."""
         return self._delivery.so_far if self._delivery is not None else Delivered()
 
+    @property
+    def dropped(self) -> int:
+        """How many spans of other libraries this process dropped, because there was no room for them."""
+        return self._others.dropped
+
     def nudge(self) -> None:
         """Something was committed. Cheap, and only to be called on the event loop of `run`."""
         self._wake.set()
@@ -83,10 +94,14 @@ class Flow:
         """A span of another library, from any thread. Without an endpoint it is dropped."""
         if self._delivery is None:
             return
-        self._others.append(span)
+        self._others.add(span)
         with self._loop_lock:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._wake.set)
+
+    def close(self) -> None:
+        """Other libraries' spans that end from now on come too late, and are dropped. `drain` what there is next."""
+        self._others.close()
 
     async def run(self) -> None:
         """Follow the ledger until cancelled. What the store cannot do now is tried again later."""
@@ -116,7 +131,12 @@ class Flow:
             async with asyncio.timeout(timeout_seconds):
                 while await self._advance():
                     pass
-                return self._delivery is None or await self._deliver_all(self._delivery)
+                if self._delivery is None:
+                    return True
+                await self._deliver_all(self._delivery)
+                while await self._advance():  # there was no room for all of it, and now there is
+                    await self._deliver_all(self._delivery)
+                return self._room != "full"  # of what was rejected: nothing more can be projected
         except TimeoutError:
             return False
 
@@ -131,13 +151,12 @@ class Flow:
                 _log.warning("spans wait: %s", error)
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _deliver_all(self, delivery: Delivery) -> bool:
+    async def _deliver_all(self, delivery: Delivery) -> None:
         while (result := await delivery.deliver()) != "idle":
             if result == "failed":
                 await asyncio.sleep(delivery.pause_seconds())
             elif result == "busy":
                 await asyncio.sleep(GATHER_SECONDS)
-        return True
 
     # -- places and spans ---------------------------------------------------------------------------------------------
 
@@ -155,7 +174,8 @@ class Flow:
     async def _advance(self) -> bool:
         """One batch; False if there was nothing to do."""
         async with self._one_at_a_time:
-            unplaced, unread = await self._store.read(self._behind)
+            unplaced, unread, taken = await self._store.read(self._behind)
+            self._look_at_room(taken)
             if unplaced:
                 await self._store.write(sequence)
             exporting = self._delivery is not None
@@ -167,25 +187,44 @@ class Flow:
                     self._came_to = done.came_to
                     self.projected += done.spans
             if self._others:
-                await self._put_others()
+                await self._others.write(self._store)
             if exporting and self._delivery is not None:
                 self._delivery.nudge()
         return worked
 
-    def _behind(self, tx: Tx) -> tuple[bool, bool]:
-        """Whether records wait for their places, and whether placed ones wait to be projected."""
+    def _behind(self, tx: Tx) -> tuple[bool, bool, int]:
+        """Whether records wait for their places, whether placed ones wait to be projected, the bytes of the outbox."""
         unread = cursors.position_of(tx, cursors.PROJECTION) < cursors.position_of(tx, cursors.SEQUENCER)
-        return tx.one(_UNPLACED) is not None, unread
+        return tx.one(_UNPLACED) is not None, unread, tallies.value(tx, tallies.BYTES)
+
+    def _look_at_room(self, taken: int) -> None:
+        """Say it when the outbox gets short of room, and when it is full; again only after there was enough."""
+        self._room = room(taken, self.settings)
+        if self._delivery is None or self._room == "enough":
+            self._said = set()
+        elif self._room not in self._said:
+            self._said |= {"short", self._room}
+            what = "no record is projected until there is room, and the ledger keeps them"
+            _log.warning(
+                "the outbox has %s of %s bytes: %s",
+                *(f"{taken:,}", f"{self.settings.most_bytes:,}"),
+                what if self._room == "full" else "the collector takes less than comes, or rejected much",
+            )
 
     def _project(self, tx: Tx) -> Projected | None:
         """Project the next records. It may be called again for the same ones, so histories are checked, not trusted."""
+        if room(tallies.value(tx, tallies.BYTES), self.settings) == "full":
+            return None
         start = cursors.position_of(tx, cursors.PROJECTION)
         batch, end = placed_from(tx, start, BATCH)
         if end == start or not cursors.advance(tx, cursors.PROJECTION, start, end):
             return None
         touched: dict[str, RunHistory] = {}
         spans: list[SpanData] = []
+        steps: Counter[str] = Counter()
         for placed in batch:
+            if isinstance(placed.record, StepFinished):
+                steps[tallies.STEPS + placed.record.outcome] += 1
             run = placed.record.run
             if not run or not self.settings.samples(run):
                 continue
@@ -197,6 +236,7 @@ class Flow:
             if isinstance(placed.record, RunEnded):
                 self._histories.pop(run, None)
         put(tx, outgoing(spans), at=self._store.clock.now())
+        tallies.add(tx, steps)
         return Projected(end, len(spans))
 
     def _history(self, tx: Tx, run: str, start: int) -> RunHistory:
@@ -211,9 +251,3 @@ class Flow:
         while len(self._histories) > MOST_HISTORIES:
             del self._histories[next(iter(self._histories))]
         return history
-
-    async def _put_others(self) -> None:
-        waiting = list(self._others)
-        await self._store.write(lambda tx: put(tx, waiting, at=self._store.clock.now()))
-        for _ in waiting:
-            self._others.popleft()

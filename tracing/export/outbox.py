@@ -3,56 +3,73 @@
 1. A row is one span's bytes. It is written in the transaction that moves the projection's cursor (or, for other
    libraries' spans, when they end), and deleted when the collector has accepted it.
 2. One process delivers at a time: it holds a short lease, which is a time until which the others stay away.
-3. What the collector rejected stays, with its error, and is not sent again by itself; `resend` tries it again.
+3. What the collector rejected is set aside with its error, and not sent again by itself; `resending` tries it again.
+   Of our own spans only the fact is kept: the ledger has the rest.
+4. How many spans wait and how many bytes they take are tallies, changed with the rows. A span's size is that of its
+   bytes, and `OVERHEAD` for its row, about what the databases take for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Integer, bindparam, delete, func, select, update
+from sqlalchemy import Integer, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQLite writes in the same way
 
 from answerable.tracing.clock import Micros
+from answerable.tracing.export import tallies
 from answerable.tracing.ledger import cursors
-from answerable.tracing.ledger.placed import placed_of
-from answerable.tracing.ledger.sequencer import sequence_all
-from answerable.tracing.spans.projection import project_all
 from answerable.tracing.spans.span import SpanData, encode
-from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.store import Store, Tx
-from answerable.tracing.storage.tables import outbox
+from answerable.tracing.storage.statements import Statement, inserting
+from answerable.tracing.storage.store import Row, Tx
+from answerable.tracing.storage.tables import deliveries, outbox, rejected_spans
 
-LEASE = "delivery"  # a cursor whose position is the time until which somebody delivers
-MOST_BYTES = 3_000_000  # of one request; gRPC receivers take 4 MB unless told otherwise
+LEASE: Final = "delivery"  # a cursor whose position is the time until which somebody delivers
+MOST_BYTES: Final = 3_000_000  # of one request; gRPC receivers take 4 MB unless told otherwise
+OVERHEAD: Final = 200  # bytes of a row beside its data
 
-_COLUMNS = [column.name for column in outbox.columns if column.name != "id"]
-_PUT = Statement(insert(outbox).on_conflict_do_nothing(index_elements=[outbox.c.span]).inline(), _COLUMNS)
+_PUT = inserting(outbox, without=["id"])
 _NEXT = Statement(
-    select(outbox.c.id, outbox.c.data)
-    .where(outbox.c.error == "")
+    select(outbox.c.id, outbox.c.span, outbox.c.run, outbox.c.ours, outbox.c.data)
     .order_by(outbox.c.id)
     .limit(bindparam("at_most", type_=Integer))
 )
-_ANY = Statement(select(outbox.c.id).where(outbox.c.error == "").limit(1))
+_OLDEST = Statement(select(outbox.c.made_at).order_by(outbox.c.id).limit(1))
 _DELETE = Statement(delete(outbox).where(outbox.c.id == bindparam("row")))
-_REJECT = Statement(
-    update(outbox).where(outbox.c.id == bindparam("row")).values(error=bindparam("why"), tries=outbox.c.tries + 1)
-)
-_FORGIVE = Statement(update(outbox).where(outbox.c.run == bindparam("of_run")).values(error=""))
+_SET_ASIDE = inserting(rejected_spans, without=["id"])
 _REJECTED = Statement(
-    select(outbox.c.run, outbox.c.error, func.count())
-    .where(outbox.c.error != "")
-    .group_by(outbox.c.run, outbox.c.error)
-    .order_by(outbox.c.run)
+    select(rejected_spans.c.run, rejected_spans.c.error, func.count())
+    .group_by(rejected_spans.c.run, rejected_spans.c.error)
+    .order_by(rejected_spans.c.run)
 )
+_TAKE_BACK = Statement(
+    delete(outbox).where(outbox.c.run == bindparam("of_run"), outbox.c.ours == 1).returning(func.length(outbox.c.data))
+)
+_FORGIVE = Statement(
+    delete(rejected_spans)
+    .where(rejected_spans.c.run == bindparam("of_run"))
+    .returning(rejected_spans.c.span, rejected_spans.c.ours, rejected_spans.c.data)
+)
+_SIZE = Statement(select(func.count(), func.sum(func.length(outbox.c.data))))
+_SIZE_OF_REJECTED = Statement(select(func.count(), func.sum(func.length(rejected_spans.c.data))))
+_new = insert(deliveries)
+_NOTE = Statement(
+    _new.on_conflict_do_update(
+        index_elements=[deliveries.c.outcome], set_={"at": _new.excluded.at, "detail": _new.excluded.detail}
+    ).inline(),
+    ["outcome", "at", "detail"],
+)
+_LAST = Statement(select(deliveries.c.outcome, deliveries.c.at, deliveries.c.detail))
 
 
 class Parcel(NamedTuple):
-    """One row: its number and an encoded ResourceSpans."""
+    """One row: its number, its span's key, its run, whether the ledger has it, and an encoded ResourceSpans."""
 
     id: int
+    key: str
+    run: str
+    ours: bool
     data: bytes
 
 
@@ -62,6 +79,12 @@ class Outgoing(NamedTuple):
     key: str
     run: str
     data: bytes
+    ours: bool = True
+
+    @property
+    def size(self) -> int:
+        """The bytes that it takes in the outbox."""
+        return len(self.data) + OVERHEAD
 
 
 class RejectedSpans(NamedTuple):
@@ -72,25 +95,36 @@ class RejectedSpans(NamedTuple):
     spans: int
 
 
+class LastDelivery(NamedTuple):
+    """When a delivery last ended in one way, and what was said."""
+
+    at: Micros
+    detail: str
+
+
 def outgoing(spans: Iterable[SpanData]) -> list[Outgoing]:
     """Spans, encoded."""
     return [Outgoing(span.key, span.run, encode(span)) for span in spans]
 
 
 def put(tx: Tx, spans: Sequence[Outgoing], *, at: Micros) -> None:
-    """Put spans into the outbox. One that lies there already stays as it is."""
+    """Put spans into the outbox."""
     tx.many(
         _PUT,
-        [
-            {"span": span.key, "run": span.run, "data": span.data, "made_at": at, "tries": 0, "error": ""}
-            for span in spans
-        ],
+        [{"span": one.key, "run": one.run, "ours": int(one.ours), "data": one.data, "made_at": at} for one in spans],
     )
+    tallies.add(tx, {tallies.WAITING: len(spans), tallies.BYTES: sum(one.size for one in spans)})
+
+
+def oldest(tx: Tx) -> Micros | None:
+    """Since when the oldest span waits; None if none does."""
+    row = tx.one(_OLDEST)
+    return None if row is None else int(row[0])
 
 
 def is_empty(tx: Tx) -> bool:
     """Whether nothing is left to send."""
-    return tx.one(_ANY) is None
+    return oldest(tx) is None
 
 
 def claim(tx: Tx, *, now: Micros, until: Micros, at_most: int) -> list[Parcel] | None:
@@ -103,20 +137,45 @@ def claim(tx: Tx, *, now: Micros, until: Micros, at_most: int) -> list[Parcel] |
         return None
     parcels: list[Parcel] = []
     size = 0
-    for row in rows:
-        size += len(row[1])
+    for id, key, run, ours, data in rows:
+        size += len(data)
         if parcels and size > MOST_BYTES:
             break
-        parcels.append(Parcel(row[0], bytes(row[1])))
+        parcels.append(Parcel(id, key, run, bool(ours), bytes(data)))
     return parcels
 
 
-def settle(tx: Tx, parcels: Sequence[Parcel], *, until: Micros, error: str = "") -> None:
-    """The collector took these parcels, or rejected them with `error`; the lease that was claimed `until` then ends."""
-    if error:
-        tx.many(_REJECT, [{"row": parcel.id, "why": error} for parcel in parcels])
-    else:
-        tx.many(_DELETE, [{"row": parcel.id} for parcel in parcels])
+def settle(tx: Tx, parcels: Sequence[Parcel], *, until: Micros, now: Micros) -> None:
+    """The collector took these parcels; the lease that was claimed `until` then ends."""
+    _remove(tx, parcels, {tallies.ACCEPTED: len(parcels)})
+    tx.run(_NOTE, outcome="accepted", at=now, detail="")
+    release(tx, until=until)
+
+
+def set_aside(tx: Tx, parcels: Sequence[Parcel], *, until: Micros, now: Micros, error: str, accepted: int = 0) -> None:
+    """The collector rejected these parcels with `error` (OTLP does not say which, where it accepted some of them)."""
+    rows = [
+        {
+            "span": one.key,
+            "run": one.run,
+            "ours": int(one.ours),
+            "data": b"" if one.ours else one.data,
+            "error": error,
+            "at": now,
+        }
+        for one in parcels
+    ]
+    tx.many(_SET_ASIDE, rows)
+    kept = sum((0 if one.ours else len(one.data)) + OVERHEAD for one in parcels)
+    changes = {tallies.BYTES: kept, tallies.ACCEPTED: accepted, tallies.REJECTED: len(parcels) - accepted}
+    _remove(tx, parcels, changes)
+    tx.run(_NOTE, outcome="rejected", at=now, detail=error)
+    release(tx, until=until)
+
+
+def failed(tx: Tx, *, until: Micros, now: Micros, error: str) -> None:
+    """The collector took nothing now; the lease ends."""
+    tx.run(_NOTE, outcome="failed", at=now, detail=error)
     release(tx, until=until)
 
 
@@ -126,21 +185,45 @@ def release(tx: Tx, *, until: Micros) -> None:
 
 
 def rejected(tx: Tx) -> list[RejectedSpans]:
-    """What collectors rejected, by run and error."""
+    """What collectors rejected and was not sent again, by run and error."""
     return [RejectedSpans(*row) for row in tx.all(_REJECTED)]
 
 
-async def resend(store: Store, run: str) -> int:
-    """Project a run again from the ledger and put all of its spans into the outbox, with the same bytes; how many.
+def last_deliveries(tx: Tx) -> dict[str, LastDelivery]:
+    """The last delivery of each outcome that there was: accepted, failed, rejected."""
+    return {str(outcome): LastDelivery(at, detail) for outcome, at, detail in tx.all(_LAST)}
 
-    The spans of other libraries are not in the ledger, and not among them.
+
+def put_again(tx: Tx, run: str, spans: Sequence[Outgoing], *, at: Micros) -> int:
+    """Put all of a run's own `spans` into the outbox, once each, and what was rejected of other libraries'; how many.
+
+    What is being sent at this moment may arrive twice, with the same bytes.
     """
-    await sequence_all(store)
+    back = [row[0] + OVERHEAD for row in tx.rows(_TAKE_BACK, of_run=run)]
+    forgiven = tx.rows(_FORGIVE, of_run=run)
+    tallies.add(tx, {tallies.WAITING: -len(back), tallies.BYTES: -sum(back) - _kept(forgiven)})
+    again = [*spans, *(Outgoing(key, run, bytes(data), ours=False) for key, ours, data in forgiven if not ours)]
+    put(tx, again, at=at)
+    return len(again)
 
-    def again(tx: Tx) -> int:
-        spans = outgoing(project_all(placed_of(tx, run)))
-        tx.run(_FORGIVE, of_run=run)
-        put(tx, spans, at=store.clock.now())
-        return len(spans)
 
-    return await store.write(again)
+def _kept(rows: Iterable[Row]) -> int:
+    return sum(len(row[2]) + OVERHEAD for row in rows)
+
+
+def _remove(tx: Tx, parcels: Sequence[Parcel], changes: dict[str, int]) -> None:
+    removed = tx.many(_DELETE, [{"row": parcel.id} for parcel in parcels])
+    size = sum(len(parcel.data) + OVERHEAD for parcel in parcels)
+    changes[tallies.BYTES] = changes.get(tallies.BYTES, 0) - size
+    changes[tallies.WAITING] = -len(parcels)
+    tallies.add(tx, changes)
+    if removed != len(parcels):  # meanwhile, somebody took some back, to send them again
+        _recount(tx)
+
+
+def _recount(tx: Tx) -> None:
+    tallies.lock(tx, tallies.BYTES)
+    waiting, size = tx.one(_SIZE) or (0, 0)
+    aside, size_aside = tx.one(_SIZE_OF_REJECTED) or (0, 0)
+    taken = (size or 0) + (size_aside or 0) + OVERHEAD * (waiting + aside)
+    tallies.replace(tx, {tallies.BYTES: int(taken), tallies.WAITING: waiting})

@@ -67,7 +67,7 @@ class OutboxSpanProcessor(SpanProcessor):
             checked.note(span.name, checked.faults_of_other((cleaned.attributes or {}).items()))
         (encoded,) = encode_spans([cleaned]).resource_spans
         key = f"{context.trace_id:032x}{context.span_id:016x}"
-        self._flow.hand_over(Outgoing(key, within.run, encoded.SerializeToString()))
+        self._flow.hand_over(Outgoing(key, within.run, encoded.SerializeToString(), ours=False))
 
     def _cleaned(self, span: ReadableSpan, within: Within) -> ReadableSpan:
         """The span in the service of its node, without what may hold content."""

@@ -3,7 +3,8 @@
 1. Without an endpoint nothing is exported. The standard's default, localhost, is not assumed: most people have no
    collector there, and would be told of failures that they did not ask for.
 2. `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER=none` and `OTEL_TRACES_SAMPLER` thin what is exported, never the ledger.
-3. Headers, certificates, compression and time limits are read by the official exporters themselves.
+3. `ANSWERABLE_OUTBOX_BYTES` is ours: how much the spans that wait may take of the store's disk.
+4. Headers, certificates, compression and time limits are read by the official exporters themselves.
 
 Source: opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables and …/protocol/exporter
 """
@@ -23,6 +24,7 @@ Protocol = Literal["http/protobuf", "grpc"]
 
 _log = logging.getLogger(__name__)
 
+LEAST_BYTES = 1_000_000  # less than a few batches would stop and go
 _LOW_64_BITS = (1 << 64) - 1
 
 
@@ -37,13 +39,15 @@ class ExportSettings:
     most_spans: int = 512  # of one request
     first_wait_seconds: float = 0.5  # after a failure; twice as long after each further one
     longest_wait_seconds: float = 60.0
+    most_bytes: int = 1_000_000_000  # of the outbox
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> ExportSettings:
-        """What the environment says. Raises: InvalidInput for a protocol, ratio or time limit that is none."""
+        """What the environment says. Raises: InvalidInput for a protocol, ratio, time limit or bound that is none."""
         said = os.environ if environ is None else environ
+        most_bytes = _bound(said)
         if said.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or said.get("OTEL_TRACES_EXPORTER") == "none":
-            return cls()
+            return cls(most_bytes=most_bytes)
         protocol = _of_traces(said, "PROTOCOL") or "http/protobuf"
         if protocol not in ("http/protobuf", "grpc"):
             raise InvalidInput(
@@ -54,6 +58,7 @@ class ExportSettings:
             protocol="grpc" if protocol == "grpc" else "http/protobuf",
             ratio=_ratio(said),
             timeout_seconds=_number(_of_traces(said, "TIMEOUT") or "10", "OTEL_EXPORTER_OTLP_TIMEOUT"),
+            most_bytes=most_bytes,
         )
 
     def samples(self, run: str) -> bool:
@@ -86,6 +91,17 @@ def _ratio(said: Mapping[str, str]) -> float:
     if sampler not in ("", "always_on"):
         _log.warning("OTEL_TRACES_SAMPLER=%s is not supported: every run is exported", sampler)
     return 1.0
+
+
+def _bound(said: Mapping[str, str]) -> int:
+    given = said.get("ANSWERABLE_OUTBOX_BYTES", "").strip()
+    if not given:
+        return ExportSettings.most_bytes
+    if not given.isdecimal() or int(given) < LEAST_BYTES:
+        raise InvalidInput(
+            f"ANSWERABLE_OUTBOX_BYTES is {given!r}", hint=f"a number of bytes, {LEAST_BYTES} or more; 1 GB has 9 zeros"
+        )
+    return int(given)
 
 
 def _number(text: str, name: str) -> float:

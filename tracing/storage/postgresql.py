@@ -102,8 +102,10 @@ class PostgreSQLConnection:
     def execute(self, text: str, params: Mapping[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
         return self._raw.execute(sql.SQL(text), params)
 
-    def executemany(self, text: str, params: Sequence[Mapping[str, Any]]) -> None:
-        self._raw.cursor().executemany(sql.SQL(text), params)
+    def executemany(self, text: str, params: Sequence[Mapping[str, Any]]) -> int:
+        cursor = self._raw.cursor()
+        cursor.executemany(sql.SQL(text), params)
+        return cursor.rowcount
 
     def close(self) -> None:
         self._raw.close()

@@ -125,8 +125,8 @@ class SQLiteConnection:
     def execute(self, sql: str, params: Mapping[str, Any]) -> sqlite3.Cursor:
         return self._raw.execute(sql, params)
 
-    def executemany(self, sql: str, params: Sequence[Mapping[str, Any]]) -> None:
-        self._raw.executemany(sql, params)
+    def executemany(self, sql: str, params: Sequence[Mapping[str, Any]]) -> int:
+        return self._raw.executemany(sql, params).rowcount
 
     def close(self) -> None:
         self._raw.close()

@@ -59,7 +59,7 @@ class Connection(Protocol):
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
     def execute(self, sql: str, params: Mapping[str, Any]) -> Cursor: ...
-    def executemany(self, sql: str, params: Sequence[Mapping[str, Any]]) -> None: ...
+    def executemany(self, sql: str, params: Sequence[Mapping[str, Any]]) -> int: ...
     def close(self) -> None: ...
 
 
@@ -98,11 +98,12 @@ class Tx:
         """Run a statement that returns no rows; the number of rows that it changed."""
         return self._execute(statement, params).rowcount
 
-    def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a statement once for each row of parameters."""
-        if rows:
-            sql, fixed = statement.compiled(self._dialect)
-            self._connection.executemany(sql, [{**fixed, **row} for row in rows] if fixed else rows)
+    def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run a statement once for each row of parameters; the number of rows that they changed together."""
+        if not rows:
+            return 0
+        sql, fixed = statement.compiled(self._dialect)
+        return self._connection.executemany(sql, [{**fixed, **row} for row in rows] if fixed else rows)
 
     def one(self, statement: Statement, /, **params: Any) -> Row | None:
         """The first row, or None."""

@@ -10,8 +10,20 @@ from functools import partial
 import pytest
 from sqlalchemy import bindparam, delete, select, update
 
+from answerable.tracing.export import tallies
 from answerable.tracing.export.flow import Flow
-from answerable.tracing.export.outbox import is_empty, outgoing, rejected, resend
+from answerable.tracing.export.outbox import (
+    OVERHEAD,
+    Outgoing,
+    claim,
+    is_empty,
+    outgoing,
+    put,
+    rejected,
+    set_aside,
+    settle,
+)
+from answerable.tracing.export.resending import resend
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.cursors import PROJECTION, SEQUENCER, position_of
 from answerable.tracing.ledger.entries import append_all
@@ -24,6 +36,7 @@ from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store
 from answerable.tracing.storage.tables import outbox, records
 from tests.support.otlp_receiver import Journal, http_receiver
+from tests.support.outbox import parcels
 from tests.support.story import RI, SYSTEM, whole_run
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +44,6 @@ pytestmark = pytest.mark.anyio
 NOWHERE = ExportSettings(endpoint="http://127.0.0.1:9/v1/traces", first_wait_seconds=60)  # the discard port: refused
 _ROWS = Statement(select(outbox.c.span, outbox.c.run, outbox.c.data).order_by(outbox.c.id))
 _EMPTY = Statement(delete(outbox))
-_MARK = Statement(update(outbox).values(error="rejected"))
 _SPOIL = Statement(update(records).where(records.c.id == bindparam("row")).values(body=b"{}"))
 
 
@@ -55,7 +67,7 @@ async def write(store: Store, written: list[Record], size: int = 3) -> None:
 
 async def expected(store: Store) -> list[tuple[str, str, bytes]]:
     placed, _ = await store.read(lambda tx: placed_from(tx, 0, 10_000))
-    return [tuple(span) for span in outgoing(project_all(placed))]  # type: ignore[misc]  # three fields each
+    return [(span.key, span.run, span.data) for span in outgoing(project_all(placed))]
 
 
 async def project(flow: Flow) -> None:
@@ -146,6 +158,11 @@ async def test_a_sampler_thins_the_spans_and_not_the_ledger(sqlite_url: str) -> 
         assert len(await store.read(lambda tx: placed_from(tx, 0, 1000)[0])) == len(whole_run().records)
 
 
+async def reject_all(store: Store, error: str) -> None:
+    now = store.clock.now()
+    await store.write(lambda tx: set_aside(tx, parcels(tx), until=0, now=now, error=error))
+
+
 async def test_resending_gives_the_same_bytes_and_clears_what_was_rejected(store_url: str) -> None:
     story = whole_run()
     async with opened(store_url) as store:
@@ -155,12 +172,43 @@ async def test_resending_gives_the_same_bytes_and_clears_what_was_rejected(store
         await store.write(lambda tx: tx.run(_EMPTY))  # everything was delivered
         assert await resend(store, story.run) == len(first)
         assert await rows(store) == first
-        await store.write(lambda tx: tx.run(_MARK))
+        await reject_all(store, "too old")
         assert await store.read(is_empty)
         assert [kept.spans for kept in await store.read(rejected)] == [len(first)]
+        for _ in range(2):
+            assert await resend(store, story.run) == len(first)
+            assert await rows(store) == first  # none of them twice
+        assert await store.read(rejected) == []
+
+
+async def test_rejected_spans_of_other_libraries_can_be_sent_again_too(store_url: str) -> None:
+    story = whole_run()
+    other = Outgoing("f" * 48, story.run, b"of another library", ours=False)
+    async with opened(store_url) as store:
+        await write(store, story.records)
+        await project(Flow(store, NOWHERE))
+        await store.write(lambda tx: put(tx, [other], at=1))
+        before = await rows(store)
+        await reject_all(store, "too old")
+        aside = await store.read(lambda tx: tallies.value(tx, tallies.BYTES))
+        assert aside == len(before) * OVERHEAD + len(other.data), "of ours, only the fact is kept"
+        assert await resend(store, story.run) == len(before)
+        assert sorted(await rows(store)) == sorted(before)
+
+
+async def test_what_is_taken_back_while_it_is_sent_is_counted_once(store_url: str) -> None:
+    story = whole_run()
+    async with opened(store_url) as store:
+        await write(store, story.records)
+        await project(Flow(store, NOWHERE))
+        sending = await store.write(lambda tx: claim(tx, now=1, until=9, at_most=10))
+        assert sending
         await resend(store, story.run)
-        assert await rows(store) == first  # none of them twice
-        assert not await store.read(is_empty)
+        await store.write(lambda tx: settle(tx, sending, until=9, now=2))
+        left = await rows(store)
+        counted = await store.read(tallies.all_values)
+        assert counted[tallies.WAITING] == len(left)
+        assert counted[tallies.BYTES] == sum(len(row[2]) + OVERHEAD for row in left)
 
 
 async def test_a_row_that_is_no_record_does_not_hold_up_the_others(

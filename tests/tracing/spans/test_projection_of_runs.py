@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from answerable.orchestrator.service import Service
-from answerable.tracing.export.outbox import resend
+from answerable.tracing.export.resending import resend
 from answerable.tracing.ledger.entries import Entry, records_of
 from answerable.tracing.ledger.placed import as_placed
 from answerable.tracing.ledger.records import AnyRecord, Crossed, EffectSent
