@@ -20,6 +20,7 @@ demo: .venv/.ready-demo  ## the storm, from its forecast to the decision, in thi
 test: .venv/.ready-all  ## every test but the long ones
 	scripts/postgresql
 	scripts/jaeger
+	scripts/services
 	.venv/bin/pytest --numprocesses=auto --maxprocesses=8
 
 check: .venv/.ready-all  ## what can be said about the code without running it
@@ -48,10 +49,12 @@ jaeger:  ## a Jaeger for a look at runs, in this terminal until Ctrl-C
 setup: .venv/.ready-all  ## all that the other targets need
 	scripts/postgresql
 	scripts/jaeger
+	scripts/services
 
 lock: .venv/.ready-setup  ## requirements/ after a change of pyproject.toml; the newest of all with UPGRADE=--upgrade
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev --group bench --output-file requirements/all.txt
 	$(COMPILE) pyproject.toml --extra logistics --constraints requirements/all.txt --output-file requirements/demo.txt
+	$(COMPILE) pyproject.toml --all-extras --constraints requirements/all.txt --output-file requirements/container.txt
 	$(COMPILE) --group setup --constraints requirements/all.txt --output-file requirements/setup.txt
 
 # The demo needs few packages, and a newcomer waits for them; the rest of us have them all.

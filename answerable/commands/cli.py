@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "thaw": "freezes",
     "token": "tokens",
     "traces": "traces",
+    "work": "work",
 }
 """Each command and the module of this package that has it, under the same name."""
 

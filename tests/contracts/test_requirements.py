@@ -69,18 +69,23 @@ def test_what_the_demo_asks_for_is_locked() -> None:
     assert _unmet(_asked_for(extras=["logistics"], groups=[]), _versions("demo")) == [], _FORGOTTEN
 
 
+def test_what_the_container_asks_for_is_locked() -> None:
+    extras = list(_project()["project"]["optional-dependencies"])
+    assert _unmet(_asked_for(extras=extras, groups=[]), _versions("container")) == [], _FORGOTTEN
+
+
 def test_the_project_is_built_by_the_locked_backend() -> None:
     asked = [Requirement(line) for line in _project()["build-system"]["requires"]]
     assert _unmet(asked, _versions("setup")) == [], _FORGOTTEN
 
 
-@pytest.mark.parametrize("name", ["demo", "setup"])
+@pytest.mark.parametrize("name", ["container", "demo", "setup"])
 def test_no_set_has_versions_of_its_own(name: str) -> None:
     everything = _versions("all")
     assert {package for package, versions in _versions(name).items() if not versions <= everything[package]} == set()
 
 
-@pytest.mark.parametrize("name", ["all", "demo", "setup"])
+@pytest.mark.parametrize("name", ["all", "container", "demo", "setup"])
 def test_each_version_has_its_hashes_and_no_address(name: str) -> None:
     """Whoever installs decides where from; the hashes say what."""
     for entry in _entries(name):

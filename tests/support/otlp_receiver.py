@@ -7,6 +7,7 @@ writes one line of JSON for each span.
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import sys
@@ -113,6 +114,8 @@ def http_receiver(journal: Journal, port: int = 0) -> Iterator[str]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
+            if headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
             status, answer = (
                 (404, ExportTraceServiceResponse()) if self.path != "/v1/traces" else journal.take(body, headers)
             )
