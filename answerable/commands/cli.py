@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "freezes": "freezes",
     "graph": "graph",
     "handover": "handover",
+    "impact": "why",
     "inbox": "inbox",
     "ledger": "ledger",
     "people": "people",
@@ -37,6 +38,7 @@ COMMANDS: Final = {
     "thaw": "freezes",
     "token": "tokens",
     "traces": "traces",
+    "why": "why",
     "work": "work",
 }
 """Each command and the module of this package that has it, under the same name."""
@@ -72,7 +74,7 @@ class Program(click.Group):
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 waiting for a person, 4 a run ended otherwise "
-    "than done, 5 what was compared differs, 130 stopped with Ctrl-C.",
+    "than done, 5 what was compared differs, 6 an answer is partial, 130 stopped with Ctrl-C.",
 )
 @click.version_option(package_name="answerable")
 def cli() -> None:

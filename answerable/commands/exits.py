@@ -8,6 +8,7 @@
 | 3 | a run waits for a person, or stands still because it is frozen |
 | 4 | a run has ended otherwise than done: denied, stuck, failed or cancelled |
 | 5 | what was compared differs: Jaeger does not hold what the ledger says |
+| 6 | an answer is partial: some of what it rests on is damaged or missing |
 | 130 | stopped with Ctrl-C; nothing that was recorded is lost |
 """
 
@@ -20,6 +21,7 @@ REFUSED: Final = 1
 WAITING: Final = 3
 ENDED_OTHERWISE: Final = 4
 DIFFERS: Final = 5
+PARTIAL: Final = 6
 INTERRUPTED: Final = 130
 
 _STANDING = ("running", "waiting", "frozen")

@@ -31,7 +31,7 @@ class Lost:
 
     node: str
     scope: Scope
-    outcome: dict[str, Any]
+    outcome: dict[str, Any]  # with what it ended in: the id of a step or a decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +100,14 @@ class Gathering:
         return GatherRow(id, edge.id, (scatter.edge, scatter.step), tuple(items), now)
 
 
-def failure(node: str, error: str) -> dict[str, Any]:
+def failure(step: str, node: str, error: str) -> dict[str, Any]:
     """What a gather says of a step that failed."""
-    return outcome_of(Failed(node=node, error=error))
+    return outcome_of(step, Failed(node=node, error=error))
 
 
-def outcome_of(message: Any) -> dict[str, Any]:
-    """A message of the framework as a gather's row holds it."""
-    return {"type": type(message).__name__, "fields": message.model_dump(mode="json")}
+def outcome_of(what: str, message: Any) -> dict[str, Any]:
+    """A message of the framework as a gather's row holds it, and the step or decision that it tells of."""
+    return {"type": type(message).__name__, "fields": message.model_dump(mode="json"), "of": what}
 
 
 def _scatters_of(graph: Graph, gather: Edge) -> frozenset[str]:

@@ -15,14 +15,14 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQLite writes in the same way
 
-from answerable.agents.messages import Message
+from answerable.agents.messages import Message, subject_of
 from answerable.errors import LeaseLost
 from answerable.orchestrator.running.crossing import Crossing, Outflow, Scattered, Written
 from answerable.orchestrator.scopes import Scope, from_plain, to_plain
 from answerable.tracing.ledger.record import MessageRef
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import crossings, gathers, messages, runs, scatters, steps, systems
+from answerable.tracing.storage.tables import crossings, gathers, messages, runs, scatters, steps, subjects, systems
 
 _GUARD = Statement(
     select(runs.c.lease_fence, runs.c.status, systems.c.responsible, systems.c.frozen)
@@ -34,6 +34,7 @@ INSERT_MESSAGE = inserting(messages)
 INSERT_CROSSING = inserting(crossings)
 INSERT_SCATTER = inserting(scatters)
 INSERT_GATHER = inserting(gathers)
+INSERT_SUBJECT = inserting(subjects)
 _THIS_STEP = (steps.c.run == bindparam("run"), steps.c.id == bindparam("step"))
 _THIS_MESSAGE = (messages.c.run == bindparam("run"), messages.c.id == bindparam("message"))
 _insert_step = insert(steps).inline()
@@ -193,6 +194,8 @@ def write_messages(tx: Tx, run: str, many: Iterable[Written]) -> None:
             payload=one.payload,
             commitment=one.commitment,
         )
+        if kind.subject_field and (about := subject_of(one.message)):
+            tx.run(INSERT_SUBJECT, subject=about, run=run, message=one.id)
 
 
 def read_written(tx: Tx, run: str, id: str, message: Message) -> Written:

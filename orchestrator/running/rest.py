@@ -149,7 +149,7 @@ def _lost(execution: Execution, known: list[Asked]) -> Iterator[Lost]:
     view = execution.view
     for step in view.steps.values():
         if step.state == "failed":
-            yield Lost(step.node, step.scope, failure(step.node, step.error))
+            yield Lost(step.node, step.scope, failure(step.id, step.node, step.error))
     for asked in known:
         request, decision = asked.request, asked.decision
         if decision is None or execution.graph.outgoing(request.approval, DENIED):
@@ -157,12 +157,12 @@ def _lost(execution: Execution, known: list[Asked]) -> Iterator[Lost]:
         scope = view.steps[request.step].scope
         if decision.outcome == "rejected":
             no = Rejected(approval=request.approval, request=request.id, by=decision.by, reason=decision.reason)
-            yield Lost(request.approval, scope, outcome_of(no))
+            yield Lost(request.approval, scope, outcome_of(decision.id, no))
         elif decision.outcome == "expired":
             late = Expired(
                 approval=request.approval, request=request.id, waited_seconds=(decision.at - request.made_at) / 1e6
             )
-            yield Lost(request.approval, scope, outcome_of(late))
+            yield Lost(request.approval, scope, outcome_of(decision.id, late))
 
 
 async def _close(execution: Execution, gather: GatherRow) -> str:
@@ -181,6 +181,9 @@ async def _close(execution: Execution, gather: GatherRow) -> str:
                     (index, crossing, outcome["type"] if outcome else "") for index, crossing, outcome in gather.items
                 ),
                 absent=scatter.size - len({index for index, _, _ in gather.items}),
+                scatter_edge=scatter.edge,
+                scatter_step=scatter.step,
+                lost=tuple(outcome["of"] for _, _, outcome in gather.items if outcome),
             ),
         )
         failpoint("gather:before-commit")

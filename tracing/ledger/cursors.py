@@ -14,6 +14,7 @@ from answerable.tracing.storage.tables import cursors
 
 SEQUENCER = "sequencer"  # its position is the size of the ledger's tree
 PROJECTION = "projection"
+NAMING = "naming"  # of the index of ids
 
 _POSITION = Statement(select(cursors.c.position).where(cursors.c.name == bindparam("reader")))
 _MOVE = Statement(

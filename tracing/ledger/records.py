@@ -172,6 +172,9 @@ class GatherClosed(Record):
     size: int
     items: tuple[tuple[int, str, str], ...]
     absent: int = 0  # items that a condition dropped
+    scatter_edge: str = ""
+    scatter_step: str = ""  # the step whose list was taken apart; "" for START
+    lost: tuple[str, ...] = ()  # the failed steps and the decisions that items without a crossing ended in
 
 
 # -- approvals --------------------------------------------------------------------------------------------------------

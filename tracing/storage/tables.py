@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, Table, Text, literal_column
 
 SCHEMA_VERSION = 2  # 1: the spine; 2: evidence
 
@@ -38,6 +38,10 @@ _placed, _unplaced = records.c.seq.is_not(None), records.c.seq.is_(None)
 Index("records_by_seq", records.c.seq, unique=True, sqlite_where=_placed, postgresql_where=_placed)
 Index("records_unplaced", records.c.id, sqlite_where=_unplaced, postgresql_where=_unplaced)
 
+# What belongs to no run: people, handovers, freezes, readings.
+_of_no_run = records.c.run == literal_column("''")
+Index("records_of_no_run", records.c.kind, records.c.id, sqlite_where=_of_no_run, postgresql_where=_of_no_run)
+
 # Complete subtrees of the ledger's tree, every eighth level only: 1/255 row per record.
 tree_nodes = Table(
     "tree_nodes",
@@ -50,6 +54,24 @@ tree_nodes = Table(
 # Where each reader of the ledger stands (`name`: the sequencer, the projection).
 cursors = Table(
     "cursors", metadata, Column("name", Text, primary_key=True), Column("position", BigInteger, nullable=False)
+)
+
+# Which record first names an id (of a message, a crossing, a step …), by the first half of it; fed behind the ledger.
+named_ids = Table(
+    "named_ids",
+    metadata,
+    Column("key", _serial, primary_key=True, autoincrement=False),
+    Column("record", BigInteger, nullable=False),
+)
+
+# What a message is about, for types that declare it: a shipment's number. It lies beside the ledger, as payloads do.
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("message", Text, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 people = Table(

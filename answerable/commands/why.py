@@ -1,0 +1,79 @@
+"""`answerable why` and `answerable impact`: what led to something, and what followed from it, as a story."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from answerable.commands.exits import DONE, PARTIAL
+from answerable.commands.options import json_option, reader_option, store_option
+from answerable.commands.reaching import check_there, read_evidence
+from answerable.commands.saying import say, say_json
+from answerable.tracing.evidence.answers import explain
+from answerable.tracing.evidence.document import document_of
+from answerable.tracing.evidence.labels import Question
+from answerable.tracing.evidence.story import Story
+from answerable.tracing.evidence.terminal import in_terminal
+from answerable.tracing.ledger.naming import catch_up
+from answerable.tracing.storage.store import Tx, open_store
+
+
+def _command(question: Question) -> Callable[[Callable[..., None]], click.Command]:
+    """A command that answers this question."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        @click.argument("id")
+        @store_option
+        @reader_option
+        @json_option
+        @click.pass_context
+        def command(ctx: click.Context, id: str, store: str, by: str, as_json: bool) -> None:
+            story = _read(question, id, store=store, by=by, form="json" if as_json else "terminal")
+            if as_json:
+                say_json(document_of(story))
+            else:
+                say(in_terminal(story))
+            ctx.exit(PARTIAL if story.partial else DONE)
+
+        return click.command(question, help=function.__doc__)(command)
+
+    return decorate
+
+
+@_command("why")
+def why(**_: Any) -> None:
+    """What led to ID, who decided, and who answered for it.
+
+    ID is that of an effect, message, crossing, step, request, decision or run, or what messages are about, such as a
+    shipment's number.
+    """
+
+
+@_command("impact")
+def impact(**_: Any) -> None:
+    """Everything that followed from ID: messages, steps, requests, decisions, calls.
+
+    ID is that of an effect, message, crossing, step, request, decision or run, or what messages are about, such as a
+    shipment's number.
+    """
+
+
+def _read(question: Question, given: str, *, store: str, by: str, form: str) -> Story:
+    check_there(store)
+
+    async def prepare() -> None:
+        opened = open_store(store)
+        try:
+            await catch_up(opened)
+        finally:
+            opened.close()
+
+    def work(tx: Tx) -> tuple[Story, list[str]]:
+        story = explain(tx, given, question)
+        return story, list(dict.fromkeys((story.focus.id, story.run)))
+
+    asyncio.run(prepare())
+    return read_evidence(store, work, by=by, what=question, form=form)

@@ -1,0 +1,103 @@
+"""What lies beside the records of a run: payloads, what a request showed, the reasons of decisions.
+
+1. An answer rests on records; these make it easier to read. Each is compared with the digest in its record first: what
+   is not what was recorded is left out, and named.
+2. What was erased is simply not there. A digest in a record does not come back from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from answerable.tracing import ids
+from answerable.tracing.evidence.facts import Fact
+from answerable.tracing.ledger.records import Decided, RequestMade
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import decisions, messages, requests
+
+_MESSAGE = Statement(
+    select(messages.c.salt, messages.c.payload).where(
+        messages.c.run == bindparam("run"), messages.c.id == bindparam("message")
+    )
+)
+_REQUEST = Statement(select(requests.c.body, requests.c.view).where(requests.c.id == bindparam("request")))
+_DECISION = Statement(select(decisions.c.reason, decisions.c.mac).where(decisions.c.id == bindparam("decision")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What a request bound and showed, as JSON: whom it asked, and its options side by side."""
+
+    asked: dict[str, Any]
+    options: list[dict[str, Any]]
+    tiers: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """By id: the payloads of messages (JSON), what requests showed, what people gave as a reason; and what is wrong."""
+
+    payloads: dict[str, Any] = field(default_factory=dict)
+    requests: dict[str, Shown] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)  # what is not what was recorded
+
+
+def read_beside(tx: Tx, run: str, facts: Iterable[Fact]) -> Beside:
+    """What lies beside these facts and is what their records say."""
+    found = Beside()
+    for fact in facts:
+        if fact.kind == "message" and fact.ref is not None:
+            _payload(tx, run, fact, found)
+        elif fact.kind == "request":
+            _request(tx, fact, found)
+        elif fact.kind == "decision":
+            _reason(tx, fact, found)
+    return found
+
+
+def _payload(tx: Tx, run: str, fact: Fact, found: Beside) -> None:
+    row = tx.one(_MESSAGE, run=run, message=fact.id)
+    if row is None or not row[1] or fact.ref is None:
+        return
+    salt, payload = bytes(row[0]), bytes(row[1])
+    if ids.commitment(salt, payload) == fact.ref.commitment:
+        found.payloads[fact.id] = json.loads(payload)
+    else:
+        found.changed.append(fact.id)
+
+
+def _request(tx: Tx, fact: Fact, found: Beside) -> None:
+    asked, row = fact.last(RequestMade), tx.one(_REQUEST, request=fact.id)
+    if asked is None or row is None or not row[0]:
+        return
+    body, view = bytes(row[0]), bytes(row[1])
+    if sha256(body).hexdigest() != asked.digest:
+        found.changed.append(fact.id)
+        return
+    bound = json.loads(body)
+    shown = json.loads(view) if sha256(view).hexdigest() == bound.get("view") else {}
+    found.requests[fact.id] = Shown(
+        asked=bound.get("asked", {}), options=shown.get("options", []), tiers=shown.get("tiers", [])
+    )
+
+
+def _reason(tx: Tx, fact: Fact, found: Beside) -> None:
+    made, row = fact.last(Decided), tx.one(_DECISION, decision=fact.id)
+    if made is None or row is None or not row[0]:
+        return
+    try:
+        genuine = ids.commitment(bytes.fromhex(row[1]), row[0].encode()) == made.commitment
+    except ValueError:  # its MAC, which is the salt, is none
+        genuine = False
+    if genuine:
+        found.reasons[fact.id] = row[0]
+    else:
+        found.changed.append(fact.id)

@@ -1,0 +1,52 @@
+"""What is known when a story is told: facts, what lies beside them, persons; and words that several tellers use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from answerable.tracing.evidence.beside import Beside
+from answerable.tracing.evidence.lineage import Lineage
+from answerable.tracing.evidence.words import Kind as PieceKind
+from answerable.tracing.evidence.words import People, Piece, Text, join, plural, text
+from answerable.tracing.ledger.records import Crossed, RequestMade
+
+Told = tuple[str, Text, tuple[Text, ...]]
+"""What a record comes to: its sort, the words, and further texts that belong to it."""
+Tally = Mapping[str, tuple[int, int]]
+
+
+class Known:
+    """Everything that a teller may look at."""
+
+    def __init__(self, lineage: Lineage, beside: Beside, people: People) -> None:
+        self.facts: Final = lineage.facts
+        self.beside: Final = beside
+        self.people: Final = people
+        self.tallies: Final[dict[str, tuple[Tally, int | None]]] = {}
+        for fact in lineage.facts.values():
+            counted: list[Crossed | RequestMade] = [*fact.all(Crossed), *fact.all(RequestMade)]
+            for one in counted:
+                if one.tally is not None:
+                    self.tallies[one.message.id] = (one.tally, one.inversions)
+
+    def sums(self, *messages: str) -> tuple[Text, ...]:
+        """What the prioritizations among these messages serve, as it was counted when they crossed."""
+        return tuple(served(*self.tallies[one]) for one in messages if one in self.tallies)
+
+
+def served(tally: Tally, inversions: int | None) -> Text:
+    """What a prioritization serves of each tier, and how many items pass a more critical one."""
+    parts = []
+    for tier, (demand, given) in tally.items():
+        kind: PieceKind = "good" if given >= demand else "bad" if given == 0 else "open"
+        parts.append(text(f"{tier} ", Piece(f"{given} of {demand}", kind)))
+    if not inversions:
+        return join(parts, ", ")
+    passed = f"; {plural(inversions, 'item')} {'passes' if inversions == 1 else 'pass'} a more critical one"
+    return text(join(parts, ", "), Piece(passed, "bad"))
+
+
+def purpose_of(sent: Crossed) -> Text:
+    """What an edge is for, as it was declared."""
+    return text(" ", Piece(sent.purpose, "purpose")) if sent.purpose else ()

@@ -1,0 +1,95 @@
+"""How requests and decisions are told: who was asked what, the options side by side, who chose, what that meant."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from answerable.tracing.evidence.known import Known, Tally, Told, purpose_of, served
+from answerable.tracing.evidence.words import Piece, Text, plural, text
+from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.spans.tree import length
+
+AS_PROPOSED: Final = "as-proposed"
+
+
+def tell_approval(record: Record, known: Known) -> Told | None:
+    """The words for a record of an approval; None for others."""
+    match record:
+        case RequestMade():
+            return "request", _asks(record, known), _options(record, known)
+        case Decided():
+            return "decision", decides(record, known), _meant(record, known)
+        case RequestWithdrawn(approval=approval, reason=reason):
+            words = text("the request of ", Piece(approval, "node"), " was taken back: ", Piece(reason, "said"))
+            return "withdrawn", words, ()
+    return None
+
+
+def decides(record: Decided, known: Known) -> Text:
+    """Who decided what, where, and how long after they were asked."""
+    waited = Piece(f", {length(record.at - record.asked_at)} after being asked", "quiet")
+    node, who = Piece(record.approval, "node"), known.people.name(record.by) if record.by else Piece("nobody", "bad")
+    match record.outcome:
+        case "exempted":
+            exemption = Piece(record.by, "strong")
+            return text("the exemption ", exemption, " let it pass ", node, " without asking anybody")
+        case "expired":
+            return text(who, " decided at ", node, " in time, which is a no", waited)
+        case "approved":
+            words = text(who, " ", Piece("chose", "good"), " ", Piece(record.option, "strong"), " at ", node)
+        case "edited":
+            words = text(who, " edited what ", node, " asked about")
+        case "rejected":
+            words = text(who, " ", Piece("rejected", "bad"), " it at ", node)
+        case _:
+            words = text(who, " answered ", node, " with a text")
+    return text(words, waited, Piece(f", identity {record.assurance}" if record.assurance else "", "quiet"))
+
+
+def _asks(record: RequestMade, known: Known) -> Text:
+    shown = known.beside.requests.get(record.request)
+    whom = (shown.asked.get("role") or shown.asked.get("person")) if shown is not None else ""
+    asks = text(" asked a ", Piece(str(whom), "strong")) if whom else text(" asked for a decision")
+    edited = text(", as ", known.people.name(record.edited_by), " edited it") if record.edited_by else ()
+    about = text(" about the ", Piece(record.message.type, "type"), _purpose(record, known), edited)
+    return text(Piece(record.approval, "node"), asks, about)
+
+
+def _purpose(record: RequestMade, known: Known) -> Text:
+    step = known.facts.get(record.step)
+    for cause in step.causes if step is not None else ():
+        fact = known.facts.get(cause)
+        if fact is not None and (sent := fact.last(Crossed)) is not None:
+            return purpose_of(sent)
+    return ()
+
+
+def _options(record: RequestMade, known: Known) -> tuple[Text, ...]:
+    lines = []
+    for option, calls in record.calls.items():
+        tally, inversions = _counted(record, option, known)
+        summed = text(": ", served(tally, inversions)) if tally else ()
+        lines.append(text("option ", Piece(option, "strong"), f", {plural(len(calls), 'call')}", summed))
+    return tuple(lines)
+
+
+def _counted(record: RequestMade, option: str, known: Known) -> tuple[Tally, int | None]:
+    """What an option serves, as it was shown; else what the record says of the proposed one."""
+    shown = known.beside.requests.get(record.request)
+    for one in shown.options if shown is not None else ():
+        if shown is not None and one["name"] == option and one["tiers"]:
+            return {tier: one["tiers"][tier] for tier in shown.tiers if tier in one["tiers"]}, one["inversions"]
+    return (record.tally or {}, record.inversions) if option == AS_PROPOSED else ({}, None)
+
+
+def _meant(record: Decided, known: Known) -> tuple[Text, ...]:
+    lines: list[Text] = list(known.sums(record.message.id)) if record.message is not None else []
+    if record.grants or record.withdrawn:
+        gone = f"; {plural(len(record.withdrawn), 'other')} withdrawn" if record.withdrawn else ""
+        lines.append(text(f"{plural(len(record.grants), 'call')} released{gone}"))
+    if record.decision in known.beside.reasons:
+        lines.append(text("reason: ", Piece(known.beside.reasons[record.decision], "said")))
+    elif record.commitment:
+        lines.append(text(Piece("a reason was given; its text is not here any more", "quiet")))
+    return tuple(lines)

@@ -1,0 +1,144 @@
+"""Finding the run of an id: an index of which record first names it.
+
+1. Messages, crossings, steps, gathers, requests, decisions and effects are found here. Their ids are derived from what
+   they are, so the first 64 bits of one are its key. Of two ids with the same key the later one is not found by its id
+   alone; among a hundred million ids that happens to a pair in one store of four thousand.
+2. The index is fed behind the ledger, after everything else that follows it, and it is never ahead of it. What it has
+   not come to yet is looked through: it makes finding faster, and nothing else depends on it.
+3. What is found is read again from the record: an index that somebody changed leads nowhere, not elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Integer, bindparam, or_, select
+from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQLite writes in the same way
+
+from answerable.errors import StoreReadOnly
+from answerable.tracing.ledger import cursors
+from answerable.tracing.ledger.sequencer import sequence_all
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Row, Store, Tx
+from answerable.tracing.storage.tables import named_ids, records
+
+BATCH: Final = 256  # records
+MOST: Final = 6  # ids that begin alike
+_DIGITS: Final = 16  # hexadecimal ones of a key
+_ID: Final = re.compile(r"(msg|crs|stp|gth|req|dec|eff)_([0-9a-f]{0,32})")
+_KINDS: Final = {
+    "run.started": ("message",),
+    "step.started": ("step",),
+    "step.finished": ("step", "produced"),
+    "crossed": ("crossing", "message"),
+    "gather.closed": ("gather",),
+    "request.made": ("request", "message"),
+    "decided": ("decision",),
+    "effect.prepared": ("effect", "message"),
+}
+"""The fields of each kind of record that name something for the first time."""
+
+_COLUMNS: Final = (records.c.id, records.c.seq, records.c.run, records.c.kind, records.c.body)
+_naming = records.c.kind.in_(list(_KINDS))
+_PLACED: Final = Statement(
+    select(*_COLUMNS)
+    .where(records.c.seq >= bindparam("start"))
+    .order_by(records.c.seq)
+    .limit(bindparam("at_most", type_=Integer))
+)
+_BEHIND: Final = Statement(
+    select(*_COLUMNS).where(or_(records.c.seq >= bindparam("start"), records.c.seq.is_(None)), _naming)
+)
+_PUT: Final = Statement(
+    insert(named_ids).on_conflict_do_nothing(index_elements=[named_ids.c.key]).inline(), ["key", "record"]
+)
+_RANGE: Final = Statement(
+    select(*_COLUMNS)
+    .join_from(named_ids, records, records.c.id == named_ids.c.record)
+    .where(named_ids.c.key.between(bindparam("low"), bindparam("high")))
+    .limit(1000)
+)
+
+
+class Named(NamedTuple):
+    """An id, and the run that it belongs to."""
+
+    id: str
+    run: str
+
+
+def looks_like_id(text: str) -> bool:
+    """Whether `text` is an id that this index may know, or the beginning of one."""
+    return _ID.fullmatch(text) is not None
+
+
+def find_ids(tx: Tx, given: str) -> list[Named]:
+    """What has this id, or an id that begins so: at most `MOST` of them, sorted."""
+    match = _ID.fullmatch(given)
+    if match is None or not match[2]:
+        return []
+    digits = match[2][:_DIGITS]
+    rows = tx.all(_RANGE, low=_key(digits.ljust(_DIGITS, "0")), high=_key(digits.ljust(_DIGITS, "f")))
+    rows += tx.all(_BEHIND, start=cursors.position_of(tx, cursors.NAMING))
+    found = {Named(id, row[2]) for row in rows for id in _named(row) if id.startswith(given)}
+    return sorted(found)[:MOST]
+
+
+def feed(tx: Tx, *, at_most: int = BATCH) -> int:
+    """Take the next placed records into the index, inside a transaction that writes; how many there were.
+
+    0 if there are none, or if another process took them.
+    """
+    start = cursors.position_of(tx, cursors.NAMING)
+    rows = tx.all(_PLACED, start=start, at_most=at_most)
+    if not rows or not cursors.advance(tx, cursors.NAMING, start, rows[-1][1] + 1):
+        return 0
+    keys: dict[int, int] = {}
+    for row in rows:
+        for id in _named(row):
+            keys.setdefault(_key(id[4 : 4 + _DIGITS]), row[0])
+    tx.many(_PUT, [{"key": key, "record": record} for key, record in keys.items()])
+    return len(rows)
+
+
+async def catch_up(store: Store) -> None:
+    """Take everything that was committed before into the index, if the store can be written."""
+    try:
+        await sequence_all(store)
+        while await store.write(lambda tx: feed(tx, at_most=4 * BATCH)):
+            pass
+    except StoreReadOnly:
+        return
+
+
+def is_behind(tx: Tx) -> bool:
+    """Whether placed records wait to be taken in."""
+    return cursors.position_of(tx, cursors.NAMING) < cursors.position_of(tx, cursors.SEQUENCER)
+
+
+def _key(digits: str) -> int:
+    """64 bits as the databases hold them, with a sign; the order is that of the digits."""
+    return int(digits, 16) - 2**63
+
+
+def _named(row: Row) -> Iterator[str]:
+    """The ids that a record may be the first to name; none if it is no record."""
+    fields = _KINDS.get(row[3])
+    if fields is None:
+        return
+    try:
+        body = json.loads(row[4])
+    except (ValueError, TypeError):
+        return
+    for field in fields:
+        for value in _each(body.get(field) if isinstance(body, dict) else None):
+            id = value.get("id") if isinstance(value, dict) else value
+            if isinstance(id, str) and len(id) == 36 and _ID.fullmatch(id):
+                yield id
+
+
+def _each(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]
