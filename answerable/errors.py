@@ -21,9 +21,11 @@
     ├── DecisionRefused         a decision was not taken; its request is unchanged
     │   ├── NotEligible         this person may not decide this request
     │   ├── AlreadyDecided      somebody decided first
-    │   └── NotOpen             expired, withdrawn, or suspended by a freeze
+    │   ├── NotOpen             expired, withdrawn, or suspended by a freeze
+    │   └── NotAsShown          the request is not the one that this person was shown
     ├── AccessRefused           who asks may not come in
-    │   └── NotAuthenticated    no credential, or one that is unknown, expired, revoked or used
+    │   ├── NotAuthenticated    no credential, or one that is unknown, expired, revoked or used
+    │   └── TooManyRequests     more than one person is answered in this time
     ├── NotProved               a checkpoint, a proof or a key does not show what it should
     ├── OutboxFull              no room for spans that were to be sent again
     ├── EffectRefused           a call was not sent; nothing left the process
@@ -190,6 +192,12 @@ class NotOpen(DecisionRefused):
     code = "not-open"
 
 
+class NotAsShown(DecisionRefused):
+    """The request is not the one that this person was shown: another digest."""
+
+    code = "not-as-shown"
+
+
 class AccessRefused(AnswerableError):
     """Who asks may not come in. Nothing was done."""
 
@@ -200,6 +208,12 @@ class NotAuthenticated(AccessRefused):
     """No credential was shown, or one that is unknown, expired, revoked or used."""
 
     code = "not-authenticated"
+
+
+class TooManyRequests(AccessRefused):
+    """One person or address asked more often than is answered."""
+
+    code = "too-many-requests"
 
 
 class NotProved(AnswerableError):

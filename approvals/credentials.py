@@ -133,11 +133,15 @@ def identity_of(credential: Credential, person: PersonRow) -> Identity:
     return Identity(handle=person.handle, assurance=credential.assurance, credential=credential.id)
 
 
-def check_standing(tx: Tx, key: Key, who: Identity, *, at: int) -> None:
-    """Whether what an identity rests on still stands, at this moment. Raises: NotAuthenticated."""
+def check_standing(tx: Tx, key: Key, who: Identity, *, at: int, lock: bool = True) -> None:
+    """Whether what an identity rests on still stands, at this moment; without `lock` for somebody who only looks.
+
+    Raises: NotAuthenticated.
+    """
     if not who.credential:
         return
-    person = _standing(tx, key, _get(tx, who.credential, _GET_LOCKED), _GET_LOCKED, at=at)
+    statement = _GET_LOCKED if lock else _GET
+    person = _standing(tx, key, _get(tx, who.credential, statement), statement, at=at)
     if person.handle != who.handle:
         raise NotAuthenticated(f"{who.credential} is not a credential of {who.handle}")
 

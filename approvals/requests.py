@@ -115,6 +115,7 @@ class RequestRow:
     edited_by: str
     made_at: int
     expires_at: int
+    urgency: int
     mac: str
 
     def genuine(self, key: Key) -> bool:

@@ -18,6 +18,7 @@ from answerable.approvals.requests import RequestRow, requests_of
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
 from answerable.tracing.clock import iso
+from answerable.tracing.freezes import Freeze
 from answerable.tracing.ledger.entries import Entry, records_of
 from answerable.tracing.ledger.placed import as_placed
 from answerable.tracing.ledger.records import Crossed
@@ -121,6 +122,20 @@ def effect_document(row: EffectRow, grant: str | None = None, decision: str | No
         "attempts": row.attempt,
         "sent_at": iso(row.sent_at),
         "detail": row.detail,
+    }
+
+
+def freeze_document(one: Freeze, names: Mapping[str, str]) -> dict[str, Any]:
+    """A freeze."""
+    return {
+        "id": one.id,
+        "system": one.system,
+        "target": one.target,
+        "state": one.state,
+        "by": names.get(one.by, one.by),
+        "reason": one.reason,
+        "at": iso(one.at),
+        "in_flight": list(one.in_flight),
     }
 
 

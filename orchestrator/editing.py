@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from answerable.agents.messages import Message
-from answerable.approvals.credentials import check_standing
-from answerable.approvals.decisions import Answer, decide
+from answerable.approvals.answering import Once, answer_request
+from answerable.approvals.decisions import Answer
 from answerable.approvals.identity import Identity
 from answerable.approvals.node import Approval
 from answerable.approvals.requests import get_request
@@ -26,12 +26,21 @@ from answerable.tracing.storage.store import Tx
 
 
 async def edit_request(
-    runtime: Runtime, request_id: str, message: Message | Mapping[str, Any], *, by: Identity, reason: str
+    runtime: Runtime,
+    request_id: str,
+    message: Message | Mapping[str, Any],
+    *,
+    by: Identity,
+    reason: str,
+    seen: str,
+    once: Once | None,
 ) -> str:
     """Close a request as edited and make a new one about `message`, in one transaction; the new request's id.
 
-    Raises: InvalidMessage if it does not fit the type; NotEligible, AlreadyDecided, NotOpen, UnknownId,
-    NotAuthenticated.
+    `seen` is the digest that was shown, or ""; `once` makes repeating it harmless.
+
+    Raises: InvalidMessage if it does not fit the type; NotEligible, AlreadyDecided, NotOpen, NotAsShown,
+    UnknownId, NotAuthenticated.
     """
     worker = runtime.worker
     request = await worker.store.read(lambda tx: get_request(tx, request_id))
@@ -55,8 +64,9 @@ async def edit_request(
 
     def work(tx: Tx) -> None:
         answer, now = Answer(outcome="edited", reason=reason), worker.store.clock.now()
-        check_standing(tx, worker.key, by, at=now)
-        decide(tx, worker.key, request.id, answer, by=by.handle, assurance=by.assurance, at=now)
+        _, again = answer_request(tx, worker.key, request.id, answer, who=by, at=now, seen=seen, once=once)
+        if again:
+            return
         journal.write_messages(tx, row.id, [edited, *(option.message for option in asked.options[1:])])
         guard = Guard(authority(tx, row.system).responsible, frozenset(), row.status)
         append_all(tx, write_request(tx, execution, guard, asked))

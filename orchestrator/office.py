@@ -14,14 +14,16 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from answerable.agents.texts import check_handle, check_names, check_text
+from answerable.approvals.answering import Once, answer_request, answered_before
 from answerable.approvals.credentials import Credential, check_standing, credentials_of_kind
-from answerable.approvals.decisions import Answer, Decision, decide
+from answerable.approvals.decisions import Answer, Decision
 from answerable.approvals.exemptions import accept_exemption
 from answerable.approvals.identity import By, Identity, identified
 from answerable.approvals.keys import Key, open_key
 from answerable.approvals.node import Approval
 from answerable.approvals.requests import all_requests, get_request, open_requests
 from answerable.approvals.tokens import make_token, revoke_token
+from answerable.errors import AlreadyDecided
 from answerable.orchestrator import interventions
 from answerable.orchestrator.reports import OpenRequest, request_report
 from answerable.orchestrator.restoring import Restored, restored
@@ -88,18 +90,29 @@ class Office:
         """Say no. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
         return await self.decide(request, Answer(outcome="rejected", reason=reason), by=by)
 
-    async def decide(self, request: str, answer: Answer, *, by: By) -> Decision:
-        """Answer a request. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId, NotAuthenticated."""
+    async def decide(
+        self, request: str, answer: Answer, *, by: By, seen: str = "", once: Once | None = None
+    ) -> Decision:
+        """Answer a request: the one with the digest `seen`, if that is given; `once` makes repeating it harmless.
+
+        Raises: NotEligible, AlreadyDecided, NotOpen, NotAsShown, InvalidInput, UnknownId, NotAuthenticated.
+        """
         who = identified(by)
         check_text("the option", answer.option, lines=False)
         check_text("the reason" if answer.outcome != "answered" else "the text", answer.reason)
 
         def work(tx: Tx, now: int) -> Decision:
-            decided = decide(tx, self.key, request, answer, by=who.handle, assurance=who.assurance, at=now)
+            decided, _ = answer_request(tx, self.key, request, answer, who=who, at=now, seen=seen, once=once)
             failpoint("decision:before-commit")
             return decided
 
-        decision = await self.act(work, who=who)
+        try:
+            decision = await self.act(work)
+        except AlreadyDecided:  # by the same answer, sent twice at once?
+            earlier = await self.store.read(lambda tx: answered_before(tx, request, who=who, once=once))
+            if earlier is None:
+                raise
+            return earlier
         failpoint("decision:after-commit")
         return decision
 

@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, or_, select, tuple_, update
 
 from answerable.errors import RunBusy, UnknownId
 from answerable.orchestrator.workers import is_gone
@@ -68,6 +69,17 @@ _REST = Statement(
     .values(status=bindparam("new_status"), wake_at=bindparam("new_wake_at"), rested=runs.c.rested + bindparam("one"))
 )
 _SET_VERSION = Statement(update(runs).where(runs.c.id == bindparam("run")).values(version=bindparam("new_version")))
+
+
+@cache
+def _page(status: bool, system: bool, before: bool) -> Statement:
+    wanted = select(*runs.c).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    wanted = wanted.where(runs.c.status == bindparam("of_status")) if status else wanted
+    wanted = wanted.where(runs.c.system == bindparam("of_system")) if system else wanted
+    if before:
+        last = tuple_(bindparam("before_at", type_=BigInteger), bindparam("before_id", type_=Text))
+        wanted = wanted.where(tuple_(runs.c.started_at, runs.c.id) < last)
+    return Statement(wanted.limit(bindparam("most", type_=Integer)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +142,16 @@ def get_run(tx: Tx, id: str) -> RunRow:
 def all_runs(tx: Tx) -> list[RunRow]:
     """All runs, oldest first."""
     return [RunRow(**named(runs, row)) for row in tx.all(_ALL)]
+
+
+def page_of_runs(
+    tx: Tx, *, status: str = "", system: str = "", before: tuple[int, str] | None = None, most: int
+) -> list[RunRow]:
+    """Runs, newest first, at most `most`: of one status and system ("" for any), those `before` (started at, id)."""
+    at, id = before or (0, "")
+    statement = _page(bool(status), bool(system), before is not None)
+    found = tx.all(statement, of_status=status, of_system=system, before_at=at, before_id=id, most=most)
+    return [RunRow(**named(runs, row)) for row in found]
 
 
 def acquire_lease(tx: Tx, run: str, *, owner: str, now: int) -> RunRow:

@@ -19,6 +19,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
 from answerable.agents.texts import check_handle, check_text
+from answerable.approvals.answering import Once
 from answerable.approvals.decisions import Answer, Decision
 from answerable.approvals.identity import By, identified
 from answerable.approvals.keys import open_key
@@ -337,24 +338,35 @@ class Service(Generic[In, Out]):
         """Say no. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
         return await self.office.reject(request, by=by, reason=reason)
 
-    async def arespond(self, request: str, text: str, *, by: By) -> Decision:
-        """Answer with a text, which leaves by `approval.response`.
+    async def arespond(self, request: str, text: str, *, by: By, seen: str = "", once: Once | None = None) -> Decision:
+        """Answer with a text, which leaves by `approval.response`. `seen` and `once` as in `Office.decide`.
 
         Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput (also where no edge takes it), UnknownId.
         """
         row = await self.store.read(lambda tx: get_request(tx, request))
         interventions.check_response(self.app.graph, row.approval)
-        return await self.office.decide(request, Answer(outcome="answered", reason=text), by=by)
+        return await self.office.decide(request, Answer(outcome="answered", reason=text), by=by, seen=seen, once=once)
 
     async def aedit(
-        self, request: str, message: Message | Mapping[str, Any], *, by: By, reason: str = ""
+        self,
+        request: str,
+        message: Message | Mapping[str, Any],
+        *,
+        by: By,
+        reason: str = "",
+        seen: str = "",
+        once: Once | None = None,
     ) -> OpenRequest:
         """Propose another message instead: a new request, for somebody else to decide.
 
-        Raises: InvalidMessage, NotEligible, AlreadyDecided, NotOpen, UnknownId.
+        `seen` and `once` as in `Office.decide`.
+
+        Raises: InvalidMessage, NotEligible, AlreadyDecided, NotOpen, NotAsShown, UnknownId.
         """
         check_text("the reason", reason)
-        made = await edit_request(self.runtime, request, message, by=identified(by), reason=reason)
+        made = await edit_request(
+            self.runtime, request, message, by=identified(by), reason=reason, seen=seen, once=once
+        )
         return await self.arequest(made)
 
     async def aaccept_exemption(self, approval: str, *, by: str) -> None:

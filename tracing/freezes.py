@@ -33,6 +33,7 @@ _FROZEN = Statement(select(systems.c.frozen).where(systems.c.name == bindparam("
 _FROZEN_SHARED = Statement(
     select(systems.c.frozen).where(systems.c.name == bindparam("system")).with_for_update(read=True)
 )
+_FROZEN_SEEN = Statement(select(systems.c.frozen).where(systems.c.name == bindparam("system")))
 _SET_FROZEN = Statement(update(systems).where(systems.c.name == bindparam("system")).values(frozen=bindparam("frozen")))
 _INSERT = inserting(freezes)
 _COLUMNS = (
@@ -183,6 +184,12 @@ def thaw(tx: Tx, id: str, *, by: str, reason: str, at: int) -> None:
 def frozen_targets(tx: Tx, system: str) -> frozenset[str]:
     """What is frozen in a system. Several transactions may rely on it at once; a freeze waits for them."""
     row = tx.one(_FROZEN_SHARED, system=system)
+    return frozenset(json.loads(row[0])) if row else frozenset()
+
+
+def frozen_for_show(tx: Tx, system: str) -> frozenset[str]:
+    """What is frozen in a system, for somebody who only looks: nothing is locked, and nothing may rest on it."""
+    row = tx.one(_FROZEN_SEEN, system=system)
     return frozenset(json.loads(row[0])) if row else frozenset()
 
 

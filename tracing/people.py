@@ -33,6 +33,7 @@ _UPDATE = Statement(
     .values({name: bindparam(name) for name in ("name", "contact", "roles", "teams")})
 )
 _SYSTEM = Statement(select(systems.c.responsible, systems.c.successor).where(systems.c.name == bindparam("system")))
+_SYSTEMS = Statement(select(systems.c.name).order_by(systems.c.name))
 _INSERT_SYSTEM = inserting(systems)
 _SET_RESPONSIBLE = Statement(
     update(systems)
@@ -152,6 +153,11 @@ def authority(tx: Tx, system: str) -> Authority:
     if row is None:
         raise UnknownId(f"this store has no system {system!r}", hint="connect the app to it once")
     return Authority(responsible=row[0], successor=row[1])
+
+
+def all_systems(tx: Tx) -> list[str]:
+    """The names of the systems that were connected to this store."""
+    return [str(row[0]) for row in tx.all(_SYSTEMS)]
 
 
 def register_system(tx: Tx, system: str, *, responsible: str, version: str, at: int) -> Authority:

@@ -18,13 +18,13 @@ from answerable.commands.options import (
     system_option,
 )
 from answerable.commands.programs import find_program
-from answerable.commands.reaching import all_systems, at_office, one_system, read, whole_id
+from answerable.commands.reaching import at_office, one_system, read, whole_id
 from answerable.commands.saying import command_line, say, say_json, short, table
-from answerable.orchestrator.documents import handles
+from answerable.orchestrator.documents import freeze_document, handles
 from answerable.orchestrator.interventions import check_target
 from answerable.orchestrator.office import Office
-from answerable.tracing.clock import iso
 from answerable.tracing.freezes import WHOLE_SYSTEM, Freeze
+from answerable.tracing.people import all_systems
 
 
 @click.command()
@@ -47,7 +47,7 @@ def freeze(target: str, reason: str, by: str, system: str, service: str, store: 
 
     made, names = at_office(store, work)
     if as_json:
-        say_json(_document(made, names))
+        say_json(freeze_document(made, names))
     else:
         say(f"{named}: {target} is frozen ({made.state}), as {made.id}")
         if made.in_flight:
@@ -80,7 +80,7 @@ def freezes(store: str, as_json: bool) -> None:
     async def work(office: Office) -> list[dict[str, Any]]:
         names = await office.store.read(handles)
         systems = await office.store.read(all_systems)
-        return [_document(one, names) for system in systems for one in await office.freezes(system)]
+        return [freeze_document(one, names) for system in systems for one in await office.freezes(system)]
 
     found = at_office(store, work)
     if as_json:
@@ -102,16 +102,3 @@ def freezes(store: str, as_json: bool) -> None:
         ]
         columns = ("freeze", "system", "target", "state", "in flight", "by", "reason")
         say(table(*columns, rows=rows, right=["in flight"]))
-
-
-def _document(one: Freeze, names: dict[str, str]) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "system": one.system,
-        "target": one.target,
-        "state": one.state,
-        "by": names.get(one.by, one.by),
-        "reason": one.reason,
-        "at": iso(one.at),
-        "in_flight": list(one.in_flight),
-    }

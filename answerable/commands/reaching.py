@@ -22,9 +22,10 @@ from answerable.errors import InvalidInput, StoreUnavailable, UnknownId
 from answerable.orchestrator.office import Office, open_office
 from answerable.orchestrator.runs import get_run
 from answerable.tracing.evidence.readings import record_reading
+from answerable.tracing.people import all_systems
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx, open_store
-from answerable.tracing.storage.tables import credentials, decisions, effects, freezes, requests, runs, steps, systems
+from answerable.tracing.storage.tables import credentials, decisions, effects, freezes, requests, runs, steps
 
 T = TypeVar("T")
 
@@ -54,7 +55,6 @@ _LISTED_BY: Final = {
     "token": "`answerable token list` lists them",
     "step": "`answerable runs show RUN` lists them",
 }
-_SYSTEMS: Final = Statement(select(systems.c.name).order_by(systems.c.name))
 
 
 def at_office(store: str, work: Callable[[Office], Awaitable[T]], *, make: bool = False) -> T:
@@ -128,11 +128,6 @@ def whole_id(tx: Tx, what: str, given: str) -> str:
     raise UnknownId(
         f"more than one {what} begins with {given}: {', '.join(found[:_SHOWN])}{more}", hint="give more of its id"
     )
-
-
-def all_systems(tx: Tx) -> list[str]:
-    """The names of the systems that were connected to this store."""
-    return [str(row[0]) for row in tx.all(_SYSTEMS)]
 
 
 def one_system(tx: Tx, given: str) -> str:

@@ -24,6 +24,7 @@ from answerable.agents.outcomes import Expired, Rejected, Response
 from answerable.agents.people import Role
 from answerable.approvals.decisions import Answer, Decision, record_decision
 from answerable.approvals.exemptions import is_accepted
+from answerable.approvals.listing import urgency_of
 from answerable.approvals.node import AS_PROPOSED, DENIED, RESPONSE, Approval
 from answerable.approvals.requests import (
     INSERT_EFFECT,
@@ -117,6 +118,7 @@ class Asked:
     expires_at: int
     tally: dict[str, tuple[int, int]] | None
     inversions: int | None
+    urgency: int
     edited_from: str = ""
     edited_by: str = ""
 
@@ -230,6 +232,7 @@ async def prepare_request(
         expires_at=expires_at,
         tally=tally_of(first),
         inversions=first.inversions if first else None,
+        urgency=urgency_of(view),
         edited_from=edited_from.id if edited_from else "",
         edited_by=edited_by,
     )
@@ -301,6 +304,7 @@ def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked) -> l
         edited_by=asked.edited_by,
         made_at=asked.made_at,
         expires_at=asked.expires_at,
+        urgency=asked.urgency,
         mac=execution.worker.key.mac("request", asked.id, asked.digest),
     )
     stamp = execution.stamp(guard)

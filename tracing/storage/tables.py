@@ -202,10 +202,12 @@ requests = Table(
     Column("edited_by", Text, nullable=False),  # person id, or ""
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("urgency", Integer, nullable=False),  # place of the most critical tier that goes short
     Column("mac", Text, nullable=False),
 )
 Index("requests_by_run", requests.c.run)
-Index("requests_by_state", requests.c.state, requests.c.expires_at)
+Index("requests_by_state", requests.c.state, requests.c.expires_at, requests.c.id)
+Index("requests_by_urgency", requests.c.state, requests.c.urgency, requests.c.expires_at, requests.c.id)
 
 decisions = Table(
     "decisions",
@@ -224,6 +226,17 @@ decisions = Table(
     Column("at", BigInteger, nullable=False),
 )
 Index("decisions_by_run", decisions.c.run)
+
+# A client's own name for an answer, so that sending it again is no second answer.
+repeats = Table(
+    "repeats",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),  # SHA-256 of what was answered
+    Column("request", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
 
 grants = Table(
     "grants",

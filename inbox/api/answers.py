@@ -1,0 +1,243 @@
+"""What the API takes and gives, as pydantic models: the OpenAPI document is made of them.
+
+Times are ISO 8601 in UTC. Persons appear by handle. No model has a field for who acts: that comes from the token.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Digest: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+Text: TypeAlias = Annotated[str, StringConstraints(max_length=20_000)]
+Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f]*$")]
+
+
+class Taken(BaseModel):
+    """What a body may say, and nothing else."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Approve(Taken):
+    """Choose an option, and so release its calls, and no others."""
+
+    answer: Literal["approve"]
+    digest: Digest = Field(description="The digest of the request as it was shown.")
+    option: Name = Field(description='"as-proposed", or one that is offered.')
+    reason: Text = ""
+
+
+class Reject(Taken):
+    """Say no: none of its calls leaves."""
+
+    answer: Literal["reject"]
+    digest: Digest
+    reason: Text
+
+
+class Edit(Taken):
+    """Propose another message instead: a new request, for somebody else to decide."""
+
+    answer: Literal["edit"]
+    digest: Digest
+    message: dict[str, Any]
+    reason: Text = ""
+
+
+class Respond(Taken):
+    """Answer with a text, where the system has a way back for one."""
+
+    answer: Literal["respond"]
+    digest: Digest
+    text: Text
+
+
+AnyAnswer: TypeAlias = Annotated[Approve | Reject | Edit | Respond, Field(discriminator="answer")]
+
+
+class FreezeAsked(Taken):
+    """Stop new steps and sends of a target."""
+
+    system: Name
+    target: Name = Field(default="system", description="system, agent:NAME, edge:ID or effect:NAME.")
+    reason: Text
+
+
+class ThawAsked(Taken):
+    """Lift a freeze."""
+
+    reason: Text
+
+
+class Me(BaseModel):
+    """Who asks, and how sure we are of it."""
+
+    person: str
+    roles: list[str]
+    teams: list[str]
+    assurance: str
+
+
+class RequestLine(BaseModel):
+    """A request in a list. `state` is "changed" for one that is not what it was when it was made: do not decide it."""
+
+    id: str
+    run: str
+    system: str
+    approval: str
+    state: str
+    asks: str = ""
+    options: list[str] = []
+    short_tier: str = ""
+    inversions: int | None = None
+    digest: str = ""
+    made_at: str | None = None
+    decide_by: str | None = None
+    edited_from: str = ""
+
+
+class RequestList(BaseModel):
+    """Some requests; `next` is the cursor of the following page, null after the last."""
+
+    requests: list[RequestLine]
+    next: str | None
+
+
+class CallAnswer(BaseModel):
+    """One call, to the byte. An opaque effect has no method, origin or path."""
+
+    effect: str
+    name: str
+    receiver: str
+    guarantee: str
+    method: str
+    url: str
+    content_type: str
+    body_base64: str
+    body_text: str | None = Field(description="The same bytes as text; null where they are not UTF-8.")
+    idempotency_key: str
+    digest: str
+    state: str
+
+
+class OptionAnswer(BaseModel):
+    """One option: its message, what each tier gets (demand, served), and the calls that it would release."""
+
+    name: str
+    message: dict[str, Any]
+    tiers: dict[str, tuple[int, int]]
+    inversions: int | None
+    calls: list[CallAnswer]
+
+
+class DecisionAnswer(BaseModel):
+    """What was decided. `by` is "" for the passing of time, NAME@VERSION for an exemption."""
+
+    id: str
+    request: str
+    outcome: str
+    option: str
+    by: str
+    assurance: str
+    reason: str
+    at: str
+
+
+class RequestAnswer(RequestLine):
+    """A request, exactly as it is bound: `body` is what the digest is made of (RFC 8785), `options` what it binds."""
+
+    body: dict[str, Any]
+    tiers: list[str]
+    option_details: list[OptionAnswer]
+    trouble_with_options: str
+    responsible: str
+    started_by: str
+    edited_by: str
+    edited_into: str
+    frozen: bool
+    not_you: str = Field(description='Why whoever asks may not decide it; "" if they may.')
+    decision: DecisionAnswer | None
+
+
+class Decided(BaseModel):
+    """The decision that was made; `edited_into` is the new request after an edit."""
+
+    decision: DecisionAnswer
+    run: str
+    edited_into: str | None = None
+
+
+class RunLine(BaseModel):
+    """A run in a list."""
+
+    run: str
+    system: str
+    version: str
+    status: str
+    detail: str
+    responsible: str
+    started_by: str
+    started_at: str
+    ended_at: str | None
+
+
+class RunList(BaseModel):
+    """Some runs, newest first; `next` is the cursor of the following page."""
+
+    runs: list[RunLine]
+    next: str | None
+
+
+class EdgeLine(BaseModel):
+    """A declared edge, or one that was crossed `count` times."""
+
+    source: str
+    target: str
+    carries: str
+    count: int = 0
+
+
+class StepLine(BaseModel):
+    """One step of a run."""
+
+    id: str
+    node: str
+    state: str
+    attempt: int
+    error: str
+
+
+class RunAnswer(RunLine):
+    """A run with its edges, steps, requests, decisions and calls."""
+
+    edges_declared: list[EdgeLine]
+    edges_crossed: list[EdgeLine]
+    records: int
+    spans: int
+    steps: list[StepLine]
+    requests: list[dict[str, Any]]
+    decisions: list[DecisionAnswer]
+    effects: list[dict[str, Any]]
+    effects_by_state: dict[str, int]
+    result: Any
+
+
+class FreezeAnswer(BaseModel):
+    """A freeze: committed, quiesced or lifted; `in_flight` are the calls that it still waits for."""
+
+    id: str
+    system: str
+    target: str
+    state: str
+    by: str
+    reason: str
+    at: str
+    in_flight: list[str]
+
+
+class FreezeList(BaseModel):
+    """The freezes that stand."""
+
+    freezes: list[FreezeAnswer]

@@ -1,0 +1,61 @@
+"""/api/v1/freezes: stopping things, and letting them go on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from answerable.approvals.identity import Identity
+from answerable.inbox.api.answers import FreezeAnswer, FreezeAsked, FreezeList, ThawAsked
+from answerable.inbox.api.cursors import Id
+from answerable.inbox.desk import Desk
+from answerable.inbox.entering import actor, desk_of, reader
+from answerable.inbox.problems import documented
+from answerable.orchestrator.documents import freeze_document, handles
+from answerable.orchestrator.interventions import check_target
+from answerable.tracing.freezes import WHOLE_SYSTEM, Freeze
+from answerable.tracing.people import all_systems
+
+router = APIRouter(prefix="/freezes", tags=["freezes"])
+
+
+@router.get("", responses=documented())
+async def list_freezes(desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]) -> FreezeList:
+    """The freezes that stand, of every system."""
+    systems, names = await desk.office.store.read(lambda tx: (all_systems(tx), handles(tx)))
+    found = [one for system in systems for one in await desk.office.freezes(system)]
+    return FreezeList(freezes=[FreezeAnswer(**freeze_document(one, names)) for one in found])
+
+
+@router.post("", status_code=201, responses=documented(409))
+async def make_freeze(
+    body: FreezeAsked, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
+) -> FreezeAnswer:
+    """Stop new steps and sends of a target, in every process that shares the store."""
+    if body.target != WHOLE_SYSTEM:
+        check_target(desk.service(body.system).app.graph, body.target)
+    made = await desk.office.freeze(body.system, body.target, by=who, reason=body.reason)
+    return await _as_it_stands(desk, made.id)
+
+
+@router.get("/{freeze}", responses=documented())
+async def get_freeze(
+    freeze: Id, desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]
+) -> FreezeAnswer:
+    """One freeze as it stands."""
+    return await _as_it_stands(desk, freeze)
+
+
+@router.post("/{freeze}/thaw", responses=documented(409))
+async def thaw(
+    freeze: Id, body: ThawAsked, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
+) -> FreezeAnswer:
+    """Lift a freeze."""
+    await desk.office.thaw(freeze, by=who, reason=body.reason)
+    return await _as_it_stands(desk, freeze)
+
+
+async def _as_it_stands(desk: Desk, freeze: str) -> FreezeAnswer:
+    found: Freeze = await desk.office.freeze_state(freeze)
+    return FreezeAnswer(**freeze_document(found, await desk.office.store.read(handles)))

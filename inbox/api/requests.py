@@ -1,0 +1,164 @@
+"""/api/v1/requests: what people are asked, and how they answer."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Response
+
+from answerable.approvals.answering import Once
+from answerable.approvals.decisions import Answer, Decision
+from answerable.approvals.gate import EffectRow
+from answerable.approvals.identity import Identity
+from answerable.approvals.listing import ChangedRequest, Sort, page_of_requests, short_tier
+from answerable.approvals.requests import RequestRow
+from answerable.inbox.api.answers import (
+    AnyAnswer,
+    Approve,
+    CallAnswer,
+    Decided,
+    DecisionAnswer,
+    Edit,
+    OptionAnswer,
+    Reject,
+    RequestAnswer,
+    RequestLine,
+    RequestList,
+)
+from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
+from answerable.inbox.deciding import give
+from answerable.inbox.desk import Desk
+from answerable.inbox.entering import actor, desk_of, reader
+from answerable.inbox.problems import documented
+from answerable.inbox.showing import RequestShown, show_request
+from answerable.orchestrator.documents import decision_document, handles, request_document
+from answerable.tracing.storage.store import Tx
+
+State = Literal["open", "decided", "expired", "withdrawn", "superseded", "all"]
+KINDS: dict[str, tuple[type, ...]] = {"deadline": (int, str), "tier": (int, int, str)}
+
+router = APIRouter(prefix="/requests", tags=["requests"])
+
+
+@router.get("", responses=documented())
+async def list_requests(
+    desk: Annotated[Desk, Depends(desk_of)],
+    _: Annotated[Identity, Depends(reader)],
+    state: State = "open",
+    system: Filter = "",
+    run: Filter = "",
+    sort: Sort = "tier",
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> RequestList:
+    """Requests: first those in which the most critical tier goes short, or those with the soonest deadline."""
+    where = after(cursor, sort, KINDS[sort])
+    wanted: dict[str, Any] = {"state": "" if state == "all" else state, "system": system, "run": run, "sort": sort}
+    page = await desk.office.store.read(lambda tx: page_of_requests(tx, **wanted, after=where, most=limit))
+    return RequestList(requests=[line(row) for row in page.rows], next=cursor_of(sort, page.after))
+
+
+@router.get("/{request}", responses=documented())
+async def get_request(
+    request: Id, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(reader)]
+) -> RequestAnswer:
+    """One request, exactly as it is bound: its options side by side, and each call as the bytes that would be sent."""
+    key = desk.office.key
+
+    def look(tx: Tx) -> RequestAnswer:
+        return answer(show_request(tx, key, request, reader=who.handle), handles(tx))
+
+    return await desk.office.store.read(look)
+
+
+@router.post("/{request}/decisions", status_code=201, responses=documented(409))
+async def decide(
+    request: Id,
+    body: AnyAnswer,
+    response: Response,
+    desk: Annotated[Desk, Depends(desk_of)],
+    who: Annotated[Identity, Depends(actor)],
+    key: Annotated[str, Header(alias="Idempotency-Key", pattern="^[!-~]{1,200}$")] = "",
+) -> Decided:
+    """Answer a request, once. With an Idempotency-Key the same answer may be sent again: it gives the same decision."""
+    once = Once(key=key, fingerprint=_fingerprint(body)) if key else None
+    if isinstance(body, Approve):
+        given, message = Answer(outcome="approved", option=body.option, reason=body.reason), None
+    elif isinstance(body, Reject):
+        given, message = Answer(outcome="rejected", reason=body.reason), None
+    elif isinstance(body, Edit):
+        given, message = Answer(outcome="edited", reason=body.reason), body.message
+    else:
+        given, message = Answer(outcome="answered", reason=body.text), None
+    made, edited_into = await give(desk, request, given, message, by=who, seen=body.digest, once=once)
+    response.headers["Location"] = f"/api/v1/requests/{edited_into or request}"
+    names = await desk.office.store.read(handles)
+    return Decided(decision=decision(made, names), run=made.run, edited_into=edited_into)
+
+
+def line(row: RequestRow | ChangedRequest) -> RequestLine:
+    """A request in a list."""
+    if isinstance(row, ChangedRequest):
+        return RequestLine(id=row.id, run=row.run, system=row.system, approval=row.approval, state="changed")
+    return RequestLine(**request_document(row), system=row.system, short_tier=short_tier(row.view))
+
+
+def answer(shown: RequestShown, names: dict[str, str]) -> RequestAnswer:
+    """One request, whole."""
+    return RequestAnswer(
+        **line(shown.row).model_dump(),
+        body=shown.row.body,
+        tiers=list(shown.tiers),
+        option_details=[
+            OptionAnswer(
+                name=one.name,
+                message=dict(one.message),
+                tiers=dict(one.tiers),
+                inversions=one.inversions,
+                calls=[_call(call) for call in one.calls],
+            )
+            for one in shown.options
+        ],
+        trouble_with_options=shown.trouble,
+        responsible=shown.responsible,
+        started_by=shown.started_by,
+        edited_by=shown.edited_by,
+        edited_into=shown.edited_into,
+        frozen=shown.frozen,
+        not_you=shown.not_you,
+        decision=decision(shown.decision, names) if shown.decision else None,
+    )
+
+
+def decision(made: Decision, names: dict[str, str]) -> DecisionAnswer:
+    """A decision."""
+    return DecisionAnswer(**decision_document(made, names))
+
+
+def _fingerprint(body: AnyAnswer) -> str:
+    return sha256(json.dumps(body.model_dump(), sort_keys=True).encode()).hexdigest()
+
+
+def _call(call: EffectRow) -> CallAnswer:
+    body = bytes(call.body)
+    try:
+        text: str | None = body.decode()
+    except UnicodeDecodeError:
+        text = None
+    return CallAnswer(
+        effect=call.id,
+        name=call.name,
+        receiver=call.receiver,
+        guarantee=call.guarantee,
+        method=call.method,
+        url=call.origin + call.path,
+        content_type=call.content_type,
+        body_base64=b64encode(body).decode(),
+        body_text=text,
+        idempotency_key=call.idempotency_key,
+        digest=call.call_digest,
+        state=call.state,
+    )

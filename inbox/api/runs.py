@@ -1,0 +1,64 @@
+"""/api/v1/runs: what is going on, and how it went."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends
+
+from answerable.approvals.identity import Identity
+from answerable.inbox.api.answers import RunAnswer, RunLine, RunList, StepLine
+from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
+from answerable.inbox.desk import Desk
+from answerable.inbox.entering import desk_of, reader
+from answerable.inbox.problems import documented
+from answerable.orchestrator.documents import handles, run_document, run_line
+from answerable.orchestrator.running.journal import read_steps
+from answerable.orchestrator.runs import get_run, page_of_runs
+from answerable.tracing.storage.store import Tx
+
+Status = Literal["", "running", "waiting", "frozen", "done", "denied", "stuck", "failed", "cancelled"]
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+
+@router.get("", responses=documented())
+async def list_runs(
+    desk: Annotated[Desk, Depends(desk_of)],
+    _: Annotated[Identity, Depends(reader)],
+    status: Status = "",
+    system: Filter = "",
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> RunList:
+    """Runs, newest first."""
+    where = after(cursor, "newest", (int, str))
+
+    def look(tx: Tx) -> RunList:
+        names = handles(tx)
+        rows = page_of_runs(tx, status=status, system=system, before=where or None, most=limit + 1)
+        last = rows[limit - 1] if len(rows) > limit else None
+        return RunList(
+            runs=[RunLine(**run_line(tx, row, names)) for row in rows[:limit]],
+            next=cursor_of("newest", (last.started_at, last.id) if last else ()),
+        )
+
+    return await desk.office.store.read(look)
+
+
+@router.get("/{run}", responses=documented())
+async def get_one_run(
+    run: Id, desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]
+) -> RunAnswer:
+    """One run: its edges with how often they were crossed, its steps, requests, decisions and calls."""
+
+    def look(tx: Tx) -> RunAnswer:
+        service = desk.services.get(get_run(tx, run).system)
+        document = run_document(tx, run, graph=service.app.graph if service else None)
+        steps = [
+            StepLine(id=one.id, node=one.node, state=one.state, attempt=one.attempt, error=one.error)
+            for one in read_steps(tx, run)
+        ]
+        return RunAnswer(**document, steps=steps)
+
+    return await desk.office.store.read(look)

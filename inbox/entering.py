@@ -1,0 +1,89 @@
+"""Who asks: the person whose credential comes with a request.
+
+1. Programs show a bearer token, in `Authorization`. Browsers show the cookie of a session, which is good for looking at
+   the API and for our own pages; what changes something through the API needs a token.
+2. Whoever fails too often from one address is not listened to for a while.
+"""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from answerable.approvals.credentials import identity_of, whose
+from answerable.approvals.identity import Identity
+from answerable.approvals.tokens import token_holder
+from answerable.errors import NotAuthenticated
+from answerable.inbox.desk import Desk
+from answerable.inbox.limits import DECIDING, GUESSING, READING, Limits
+from answerable.tracing.storage.store import Tx
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the application that was asked."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def limits_of(request: Request) -> Limits:
+    """The limits of the application that was asked."""
+    limits: Limits = request.app.state.limits
+    return limits
+
+
+def cookie_name(desk: Desk) -> str:
+    """The session's cookie: its name says the port, since a browser sends a host's cookies to all of its ports."""
+    address = desk.origins[0]
+    port = address.rpartition(":")[2]
+    name = f"answerable-{port if port.isdigit() else '443'}"
+    return f"__Host-{name}" if address.startswith("https://") else name
+
+
+async def reader(request: Request) -> Identity:
+    """The person who looks: by token or session. Raises: NotAuthenticated, TooManyRequests."""
+    desk = desk_of(request)
+    who = await (_by_token(request) if "authorization" in request.headers else _by_session(request))
+    limits_of(request).take(who.handle, READING, now=desk.now)
+    return who
+
+
+async def actor(request: Request) -> Identity:
+    """The person who acts through the API: by token. Raises: NotAuthenticated, TooManyRequests."""
+    who = await _by_token(request)
+    limits_of(request).take(who.handle, DECIDING, now=desk_of(request).now)
+    return who
+
+
+async def session_holder(request: Request) -> Identity:
+    """The person whose session a page was asked with. Raises: NotAuthenticated."""
+    return await _by_session(request)
+
+
+async def _by_token(request: Request) -> Identity:
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not secret:
+        raise NotAuthenticated("no token was shown", hint="send Authorization: Bearer answerable_tok_…")
+    return await _known(request, "token", secret.strip())
+
+
+async def _by_session(request: Request) -> Identity:
+    secret = request.cookies.get(cookie_name(desk_of(request)), "")
+    if not secret:
+        raise NotAuthenticated("nobody is signed in", hint="sign in first")
+    return await _known(request, "session", secret)
+
+
+async def _known(request: Request, kind: str, secret: str) -> Identity:
+    desk, limits = desk_of(request), limits_of(request)
+    address, now = f"address {request.client.host if request.client else ''}", desk.now
+    limits.check(address, GUESSING, now=now)
+
+    def look(tx: Tx) -> Identity:
+        if kind == "token":
+            return identity_of(*token_holder(tx, desk.office.key, secret, at=now))
+        return identity_of(*whose(tx, desk.office.key, "session", secret, at=now))
+
+    try:
+        return await desk.office.store.read(look)
+    except NotAuthenticated:
+        limits.take(address, GUESSING, now=now)
+        raise

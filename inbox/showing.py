@@ -1,0 +1,126 @@
+"""A request as it is bound: everything that a yes means, read back and checked against its digest.
+
+1. A call is shown from the bytes that would be sent, and only if they are the ones that the digest binds.
+2. Whether the person who looks may decide, and if not, why, is said before they try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from answerable.approvals.decisions import Decision, decision_on
+from answerable.approvals.eligibility import check_eligible
+from answerable.approvals.gate import EffectRow, find_effect
+from answerable.approvals.keys import Key
+from answerable.approvals.listing import short_tier
+from answerable.approvals.requests import RequestRow, call_digest, get_request
+from answerable.errors import NotEligible, StoreCorrupt
+from answerable.orchestrator.documents import handles
+from answerable.tracing.freezes import frozen_for_show
+from answerable.tracing.people import authority, find_person
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import requests
+
+_EDITED_INTO = Statement(
+    select(requests.c.id).where(requests.c.run == bindparam("run"), requests.c.edited_from == bindparam("request"))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionShown:
+    """One option: the message that it lets through, what that means for each tier, and the calls that it releases."""
+
+    name: str
+    message: Mapping[str, Any]
+    tiers: Mapping[str, tuple[int, int]]
+    inversions: int | None
+    calls: tuple[EffectRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestShown:
+    """A request, checked. `tiers` are the system's, most critical first; `not_you`: why the reader may not decide."""
+
+    row: RequestRow
+    options: tuple[OptionShown, ...]
+    tiers: tuple[str, ...]
+    short_tier: str
+    trouble: str
+    responsible: str
+    started_by: str
+    edited_by: str
+    edited_into: str
+    agents: tuple[str, ...]
+    decision: Decision | None
+    decided_by: str
+    frozen: bool
+    not_you: str
+
+    @property
+    def asks(self) -> str:
+        """Whom it asks, in words."""
+        asked = self.row.asked
+        return f"role {asked.role}" if asked.role else asked.person
+
+
+def show_request(tx: Tx, key: Key, id: str, *, reader: str) -> RequestShown:
+    """The request, for a reader (a handle). Raises: UnknownId; StoreCorrupt if anything of it is not what was bound."""
+    row, names = get_request(tx, id), handles(tx)
+    if not row.genuine(key):
+        raise StoreCorrupt(f"request {id} was not made by this system: its MAC is wrong", hint="do not decide it")
+    view = row.view
+    options = tuple(
+        OptionShown(
+            name=bound["name"],
+            message=shown["message"],
+            tiers={tier: (pair[0], pair[1]) for tier, pair in (shown["tiers"] or {}).items()},
+            inversions=shown["inversions"],
+            calls=tuple(_call(tx, row, call) for call in bound["calls"]),
+        )
+        for bound, shown in zip(row.body["options"], view["options"], strict=True)
+    )
+    in_force, decision = authority(tx, row.system).responsible, decision_on(tx, id)
+    edited = tx.one(_EDITED_INTO, run=row.run, request=id)
+    frozen = not frozen_for_show(tx, row.system).isdisjoint(("system", f"agent:{row.approval}"))
+    return RequestShown(
+        row=row,
+        options=options,
+        tiers=tuple(view["tiers"]),
+        short_tier=short_tier(view),
+        trouble=view["trouble_with_options"],
+        responsible=names.get(in_force, in_force),
+        started_by=names.get(row.asked.started_by, row.asked.started_by),
+        edited_by=names.get(row.edited_by, row.edited_by),
+        edited_into=edited[0] if edited else "",
+        agents=tuple(row.body["asked"]["agents"]),
+        decision=decision,
+        decided_by=names.get(decision.by, decision.by) if decision else "",
+        frozen=frozen,
+        not_you=_not_you(tx, row, reader, in_force),
+    )
+
+
+def _call(tx: Tx, row: RequestRow, bound: Mapping[str, str]) -> EffectRow:
+    effect = find_effect(tx, bound["effect"])
+    if effect is None or call_digest(effect) != bound["digest"] or effect.run != row.run:
+        raise StoreCorrupt(
+            f"call {bound['effect']} is not the one that request {row.id} asks about",
+            hint="do not decide it; `answerable ledger verify` tells what was changed",
+        )
+    return effect
+
+
+def _not_you(tx: Tx, row: RequestRow, reader: str, responsible: str) -> str:
+    person = find_person(tx, reader)
+    if person is None:
+        return f"nobody is registered as {reader}"
+    try:
+        check_eligible(person, row.asked, responsible=responsible)
+    except NotEligible as error:
+        return error.message
+    return ""
