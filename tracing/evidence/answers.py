@@ -60,16 +60,27 @@ class Target:
     notes: tuple[Text, ...] = ()
 
 
-def explain(tx: Tx, given: str, question: Question = "why") -> Story:
-    """The story of what was typed. Raises: UnknownId if this store has nothing of that name, or several."""
+def explain(
+    tx: Tx,
+    given: str,
+    question: Question = "why",
+    *,
+    upto: int | None = None,
+    with_names: bool = True,
+    with_payloads: bool = True,
+) -> Story:
+    """The story of what was typed; with `upto`, from the records below that place only.
+
+    Raises: UnknownId if this store has nothing of that name, or several.
+    """
     target = find_target(tx, given)
-    sources = read_sources(tx, target.run)
+    sources = read_sources(tx, target.run, upto=upto)
     lineage = Lineage(target.run, sources.placed)
     focus, roots = _focus(lineage, target, question)
     if focus is None:
         raise UnknownId(
-            f"the record that names {given} is not there any more",
-            hint="the ledger was changed: `answerable ledger verify` says where",
+            f"the record that names {given} is not there any more" if upto is None else f"{given} is newer than that",
+            hint="the ledger was changed: `answerable ledger verify` says where" if upto is None else "",
         )
     path = lineage.back(*roots) if question == "why" else lineage.forward(*roots)
     return tell(
@@ -78,8 +89,8 @@ def explain(tx: Tx, given: str, question: Question = "why") -> Story:
         roots,
         lineage=lineage,
         sources=sources,
-        beside=read_beside(tx, target.run, path),
-        people=People(all_people(tx)),
+        beside=read_beside(tx, target.run, path if with_payloads else ()),
+        people=People(all_people(tx) if with_names else ()),
         notes=target.notes,
     )
 

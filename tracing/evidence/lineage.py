@@ -74,7 +74,7 @@ class Lineage:
             if id not in seen:
                 seen.add(id)
                 waiting += [one for one in following(id) if one in self.facts]
-        return sorted((self.facts[id] for id in seen), key=lambda fact: fact.seq)
+        return sorted((self.facts[id] for id in seen), key=lambda fact: (fact.seq, fact.id))
 
 
 _STANDS = (RunEnded, RunRested)

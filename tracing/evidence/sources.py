@@ -51,12 +51,14 @@ class Sources:
     damaged: int
 
 
-def read_sources(tx: Tx, run: str) -> Sources:
-    """Everything that is recorded of a run and of its system."""
+def read_sources(tx: Tx, run: str, *, upto: int | None = None) -> Sources:
+    """Everything that is recorded of a run and of its system; with `upto`, below that place."""
     placed, damaged = _read(tx.all(_OF_RUN, run=run))
     around, more = _read(row for kind in AROUND for row in tx.all(_AROUND, of_kind=kind))
     systems = {one.record.system for one in placed}
     around = sorted((one for one in around if one.record.system in {"", *systems}), key=lambda one: one.seq)
+    if upto is not None:
+        placed, around = ([one for one in each if one.seq < upto] for each in (placed, around))
     return Sources(run=run, placed=placed, around=around, damaged=damaged + more)
 
 

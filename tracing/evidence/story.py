@@ -41,6 +41,7 @@ class Story:
     lines: tuple[Line, ...]
     path: Sequence[Fact]
     lineage: Lineage
+    sources: Sources
     beside: Beside
     people: People
     responsible: tuple[str, ...]  # ids of persons, in turn
@@ -80,6 +81,7 @@ def tell(
         lines=tuple(lines),
         path=path,
         lineage=lineage,
+        sources=sources,
         beside=beside,
         people=people,
         responsible=responsible,

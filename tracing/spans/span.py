@@ -33,6 +33,7 @@ ERROR: Final = 2
 
 SAMPLED: Final = 0x01
 _KNOWN_LOCAL: Final = 0x100  # "we know whether the parent is remote", and it is not
+FLAGS: Final = SAMPLED | _KNOWN_LOCAL
 
 
 class Origin(NamedTuple):
@@ -131,11 +132,11 @@ _END: Final = fixed64(8, 0)[:-8]
 _ATTRIBUTE: Final = tag(9)
 _LINK: Final = tag(13)
 _STATUS: Final = tag(15)
-_FLAGS: Final = tag(16, 5) + (SAMPLED | _KNOWN_LOCAL).to_bytes(4, "little")
+_FLAGS: Final = tag(16, 5) + FLAGS.to_bytes(4, "little")
 # Link: trace_id 1, span_id 2, flags 6.
 _LINK_TRACE: Final = tag(1) + b"\x10"
 _LINK_SPAN: Final = tag(2) + b"\x08"
-_LINK_FLAGS: Final = tag(6, 5) + (SAMPLED | _KNOWN_LOCAL).to_bytes(4, "little")
+_LINK_FLAGS: Final = tag(6, 5) + FLAGS.to_bytes(4, "little")
 # KeyValue: key 1, value 2. AnyValue: string 1, bool 2, int 3, array 5. ArrayValue: values 1.
 _KEYS: Final = {key: counted(tag(1), key.encode()) for key in attributes.REGISTRY}
 _VALUE: Final = tag(2)
