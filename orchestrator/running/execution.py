@@ -172,16 +172,19 @@ class Execution:
             "chain": (*through, guard.responsible),
         }
 
-    async def begin(self, ready: Ready) -> int:
+    async def begin(self, ready: Ready, *, effect: str = "", after: str = "") -> int:
         """Record that a step begins an attempt, and return its number; 0 if the step is not to be run now.
 
-        It is not to be run if it, its node's edge or the system is frozen, or if it is recorded already.
+        `effect` is the id of what it carries out; `after` is the error that ended the attempt before it. It is not to
+        be run if it, its node's edge or the system is frozen, or if it is recorded already.
         """
         attempt = self._begun.pop(ready.step, 0)
         if attempt == 0:
             targets, parent = frozen_by(self.graph, ready, self.view), self.parent(ready)
             failpoint("step:before-begin")
-            attempt = await self.write(lambda tx, guard: self._begin(tx, guard, ready, targets, parent))
+            attempt = await self.write(
+                lambda tx, guard: self._begin(tx, guard, ready, targets, parent, effect=effect, after=after)
+            )
             failpoint("step:after-begin")
         if attempt == 0:
             self.view.blocked.add(ready.step)
@@ -189,7 +192,17 @@ class Execution:
             self.worker.progress(Progress(self.run.id, ready.node, "working"))
         return attempt
 
-    def _begin(self, tx: Tx, guard: Guard, ready: Ready, targets: Sequence[str], parent: str) -> int:
+    def _begin(
+        self,
+        tx: Tx,
+        guard: Guard,
+        ready: Ready,
+        targets: Sequence[str],
+        parent: str,
+        *,
+        effect: str = "",
+        after: str = "",
+    ) -> int:
         if guard.holds(*targets) or guard.status in ENDS:
             return 0
         attempt = journal.begin_step(
@@ -204,7 +217,14 @@ class Execution:
         )
         if attempt:
             record = StepStarted(
-                **self.stamp(guard), step=ready.step, node=ready.node, attempt=attempt, parent=parent, host=self.host
+                **self.stamp(guard),
+                step=ready.step,
+                node=ready.node,
+                attempt=attempt,
+                parent=parent,
+                effect=effect,
+                after=after,
+                host=self.host,
             )
             append_all(tx, [record])
         return attempt
@@ -313,13 +333,16 @@ class Execution:
         return self.worker.host
 
     def parent(self, ready: Ready) -> str:
-        """The step whose message completed a combination; "" for the run itself."""
+        """The step whose message completed a combination; "" for the run itself.
+
+        If that was a gather of nothing: the newest other message, or, where there is none, the step that scattered.
+        """
         last = ready.completed_by.id
         gather = self.view.gathers.get(last)
         if gather is None:
             return self.view.crossings[last].step
-        arrived = [self.view.crossings[crossing] for _, crossing, _ in gather.items if crossing]
-        newest = max(arrived, key=lambda crossing: (crossing.sent, crossing.id), default=None)
+        arrived = [crossing for _, crossing, _ in gather.items if crossing] or self.links(ready)
+        newest = max(map(self.view.crossings.__getitem__, arrived), key=lambda one: (one.sent, one.id), default=None)
         return newest.step if newest else gather.scatter[1]
 
     def links(self, ready: Ready) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ class Sending:
         if row is not None and row.state == "in-doubt":
             self.execution.view.in_doubt[self.ready.step] = self.id
             return set()
-        self.attempt = await self.execution.begin(self.ready)
+        self.attempt = await self.execution.begin(self.ready, effect=self.id)
         if self.attempt == 0:
             return set()
         self.message = own(await self.execution.message(self.message_id))
@@ -419,7 +419,7 @@ class Sending:
             row = get_effect(tx, self.id)
             assert row is not None, self.id
             now = self.execution.worker.store.clock.now()
-            refuse(tx, row, reason, responsible=guard.responsible, now=now, host=self.execution.host)
+            refuse(tx, row, reason, responsible=guard.responsible, now=now, host=self.execution.host, waits=True)
 
         await self.execution.write(work)
 

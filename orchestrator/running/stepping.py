@@ -41,11 +41,11 @@ async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) 
 
     Raises: LeaseLost, StoreError: the framework's own reasons to stop.
     """
-    tries = 0
+    tries, error_before = 0, ""
     egress: list[Egress] = []  # of all tries
     while True:
         arguments = await execution.arguments(ready)  # anew for each try, which may have changed its own
-        attempt = await execution.begin(ready)
+        attempt = await execution.begin(ready, after=error_before)
         if attempt == 0:
             return set()
         tries += 1
@@ -58,10 +58,11 @@ async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) 
         except asyncio.CancelledError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's function
+            error_before = describe(error, agent.options.timeout)
             if tries < agent.options.retry.attempts:
                 await asyncio.sleep(agent.options.retry.pause_after(tries))
                 continue
-            ending = Ending(error=describe(error, agent.options.timeout))
+            ending = Ending(error=error_before)
         else:
             ending = Ending(produced=produced, out=out)
         return await execution.finish(

@@ -45,14 +45,16 @@ class Evidence:
     lost_leases: int
 
 
-def played(case: Case, receiver: Receiver, disorder: Disorder = ORDERLY, *, most_turns: int = MOST_TURNS) -> Evidence:
+def played(
+    case: Case, receiver: Receiver, disorder: Disorder = ORDERLY, *, most_turns: int = MOST_TURNS, run: str = RUN
+) -> Evidence:
     """Play a case on a new store, comparing at every rest; what it left behind."""
     try:
         case.account()
     except TooLarge:
         reject()
     with tempfile.TemporaryDirectory() as folder:
-        game = Game(case=case, url=url_in(folder), receiver=receiver, disorder=disorder)
+        game = Game(case=case, url=url_in(folder), receiver=receiver, disorder=disorder, run=run)
         asyncio.run(game.play(most_turns=most_turns))
         return asyncio.run(_evidence(game))
 
@@ -72,12 +74,12 @@ def _read(tx: Tx, game: Game, key: Key) -> Evidence:
     assert not faults, faults
     ((responsible,),) = tx.all(_RESPONSIBLE, system=game.case.app.graph.system)
     return Evidence(
-        rows=stored(tx, game.case.app.graph, RUN),
-        placed=placed_of(tx, RUN),
-        canonical=canonical(tx, RUN),
-        decisions=_by_id(tx, decisions),
-        grants=_by_id(tx, grants),
-        effects=_by_id(tx, effects),
+        rows=stored(tx, game.case.app.graph, game.run),
+        placed=placed_of(tx, game.run),
+        canonical=canonical(tx, game.run),
+        decisions=_by_id(tx, decisions, game.run),
+        grants=_by_id(tx, grants, game.run),
+        effects=_by_id(tx, effects, game.run),
         people=dict(tx.all(_PEOPLE)),
         responsible=responsible,
         key=key,
@@ -87,8 +89,8 @@ def _read(tx: Tx, game: Game, key: Key) -> Evidence:
     )
 
 
-def _by_id(tx: Tx, table: Table) -> dict[str, dict[str, Any]]:
-    rows = (dict(zip(table.c.keys(), row, strict=True)) for row in tx.all(_ALL[table], run=RUN))
+def _by_id(tx: Tx, table: Table, run: str) -> dict[str, dict[str, Any]]:
+    rows = (dict(zip(table.c.keys(), row, strict=True)) for row in tx.all(_ALL[table], run=run))
     return {row["id"]: row for row in rows}
 
 

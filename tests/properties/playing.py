@@ -98,6 +98,7 @@ class Game:
     receiver: Receiver
     disorder: Disorder = ORDERLY
     clock: HandClock = field(default_factory=HandClock)
+    run: str = RUN
     died: int = 0
     lost_leases: int = 0
 
@@ -131,7 +132,7 @@ class Game:
             if self.aside:  # what was decided meanwhile may have come too late for this advance
                 await asyncio.gather(*self.aside)
                 self.aside.clear()
-                run = await (await self.opened()).aresume(RUN)
+                run = await (await self.opened()).aresume(self.run)
             rows = await self.rows()
             compare(self.account(rows), run, rows)
             if run.status != "waiting" or turn == most_turns:
@@ -149,20 +150,20 @@ class Game:
     async def rows(self) -> Stored:
         """What the store holds of the run."""
         service = await self.opened()
-        return await service.store.read(lambda tx: stored(tx, self.case.app.graph, RUN))
+        return await service.store.read(lambda tx: stored(tx, self.case.app.graph, self.run))
 
     async def _advance(self) -> Run[Item]:
         """Begin the run, or go on with it, and be interrupted if that is to be."""
         service = await self.opened()
         while self.cancels:
-            advancing = asyncio.ensure_future(service.arun(self.case.run_input, by=STARTER, run_id=RUN))
+            advancing = asyncio.ensure_future(service.arun(self.case.run_input, by=STARTER, run_id=self.run))
             for _ in range(self.cancels.pop(0)):
                 await asyncio.sleep(0)
             advancing.cancel()
             await asyncio.wait([advancing])
             if not advancing.cancelled():
                 return advancing.result()
-        return await service.arun(self.case.run_input, by=STARTER, run_id=RUN)
+        return await service.arun(self.case.run_input, by=STARTER, run_id=self.run)
 
     async def _decide(self, run: Run[Item], rows: Stored) -> None:
         """Decide some of the open requests; let the time pass when only those are left that nobody will decide."""
@@ -213,7 +214,7 @@ class Game:
         service = await self.opened()
         with suppress(Died, DecisionRefused):  # somebody was quicker
             rows = await self.rows()
-            open_now = [(each, self._asked(each, rows)) for each in (await service.aget(RUN)).waiting_for]
+            open_now = [(each, self._asked(each, rows)) for each in (await service.aget(self.run)).waiting_for]
             answers = [(each, asked.edits, self.case.answer(asked)) for each, asked in open_now]
             to_decide = [each for each in answers if each[2].kind != "expire"]
             if to_decide:
@@ -231,7 +232,7 @@ class Game:
         """Advance the run as soon as its lease is free; stop when it is lost to another."""
         while True:
             try:
-                await worker.arun(self.case.run_input, by=STARTER, run_id=RUN)
+                await worker.arun(self.case.run_input, by=STARTER, run_id=self.run)
                 return
             except RunBusy:
                 await asyncio.sleep(0)

@@ -2,7 +2,8 @@
 
 1. `jaeger_program`: the program, as `scripts/jaeger` finds it. Where there is none, such a test is skipped, which with
    CI=true is a failure.
-2. `jaeger`: one Jaeger with memory storage for each test process. Give each system a name of its own in it: services of
+2. `receiver`: a receiver of effects.
+3. `jaeger`: one Jaeger with memory storage for each test process. Give each system a name of its own in it: services of
    one name would mix.
 """
 
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.properties import receiver as receivers
+from tests.properties.receiver import Receiver
 from tests.real import jaeger_server
 from tests.real.jaeger_client import Jaeger
 
@@ -24,6 +27,13 @@ def jaeger_program() -> Path:
     if found is None:
         pytest.skip("there is no Jaeger (`make setup` builds it where Go is installed)")
     return found
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    """A receiver that answers as a game says, and keeps a journal."""
+    with receivers.receiving() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import functools
 import operator
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from answerable.agents.messages import Message
@@ -127,6 +127,7 @@ class World:
     nodes: tuple[AgentSpec | ApprovalSpec | EffectSpec, ...]
     edges: tuple[EdgeSpec, ...]
     loops: tuple[LoopSpec, ...] = ()
+    system: str = "sketch"
 
     def __repr__(self) -> str:
         lines = [f"World seed {self.seed}, begins with {self.input.__name__}", *map(str, (*self.nodes, *self.edges))]
@@ -141,7 +142,7 @@ class World:
 
         Raises: DeclarationError where it cannot be.
         """
-        sketch = Sketch()
+        sketch = Sketch(self.system)
         known: dict[str, Any] = {START_NAME: START, END_NAME: END}
         for node in self.nodes:
             known[node.name] = _declare_node(sketch, self.seed, node, known)
@@ -159,6 +160,26 @@ class World:
         for loop in self.loops:
             sketch.system.loop(*(known[name] for name in loop.nodes), at_most=loop.at_most, then=known[loop.then])
         return sketch
+
+    def called(self, system: str) -> World:
+        """The same system under another name, which the names of its nodes begin with."""
+        names = {node.name: f"{system}.{node.name}" for node in self.nodes}
+        nodes = [replace(node, name=names[node.name]) for node in self.nodes]
+        return replace(
+            self,
+            system=system,
+            nodes=tuple(
+                replace(node, gate=names.get(node.gate, "")) if isinstance(node, EffectSpec) else node for node in nodes
+            ),
+            edges=tuple(
+                replace(edge, source=names.get(edge.source, edge.source), target=names.get(edge.target, edge.target))
+                for edge in self.edges
+            ),
+            loops=tuple(
+                replace(loop, nodes=tuple(names[name] for name in loop.nodes), then=names[loop.then])
+                for loop in self.loops
+            ),
+        )
 
     def case(self) -> Case:
         """What a run of this world begins with, and what happens in it.

@@ -62,8 +62,8 @@ def at_once(_node: str) -> int:
 class Sketch:
     """A system in the making. `pure` has the plain function of each agent, by name; `pace` may be set at any time."""
 
-    def __init__(self) -> None:
-        self.system = System("sketch", responsible=RESPONSIBLE)
+    def __init__(self, name: str = "sketch") -> None:
+        self.system = System(name, responsible=RESPONSIBLE)
         self.pure: dict[str, Callable[..., Message | None]] = {}
         self.approvals: dict[str, Approval[Any]] = {}
         self.responded: set[str] = set()  # the approvals whose responses go somewhere

@@ -90,11 +90,11 @@ class Story:
         self.add(self.sent[crossing])
         return crossing
 
-    def begin(self, name: str, node: str, *, attempt: int = 1, parent: str = "") -> str:
+    def begin(self, name: str, node: str, *, attempt: int = 1, parent: str = "", **more: Any) -> str:
         step = self.step_id(name)
         self.began[step] = self.now + 100_000
         self.add(
-            StepStarted(**self.stamp(), step=step, node=node, attempt=attempt, parent=parent, host=self.host),
+            StepStarted(**self.stamp(), step=step, node=node, attempt=attempt, parent=parent, host=self.host, **more),
         )
         return step
 
@@ -263,16 +263,20 @@ def whole_run(run: str = "run_" + "1" * 32) -> Story:
         assert story.cross("sign-off", "carrier.dispatch", step=sign_off, item=f"#{index}") == crossings[index]
     receipts = []
     for index, (crossing, effect) in enumerate(zip(crossings, effects, strict=True)):
-        story.begin(f"call{index}", "carrier.dispatch", parent=sign_off)
+        attempt = 1
+        story.begin(f"call{index}", "carrier.dispatch", parent=sign_off, effect=effect)
         story.send(effect, sign_off, decision)
         if index == 1:
             story.send(effect, sign_off, decision, attempt=2)
         if index == 2:
             story.doubt(effect, sign_off)
             story.settle(effect, sign_off)
+            attempt = 2
+            story.begin(f"call{index}", "carrier.dispatch", attempt=attempt, parent=sign_off, effect=effect)
         else:
             story.answer(effect, sign_off, attempt=2 if index == 1 else 1)
-        call = story.finish(f"call{index}", "carrier.dispatch", [crossing], role="effect", parent=sign_off)
+        done: dict[str, Any] = {"role": "effect", "parent": sign_off, "attempt": attempt}
+        call = story.finish(f"call{index}", "carrier.dispatch", [crossing], **done)
         receipts.append(story.cross("carrier.dispatch", "report", step=call, item=f"#{index}"))
     items = tuple((index, receipt, "done") for index, receipt in enumerate(receipts))
     story.add(GatherClosed(**story.stamp(), gather="gth_1", edge="carrier.dispatch→report.input", size=3, items=items))

@@ -112,13 +112,15 @@ class RunReopened(Record):
 
 
 class StepStarted(Record):
-    """A step begins an attempt. One that has no `StepFinished` died in it."""
+    """A step begins an attempt. The one before it failed with the error `after`, or else died with its process."""
 
     kind: Literal["step.started"] = "step.started"
     step: str
     node: str
     attempt: int
     parent: str = ""  # the step whose message completed its inputs; "" for the run itself
+    effect: str = ""  # that this step carries out
+    after: str = ""
     host: str
 
 

@@ -220,7 +220,7 @@ IDEMPOTENCY_KEY: Final = _key(
 GRANT: Final = _key(
     "accountability.grant.id", "string", "effect? withheld? call", "the single-use authority that let it go"
 )
-REASON: Final = _key("accountability.reason", "string", "decision? withheld", "why it was refused or withdrawn")
+REASON: Final = _key("accountability.reason", "string", "decision? effect? withheld", "why it was refused or withdrawn")
 METHOD: Final = _key("http.request.method", "string", "call?", "its method", source="semconv http")
 STATUS: Final = _key("http.response.status_code", "int", "call?", "what the receiver answered", source="semconv http")
 SERVER_ADDRESS: Final = _key("server.address", "string", "call?", "the receiver's host", source="semconv server")
@@ -230,7 +230,7 @@ ERROR_TYPE: Final = _key(
 )
 
 # Stops.
-FREEZE: Final = _key("accountability.freeze.id", "string", "withheld?", "the freeze that stood in the way")
+FREEZE: Final = _key("accountability.freeze.id", "string", "effect? withheld?", "the freeze that stood in the way")
 FROZEN: Final = _key(
     "accountability.freeze.target", "string", "frozen", "what is frozen and keeps the run from going on"
 )

@@ -10,7 +10,7 @@ from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import Decided, RequestMade
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.history import RunHistory
-from answerable.tracing.spans.span import INTERNAL, UNSET, Origin, Pair, SpanData
+from answerable.tracing.spans.span import INSTANT, INTERNAL, UNSET, Origin, Pair, SpanData
 
 
 def made(
@@ -31,8 +31,12 @@ def made(
     message: str = "",
     host: str = "",
 ) -> SpanData:
-    """A span of `placed`, in the service `service`, with the machine of `host` or of the record."""
+    """A span of `placed`, in the service `service`, with the machine of `host` or of the record.
+
+    What has no duration gets a microsecond: Jaeger takes a span that ends when it starts for a mistake.
+    """
     record = placed.record
+    end = max(end, start + INSTANT)
     origin = Origin(record.system, service, host or getattr(record, "host", "") or history.host)
     return SpanData(
         origin, history.run, history.trace, span, parent, name, shows, kind, start, end, pairs, links, status, message
@@ -52,7 +56,7 @@ def moment(
     status: int = UNSET,
     message: str = "",
 ) -> SpanData:
-    """A span without duration, at the time of its record."""
+    """A span of an instant, at the time of its record."""
     at = placed.record.at
     return made(
         history,
@@ -137,11 +141,9 @@ def about_effect(effect: str, name: str, history: RunHistory, *, state: bool = T
     return pairs
 
 
-def span_of_request(asked: RequestMade | None, history: RunHistory) -> int:
-    """The span that stands for a request: its approval's step, or its own if it is an edited one."""
-    if asked is None:
-        return history.root
-    return history.span_of_step(asked.request if asked.edited_from else asked.step)
+def span_of_request(asked: RequestMade | None, step: str, history: RunHistory) -> int:
+    """The span that stands for a request: that of `step`, its approval's, or its own if it is an edited one."""
+    return history.span_of_step(asked.request if asked is not None and asked.edited_from else step)
 
 
 def where_said(pairs: Iterable[tuple[str, str]]) -> list[Pair]:

@@ -20,6 +20,7 @@ from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.common import about, about_effect, made, moment, where_said
 from answerable.tracing.spans.history import RunHistory
 from answerable.tracing.spans.span import CLIENT, ERROR, OK, UNSET, Pair, SpanData
+from answerable.tracing.spans.steps import attempt_over
 
 
 def answered(placed: Placed, record: EffectAnswered, history: RunHistory) -> list[SpanData]:
@@ -37,12 +38,24 @@ def answered(placed: Placed, record: EffectAnswered, history: RunHistory) -> lis
 
 
 def in_doubt(placed: Placed, record: EffectInDoubt, history: RunHistory) -> list[SpanData]:
-    """A call that may have happened or not."""
-    if (record.effect, record.attempt) in history.called:
+    """A call that may have happened or not, and the attempt that ends with that."""
+    spans: list[SpanData] = []
+    if (record.effect, record.attempt) not in history.called:
+        pairs: list[Pair] = [(key.EFFECT_STATE, "in-doubt"), (key.ERROR_TYPE, "in-doubt")]
+        error = record.error or "nobody knows whether it happened"
+        spans.append(
+            _call(placed, record, history, attempt=record.attempt, start=record.sent_at, pairs=pairs, error=error)
+        )
+    return spans + _paused(placed, record, history, [(key.EFFECT_STATE, "in-doubt")])
+
+
+def _paused(placed: Placed, record: EffectRecord, history: RunHistory, pairs: list[Pair]) -> list[SpanData]:
+    """The attempt that was carrying an effect out, and stops until somebody does something about it: no error."""
+    running = history.attempt_for(record.effect)
+    if running is None:
         return []
-    pairs: list[Pair] = [(key.EFFECT_STATE, "in-doubt"), (key.ERROR_TYPE, "in-doubt")]
-    error = record.error or "nobody knows whether it happened"
-    return [_call(placed, record, history, attempt=record.attempt, start=record.sent_at, pairs=pairs, error=error)]
+    said = [*about_effect(record.effect, record.name, history, state=False), *pairs]
+    return [attempt_over(placed, running, history, "paused", shows="effect", pairs=said)]
 
 
 def unanswered(placed: Placed, effect: str, history: RunHistory) -> list[SpanData]:
@@ -71,6 +84,7 @@ def _call(
 ) -> SpanData:
     """The client's span of one sending, whose context the receiver was given as `traceparent`."""
     prepared = history.prepared.get(record.effect)
+    service, parent = history.home_of(record.effect, record.step)
     said = [*about(placed), (key.ATTEMPT, attempt), *about_effect(record.effect, record.name, history, state=False)]
     if prepared is not None and prepared.method:
         server = urlsplit(prepared.origin)
@@ -81,9 +95,9 @@ def _call(
         history,
         placed,
         shows="call",
-        service=record.name,
+        service=service,
         span=history.span(record.effect, attempt),
-        parent=history.effect_span(record.effect),
+        parent=parent,
         name=prepared.method if prepared is not None and prepared.method else "call",
         kind=CLIENT,
         start=start,
@@ -97,6 +111,7 @@ def _call(
 def settled(placed: Placed, record: EffectSettled, history: RunHistory) -> SpanData:
     """How long a call was in doubt, until a person said what became of it."""
     doubted = history.in_doubt.get(record.effect)
+    service, parent = history.home_of(record.effect, record.step)
     start = record.at if doubted is None else min(doubted.record.at, record.at)
     pairs = [*about(placed), (key.EFFECT, record.effect), (key.EFFECT_NAME, record.name)]
     pairs += [(key.EFFECT_STATE, record.outcome), (key.DECIDED_BY, record.by)]
@@ -104,9 +119,9 @@ def settled(placed: Placed, record: EffectSettled, history: RunHistory) -> SpanD
         history,
         placed,
         shows="settlement",
-        service=record.name,
+        service=service,
         span=history.span(f"settled {record.effect}", placed.seq),
-        parent=history.effect_span(record.effect),
+        parent=parent,
         name="in doubt",
         start=start,
         end=record.at,
@@ -118,19 +133,20 @@ def settled(placed: Placed, record: EffectSettled, history: RunHistory) -> SpanD
 def withdrawn(placed: Placed, record: EffectWithdrawn, history: RunHistory) -> SpanData:
     """An effect that will not be sent."""
     pairs: list[Pair] = [(key.EFFECT_STATE, "withdrawn"), (key.REASON, record.reason)]
-    return _short_effect(placed, record, history, "withdrawn", pairs, OK)
+    return _not_sent(placed, record, history, "withdrawn", pairs, OK)
 
 
-def refused(placed: Placed, record: EffectRefused, history: RunHistory) -> SpanData:
-    """A call that was not let through."""
-    number = history.refusals.get(record.effect, 0) + 1
+def refused(placed: Placed, record: EffectRefused, history: RunHistory) -> list[SpanData]:
+    """A call that was not let through: the attempt that has to wait, or an instant."""
     pairs = where_said([(key.EFFECT_STATE, "refused"), (key.REASON, record.reason), (key.FREEZE, record.freeze)])
-    return _short_effect(
-        placed, record, history, "refused", pairs, OK if record.freeze or record.waits else ERROR, number=number
-    )
+    if record.waits and history.attempt_for(record.effect) is not None:
+        return _paused(placed, record, history, pairs)
+    number = history.refusals.get(record.effect, 0) + 1
+    status = OK if record.freeze or record.waits else ERROR
+    return [_not_sent(placed, record, history, "refused", pairs, status, number=number)]
 
 
-def _short_effect(
+def _not_sent(
     placed: Placed,
     record: EffectWithdrawn | EffectRefused,
     history: RunHistory,
@@ -140,15 +156,16 @@ def _short_effect(
     *,
     number: int = 1,
 ) -> SpanData:
-    """A call that did not leave: a moment below the approval that it came from. Without a run, it stands alone."""
+    """A call that did not leave: an instant below the approval that it came from. Without a run, it stands alone."""
+    service, parent = history.home_of(record.effect, record.step)
     return moment(
         history,
         placed,
         shows="withheld",
-        service=record.name,
+        service=service or record.name,
         span=history.span(f"{what} {record.effect}", number),
-        parent=history.span_of_step(record.step) if history.start is not None else 0,
-        name=f"effect {record.name}",
+        parent=parent if history.start is not None else 0,
+        name=f"{what} {record.name}",
         pairs=[*about(placed), *about_effect(record.effect, record.name, history, state=False), *pairs],
         status=status,
         message=record.reason if status == ERROR else "",

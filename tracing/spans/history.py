@@ -4,8 +4,11 @@
 2. Ids of spans are decided here: one thing has one span id, also before that span is made.
 3. The parent of a step's span is the step that completed its inputs, the first time that its node runs; when the node
    runs again (a loop, a scatter, a retry), the step becomes a sibling of the first, so the depth is that of the graph.
-4. An effect and its step are named by the crossing that leads to them: the id of an effect's span is derived from
-   the effect's id, which is known before its step is recorded.
+4. A span of one service has a parent in another only where a message crossed an edge between them: that is what makes
+   Jaeger's page of dependencies the graph. A step that nothing was sent to (it gathers a scatter of nothing) has no
+   parent; it is linked to the step that would have sent.
+5. What happens to an effect belongs to the attempt that carries it out. Before there is one, and when there will be
+   none, it belongs to the approval that the effect was prepared for, and stands in its service.
 """
 
 from __future__ import annotations
@@ -35,13 +38,18 @@ from answerable.tracing.ledger.records import (
 )
 
 
-class Running(NamedTuple):
-    """An attempt of a step that is not finished."""
+class Above(NamedTuple):
+    """Where a step's span hangs: below the span `parent`, or, if that is 0, linked to the span `link`."""
 
-    at: int
-    node: str
-    attempt: int
-    parent: int  # span
+    parent: int
+    link: int = 0
+
+
+class Running(NamedTuple):
+    """An attempt of a step that is not over."""
+
+    record: StepStarted
+    above: Above
     placed: Placed
 
 
@@ -62,9 +70,12 @@ class RunHistory:
         self.frozen: frozenset[str] = frozenset()
         self.waiting: dict[str, Placed] = {}  # crossings that no step took yet
         self.sent_at: dict[str, int] = {}  # every crossing
-        self.spans: dict[str, int] = {}  # finished steps and edited requests → their spans
+        self.sent: set[tuple[str, str]] = set()  # step (or "" for START), node that it sent something to
+        self.spans: dict[str, int] = {}  # steps and edited requests → their newest span
+        self.nodes: dict[str, str] = {}  # steps → their nodes
         self.anchors: dict[str, int] = {}  # node → the parent of its first step's span
         self.running: dict[str, Running] = {}
+        self.carried_by: dict[str, str] = {}  # effect → the step that carries it out
         self.requests: dict[str, RequestMade] = {}
         self.open_requests: dict[str, Placed] = {}
         self.request_of_step: dict[str, str] = {}
@@ -75,9 +86,7 @@ class RunHistory:
         self.unanswered: dict[str, Placed] = {}  # effect → its newest EffectSent, until its call's span is made
         self.called: set[tuple[str, int]] = set()  # effect, attempt: the calls whose span is made
         self.in_doubt: dict[str, Placed] = {}
-        self.finishes: dict[str, int] = {}  # effect → how many steps of it ended
         self.refusals: dict[str, int] = {}
-        self.paused: dict[str, int] = {}  # node of an effect → where a call of it was last held or in doubt
 
     # -- ids of spans -------------------------------------------------------------------------------------------------
 
@@ -85,27 +94,32 @@ class RunHistory:
         """The span id of one thing of this run."""
         return ids.span_id(self.run, what, number)
 
-    def effect_span(self, effect: str) -> int:
-        """The span of the step that carries out an effect, which may not be recorded yet."""
-        return ids.span_id(self.run, f"step of {effect}", self.finishes.get(effect, 0) + 1)
-
     def span_of_step(self, step: str) -> int:
-        """The span of a step, by its id; the run's for "" and for a step that is not recorded."""
-        known = self.spans.get(step)
-        if known is not None:
-            return known
+        """The span of a step's newest attempt; the run's for "" and for a step that is not recorded."""
         running = self.running.get(step)
-        return self.root if running is None else self.span(step, running.attempt)
+        return self.spans.get(step, self.root) if running is None else self.span(step, running.record.attempt)
 
-    def step_span(self, record: StepFinished) -> int:
-        """The span of a step that is being recorded."""
-        effect = self.effect_of(record)
-        return self.effect_span(effect) if effect else self.span(record.step, record.attempt)
-
-    def parent_of(self, node: str, parent: str) -> int:
-        """The parent of a step's span, where the step `parent` completed its inputs."""
+    def above(self, node: str, parent: str) -> Above:
+        """Where a step's span hangs, where the step `parent` completed its inputs."""
         known = self.anchors.get(node)
-        return self.span_of_step(parent) if known is None else known
+        if known is not None:
+            return Above(known)
+        span = self.span_of_step(parent)
+        return Above(span) if (parent, node) in self.sent else Above(0, span)
+
+    def attempt_for(self, effect: str) -> Running | None:
+        """The attempt that is carrying an effect out."""
+        return self.running.get(self.carried_by.get(effect, ""))
+
+    def home_of(self, effect: str, asked_in: str) -> tuple[str, int]:
+        """The service and the span that belong to what happens to an effect; it was prepared in step `asked_in`."""
+        step = self.carried_by.get(effect, asked_in)
+        return self.nodes.get(step, self.system), self.span_of_step(step)
+
+    @property
+    def system(self) -> str:
+        """The service of the run itself."""
+        return self.start.record.system if self.start is not None else ""
 
     def effect_of(self, record: StepFinished) -> str:
         """The effect that a step carried out, or ""."""
@@ -126,10 +140,12 @@ class RunHistory:
             case Crossed():
                 self.waiting[record.crossing] = placed
                 self.sent_at[record.crossing] = record.at
+                self.sent.add((record.step, record.target))
             case StepStarted():
-                self.running[record.step] = Running(
-                    record.at, record.node, record.attempt, self.parent_of(record.node, record.parent), placed
-                )
+                self.nodes[record.step] = record.node
+                self.running[record.step] = Running(record, self.above(record.node, record.parent), placed)
+                if record.effect:
+                    self.carried_by[record.effect] = record.step
             case StepFinished():
                 self._finish(record)
             case RequestMade():
@@ -159,7 +175,7 @@ class RunHistory:
                 self.states[record.effect] = "in-doubt"
                 self._called(record.effect, record.attempt)
                 self.in_doubt[record.effect] = placed
-                self.paused[record.name] = placed.seq
+                self._paused(record.effect)
             case EffectSettled():
                 self.states[record.effect] = record.outcome
                 self.in_doubt.pop(record.effect, None)
@@ -167,7 +183,8 @@ class RunHistory:
                 self.states[record.effect] = "withdrawn"
             case EffectRefused():
                 self.refusals[record.effect] = self.refusals.get(record.effect, 0) + 1
-                self.paused[record.name] = placed.seq
+                if record.waits:
+                    self._paused(record.effect)
             case RunStarted():
                 self.start = placed
                 self.version = record.version
@@ -207,15 +224,24 @@ class RunHistory:
             del self.unanswered[effect]
         self.called.add((effect, attempt or newest))
 
+    def _paused(self, effect: str) -> None:
+        """The attempt that was carrying an effect out is over, and the effect is not."""
+        running = self.attempt_for(effect)
+        if running is not None:
+            del self.running[running.record.step]
+            self._over(running.record, running.above)
+
     def _finish(self, record: StepFinished) -> None:
-        self.anchors.setdefault(record.node, self.parent_of(record.node, record.parent))
-        self.spans[record.step] = self.step_span(record)
+        self._over(record, self.above(record.node, record.parent))
         self.running.pop(record.step, None)
         for crossing in taken_by(record, self):
             self.waiting.pop(crossing, None)
-        effect = self.effect_of(record)
-        if effect:
-            self.finishes[effect] = self.finishes.get(effect, 0) + 1
+
+    def _over(self, record: StepStarted | StepFinished, above: Above) -> None:
+        self.nodes[record.step] = record.node
+        self.spans[record.step] = self.span(record.step, record.attempt)
+        if above.parent:
+            self.anchors.setdefault(record.node, above.parent)
 
 
 def taken_by(record: StepFinished, history: RunHistory) -> list[str]:

@@ -57,7 +57,7 @@ def _project(placed: Placed, history: RunHistory) -> list[SpanData]:
         case StepFinished() as record:
             return step_finished(placed, record, history)
         case StepStarted() as record:
-            return dead(placed, history.running.get(record.step), history)
+            return dead(placed, history.running.get(record.step), history, record.after)
         case RequestMade() as record if record.edited_from:
             return [edited_request(placed, record, history)]
         case Decided() as record:
@@ -75,7 +75,7 @@ def _project(placed: Placed, history: RunHistory) -> list[SpanData]:
         case EffectWithdrawn() as record:
             return [withdrawn(placed, record, history)]
         case EffectRefused() as record:
-            return [refused(placed, record, history)]
+            return refused(placed, record, history)
         case UndeclaredEgress() as record:
             return [egress(placed, record, history)]
         case RunRested() as record:
@@ -110,13 +110,12 @@ def _rested(placed: Placed, record: RunRested, history: RunHistory) -> list[Span
     spans = _run(placed, history, "waiting", "")
     for target in record.frozen:
         if target not in history.frozen:
-            kind, _, name = target.partition(":")
             spans.append(
                 moment(
                     history,
                     placed,
                     shows="frozen",
-                    service=name if kind in ("agent", "effect") else record.system,
+                    service=record.system,
                     span=history.span(f"frozen {target}", history.rests + 1),
                     parent=history.root,
                     name=f"frozen {target}",
@@ -145,7 +144,7 @@ def _ended(placed: Placed, record: RunEnded, history: RunHistory) -> list[SpanDa
         )
     ]
     for running in history.running.values():
-        spans += dead(placed, running, history, "the run ended")
+        spans += dead(placed, running, history)
     for effect in history.unanswered:
         spans += unanswered(placed, effect, history)
     for waiting in history.waiting.values():

@@ -21,11 +21,13 @@ Value: TypeAlias = str | int | bool | tuple[str, ...]
 Pair: TypeAlias = tuple[str, Value]
 
 SCOPE: Final = "answerable"
-PROJECTION_VERSION: Final = "1"  # raised when the same records give other spans
+PROJECTION_VERSION: Final = "2"  # raised when the same records give other spans
 
 INTERNAL: Final = 1
 CLIENT: Final = 3
 CONSUMER: Final = 5
+
+INSTANT: Final = 1  # microseconds: what has no duration
 
 UNSET: Final = 0
 OK: Final = 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from answerable.tracing.clock import Micros
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import Crossed, StepFinished, StepStarted, UndeclaredEgress
+from answerable.tracing.ledger.records import Crossed, StepFinished, UndeclaredEgress
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.common import (
     about,
@@ -16,7 +18,7 @@ from answerable.tracing.spans.common import (
     where_said,
 )
 from answerable.tracing.spans.history import RunHistory, Running, taken_by
-from answerable.tracing.spans.span import CONSUMER, ERROR, UNSET, SpanData
+from answerable.tracing.spans.span import CONSUMER, ERROR, UNSET, Pair, SpanData
 
 END = "END"
 
@@ -26,8 +28,9 @@ def step_finished(placed: Placed, record: StepFinished, history: RunHistory) -> 
     taken = taken_by(record, history)
     # Rule 4: where the clocks of two machines disagree, the one that received is taken to be late.
     start = max([record.started_at, *(history.sent_at[one] for one in taken if one in history.sent_at)])
+    above = history.above(record.node, record.parent)
     running = history.running.get(record.step)
-    spans = dead(placed, running, history) if running and running.attempt != record.attempt else []
+    spans = dead(placed, running, history) if running and running.record.attempt != record.attempt else []
     spans += [
         edge(history.waiting[crossing], history, end=start, host=record.host)
         for crossing in taken
@@ -57,48 +60,61 @@ def step_finished(placed: Placed, record: StepFinished, history: RunHistory) -> 
             placed,
             shows=shows,
             service=record.node,
-            span=history.step_span(record),
-            parent=history.parent_of(record.node, record.parent),
+            span=history.span(record.step, record.attempt),
+            parent=above.parent,
             name=name,
             start=start,
             end=record.at,
             pairs=pairs,
-            links=[history.span(crossing) for crossing in taken],
+            links=[*(history.span(crossing) for crossing in taken), *([above.link] if above.link else [])],
             status=ERROR if record.outcome == "failed" else UNSET,
             message=record.error if record.outcome == "failed" else "",
         ),
     ]
 
 
-def dead(placed: Placed, running: Running | None, history: RunHistory, why: str = "another began") -> list[SpanData]:
-    """The span of an attempt that never finished, from its start's record; none if none is running.
+def dead(placed: Placed, running: Running | None, history: RunHistory, error: str = "") -> list[SpanData]:
+    """The span of an attempt that came to nothing, from its start's record; none if none is running.
 
-    An effect's step that was held, or whose call was in doubt, was paused, which is no error.
+    It failed with `error` and another began, or its process ended, or its run did.
     """
     if running is None:
         return []
-    record = running.placed.record
-    assert isinstance(record, StepStarted)
-    paused = history.paused.get(record.node, -1) > running.placed.seq
-    outcome = "paused" if paused else "unfinished"
-    pairs = about(running.placed)
-    pairs += [(key.STEP, record.step), (key.ATTEMPT, record.attempt), (key.OUTCOME, outcome)]
+    outcome = "failed" if error else "unfinished"
     return [
-        made(
-            history,
-            running.placed,
-            shows="attempt",
-            service=record.node,
-            span=history.span(record.step, record.attempt),
-            parent=running.parent,
-            name=f"{outcome} {record.node}",
-            start=record.at,
-            end=max(record.at, placed.record.at),
-            pairs=pairs,
-            status=UNSET if paused else ERROR,
-            message="" if paused else f"this attempt did not finish: {why}",
-        )
+        attempt_over(placed, running, history, outcome, status=ERROR, message=error or "this attempt did not finish")
     ]
+
+
+def attempt_over(
+    placed: Placed,
+    running: Running,
+    history: RunHistory,
+    outcome: str,
+    *,
+    shows: key.Shows = "attempt",
+    pairs: Iterable[Pair] = (),
+    status: int = UNSET,
+    message: str = "",
+) -> SpanData:
+    """The span of an attempt that ended at `placed`, and its step did not."""
+    record, above = running.record, running.above
+    said = [*about(running.placed), (key.STEP, record.step), (key.ATTEMPT, record.attempt), (key.OUTCOME, outcome)]
+    return made(
+        history,
+        running.placed,
+        shows=shows,
+        service=record.node,
+        span=history.span(record.step, record.attempt),
+        parent=above.parent,
+        name=f"{outcome} {record.node}",
+        start=record.at,
+        end=max(record.at, placed.record.at),
+        pairs=[*said, *pairs],
+        links=[above.link] if above.link else [],
+        status=status,
+        message=message,
+    )
 
 
 def edge(placed: Placed, history: RunHistory, *, end: Micros, host: str, leftover: bool = False) -> SpanData:
@@ -145,7 +161,7 @@ def egress(placed: Placed, record: UndeclaredEgress, history: RunHistory) -> Spa
         history,
         placed,
         shows="egress",
-        service=record.node,
+        service=history.nodes.get(record.step, record.system),
         span=history.span(f"egress {placed.seq}"),
         parent=history.span_of_step(record.step),
         name="undeclared egress",

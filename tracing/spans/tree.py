@@ -21,9 +21,10 @@ from answerable.tracing.ledger.entries import Entry
 from answerable.tracing.ledger.placed import as_placed
 from answerable.tracing.ledger.records import EffectRecord, RunStarted
 from answerable.tracing.spans import attributes as key
+from answerable.tracing.spans.common import span_of_request
 from answerable.tracing.spans.history import RunHistory
 from answerable.tracing.spans.projection import project
-from answerable.tracing.spans.span import ERROR, SpanData, Value
+from answerable.tracing.spans.span import ERROR, INSTANT, SpanData, Value
 
 _STYLES = {
     **dict.fromkeys(("failed", "unfinished"), "red"),
@@ -77,7 +78,7 @@ class _View:
         alike: dict[str, list[Text]] = {}
         for child in sorted(self.below[span], key=lambda one: (one.start, one.end, one.span)):
             line = self.line(child)
-            if child.end > child.start or self.below[child.span]:
+            if lasts(child) or self.below[child.span]:
                 self.grow(tree.add(line), child.span)
                 continue
             if line.plain not in alike:
@@ -97,7 +98,7 @@ class _View:
         else:
             text = Text(plain(span.name))
             outcome = self.text(said.get(key.EFFECT_STATE) or said.get(key.DECISION_OUTCOME))
-        facts = [length(span.end - span.start)] if span.end > span.start else []
+        facts = [length(span.end - span.start)] if lasts(span) else []
         if waited := self.waited(span):
             facts.append(f"waited {waited}")
         if key.STATUS in said:
@@ -127,17 +128,17 @@ class _View:
         """What goes on below a span."""
         history = self.history
         lines = [
-            self.open(running.node, f"attempt {running.attempt}, not finished")
+            self.open(running.record.node, f"attempt {running.record.attempt}, not finished")
             for running in history.running.values()
-            if running.parent == span
+            if (running.above.parent or history.root) == span
         ]
         for request in history.open_requests:
             asked = history.requests[request]
-            if span == history.span_of_step(request if asked.edited_from else asked.step):
+            if span == span_of_request(asked, asked.step, history):
                 lines.append(self.open("awaiting a decision", request))
         for placed in (*history.unanswered.values(), *history.in_doubt.values()):
             record = placed.record
-            if span == history.root and isinstance(record, EffectRecord):
+            if isinstance(record, EffectRecord) and span == history.home_of(record.effect, record.step)[1]:
                 lines.append(self.open(record.name, f"{history.states[record.effect]} {record.effect}"))
         return lines
 
@@ -161,6 +162,11 @@ class _View:
 
     def text(self, value: Value | None) -> str:
         return "" if value is None else plain(str(value))
+
+
+def lasts(span: SpanData) -> bool:
+    """Whether a span has a duration."""
+    return span.end - span.start > INSTANT
 
 
 def length(micros: Micros) -> str:

@@ -97,7 +97,7 @@ def test_what_stands_on_an_exported_span_says_something() -> None:
 def test_a_wrong_projection_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(effects, "where_said", lambda pairs: [(key.AGENT, value) for _, value in pairs])
     project_all(every_kind_of_span())
-    assert f"effect carrier.dispatch: {key.AGENT} stands on a span that shows every, withheld" in take_faults()
+    assert f"refused carrier.dispatch: {key.AGENT} stands on a span that shows every, withheld" in take_faults()
 
 
 class _Nowhere:

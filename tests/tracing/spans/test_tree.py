@@ -16,7 +16,7 @@ NAMES = {RI: "alice", LEAD: "lead", DESK: "night-desk"}
 WHOLE = """\
 logistics  run_11111111111111111111111111111111
 started by night-desk, answered for by alice
-├── forecast  100 ms  unfinished  this attempt did not finish: another began
+├── forecast  100 ms  unfinished  this attempt did not finish
 ├── forecast  100 ms · waited 300 ms  done
 │   ├── plan  100 ms · waited 100 ms  done
 │   │   └── review  100 ms · waited 100 ms  done
@@ -29,12 +29,13 @@ started by night-desk, answered for by alice
 │           ├── carrier.dispatch  400 ms · waited 700 ms  done
 │           │   ├── POST  100 ms  unanswered  no answer was recorded
 │           │   └── POST  100 ms · HTTP 201  done
-│           └── carrier.dispatch  400 ms · waited 1.2 s  done
-│               ├── POST  100 ms  in-doubt  ReadTimeout
-│               ├── in doubt  100 ms  done by lead
+│           ├── carrier.dispatch  200 ms  in-doubt
+│           │   ├── POST  100 ms  in-doubt  ReadTimeout
+│           │   └── in doubt  100 ms  done by lead
+│           └── carrier.dispatch  100 ms · waited 1.6 s  done
 │               └── report  100 ms · waited 200 ms  done
 └── run done
-done, 14 messages crossed an edge, 33 spans, 1 left over
+done, 14 messages crossed an edge, 34 spans, 1 left over
 """
 
 
