@@ -18,6 +18,7 @@ from answerable.errors import AnswerableError
 
 COMMANDS: Final = {
     "approve": "decisions",
+    "decisions": "decided",
     "demo": "demo",
     "edit": "decisions",
     "effects": "effects",

@@ -1,0 +1,54 @@
+"""`answerable decisions`: what was decided, as a list that can be handed to somebody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import click
+
+from answerable.commands.options import reader_option, store_option
+from answerable.commands.reaching import read_evidence
+from answerable.commands.saying import say
+from answerable.errors import InvalidInput
+from answerable.tracing.clock import micros
+from answerable.tracing.evidence.decided import as_csv, decisions_between
+from answerable.tracing.storage.store import Tx
+
+_DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.group()
+def decisions() -> None:
+    """What was decided."""
+
+
+@decisions.command()
+@click.option("--from", "first", type=_DAY, required=True, metavar="DATE", help="The first day, in UTC: 2026-01-31.")
+@click.option("--to", "last", type=_DAY, required=True, metavar="DATE", help="The last day, in UTC.")
+@click.option("--system", default="", metavar="NAME", help="Of this system only.")
+@click.option("--names", is_flag=True, help="With the handles and names of persons, from the registry.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to."
+)
+@reader_option
+@store_option
+def export(first: datetime, last: datetime, system: str, names: bool, output: Path, by: str, store: str) -> None:
+    """Write the decisions of a period as CSV, each with its record's number and digest."""
+    begin, end = first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + timedelta(days=1)
+    if end <= begin:
+        raise InvalidInput(f"{last:%Y-%m-%d} is before {first:%Y-%m-%d}", hint="--from is the earlier day")
+
+    def work(tx: Tx) -> tuple[tuple[str, int], list[str]]:
+        rows = decisions_between(tx, micros(begin.timestamp()), micros(end.timestamp()), system=system, names=names)
+        text = as_csv(rows, names=names)
+        about = [f"{first:%Y-%m-%d}/{last:%Y-%m-%d}", system, "names" if names else ""]
+        return (text, len(rows)), [*filter(None, about), f"sha256:{sha256(text.encode()).hexdigest()}"]
+
+    text, count = read_evidence(store, work, by=by, what="decisions export", form="csv")
+    try:
+        output.write_bytes(text.encode())
+    except OSError as error:
+        raise InvalidInput(f"{output} cannot be written: {error.strerror}") from error
+    say(f"{count} decisions, in {output}")
