@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from sqlalchemy import bindparam, select, update
 from answerable.approvals.eligibility import check_eligible
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import RequestRow, close_request, get_request
+from answerable.approvals.seals import sealed
 from answerable.errors import AlreadyDecided, InvalidInput, NotOpen, StoreCorrupt
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
@@ -71,6 +72,10 @@ class Decision:
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""
         return key.holds(self.mac, "decision", *self._signed())
+
+    def signed(self, key: Key) -> Decision:
+        """The same with its MAC."""
+        return replace(self, mac=key.mac("decision", *self._signed()))
 
     def _signed(self) -> tuple[object, ...]:
         return (
@@ -153,10 +158,8 @@ def record_decision(
         mac="",
         at=at,
     )
-    mac = key.mac("decision", *unsigned._signed())
-    fields = {**vars(unsigned), "mac": mac}
-    tx.run(_INSERT, **fields)
-    decision = Decision(**fields)
+    decision = unsigned.signed(key)
+    tx.run(_INSERT, **vars(decision))
     wake_at(tx, request.run, at)
     responsible = authority(tx, request.system).responsible
     chain = tuple(dict.fromkeys((decision.id, by, responsible) if by else (decision.id, responsible)))
@@ -168,30 +171,28 @@ def record_decision(
     others = [
         call["effect"] for each in request.body["options"] for call in each["calls"] if call["effect"] not in released
     ]
-    append(
-        tx,
-        Decided(
-            at=at,
-            system=request.system,
-            run=request.run,
-            responsible=responsible,
-            chain=chain,
-            decision=decision.id,
-            request=request.id,
-            approval=request.approval,
-            step=request.step,
-            message=MessageRef(**option["message"]) if option else None,
-            digest=request.digest,
-            outcome=answer.outcome,
-            option=decision.option,
-            by=by,
-            assurance=assurance,
-            commitment=ids.commitment(bytes.fromhex(decision.mac), decision.reason.encode()) if decision.reason else "",
-            grants=tuple(granted),
-            withdrawn=tuple(others),
-            asked_at=request.made_at,
-        ),
+    record = Decided(
+        at=at,
+        system=request.system,
+        run=request.run,
+        responsible=responsible,
+        chain=chain,
+        decision=decision.id,
+        request=request.id,
+        approval=request.approval,
+        step=request.step,
+        message=MessageRef(**option["message"]) if option else None,
+        digest=request.digest,
+        outcome=answer.outcome,
+        option=decision.option,
+        by=by,
+        assurance=assurance,
+        commitment=ids.commitment(bytes.fromhex(decision.mac), decision.reason.encode()) if decision.reason else "",
+        grants=tuple(granted),
+        withdrawn=tuple(others),
+        asked_at=request.made_at,
     )
+    append(tx, sealed(key, record))
     for effect in others:
         withdraw_effect(tx, effect, reason=_why_withdrawn(answer), request=request, responsible=responsible, at=at)
     return decision
@@ -256,19 +257,23 @@ def _decision(row: tuple[Any, ...]) -> Decision:
 
 
 def _grant(tx: Tx, key: Key, decision: Decision, call: dict[str, str], *, expires_at: int) -> str:
+    columns = grant_columns(key, decision, call, expires_at=expires_at)
+    tx.run(_INSERT_GRANT, **columns, state="granted")
+    return str(columns["id"])
+
+
+def grant_columns(key: Key, decision: Decision, call: dict[str, str], *, expires_at: int) -> dict[str, Any]:
+    """The columns of the grant that a decision gives to one call of its request, all but its state."""
     id = ids.derive(ids.GRANT, decision.id, call["effect"])
-    tx.run(
-        _INSERT_GRANT,
-        id=id,
-        run=decision.run,
-        effect=call["effect"],
-        decision=decision.id,
-        call_digest=call["digest"],
-        expires_at=expires_at,
-        state="granted",
-        mac=key.mac("grant", id, call["effect"], decision.id, call["digest"], expires_at),
-    )
-    return id
+    return {
+        "id": id,
+        "run": decision.run,
+        "effect": call["effect"],
+        "decision": decision.id,
+        "call_digest": call["digest"],
+        "expires_at": expires_at,
+        "mac": key.mac("grant", id, call["effect"], decision.id, call["digest"], expires_at),
+    }
 
 
 def _check_open(tx: Tx, request: RequestRow, *, at: int) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select
 
 from answerable.approvals.keys import Key
 from answerable.approvals.node import Approval, Exemption
+from answerable.approvals.seals import sealed
 from answerable.errors import InvalidInput, NotEligible
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import ExemptionAccepted
@@ -84,19 +85,17 @@ def accept_exemption(tx: Tx, key: Key, system: str, approval: Approval[Any], *, 
         accepted_by=person.id,
         mac=key.mac("exemption", *_signed(system, approval.name, exempt, person.id)),
     )
-    append(
-        tx,
-        ExemptionAccepted(
-            at=at,
-            system=system,
-            responsible=responsible,
-            chain=(responsible,),
-            approval=approval.name,
-            exemption=exempt.name,
-            version=exempt.version,
-            by=person.id,
-        ),
+    record = ExemptionAccepted(
+        at=at,
+        system=system,
+        responsible=responsible,
+        chain=(responsible,),
+        approval=approval.name,
+        exemption=exempt.name,
+        version=exempt.version,
+        by=person.id,
     )
+    append(tx, sealed(key, record))
 
 
 def accepted_exemptions(tx: Tx, system: str) -> list[AcceptedExemption]:

@@ -25,6 +25,7 @@ from answerable.approvals.requests import all_requests, get_request, open_reques
 from answerable.approvals.tokens import make_token, revoke_token
 from answerable.errors import AlreadyDecided
 from answerable.orchestrator import interventions
+from answerable.orchestrator.rebuilding import Rebuilt, rebuild
 from answerable.orchestrator.reports import OpenRequest, request_report
 from answerable.orchestrator.restoring import Restored, restored
 from answerable.tracing import freezes, people
@@ -169,6 +170,13 @@ class Office:
         """Note that this store is a restored backup. Raises: UnknownId."""
         check_handle(by)
         return await self.act(lambda tx, now: restored(tx, by=by, at=now))
+
+    async def rebuild(self, *, by: By, reason: str) -> Rebuilt:
+        """Make the tables say what the records say. Raises: UnknownId, RunBusy, StoreCorrupt."""
+        who = identified(by)
+        return await self.act_as(
+            by, reason, lambda tx, now: rebuild(tx, self.key, by=who.handle, reason=reason, at=now)
+        )
 
     # -- people -------------------------------------------------------------------------------------------------------
 

@@ -256,7 +256,11 @@ async def _finish(execution: Execution, known: list[Asked]) -> bool:
         append(
             tx,
             RunEnded(
-                **execution.stamp(guard), status=status, detail=recorded[:2000], result=commitment, leftovers=leftovers
+                **(execution.stamp(guard) | {"at": ended_at}),  # as its row says
+                status=status,
+                detail=recorded[:2000],
+                result=commitment,
+                leftovers=leftovers,
             ),
         )
         failpoint("end:before-commit")

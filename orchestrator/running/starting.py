@@ -58,7 +58,7 @@ async def start_run(worker: Worker, version: str, run_input: Message, *, by: str
         journal.write_outflow(tx, run, out)
         guard = Guard(authority(tx, graph.system).responsible, frozenset(), "running")
         execution = Execution(worker=worker, run=get_run(tx, run), fence=0, starter=by, view=RunView(graph, run))
-        stamp = execution.stamp(guard, person.id)
+        stamp = execution.stamp(guard, person.id) | {"at": now}  # as its row says
         started = RunStarted(**stamp, version=version, started_by=person.id, message=sent.ref)
         append_all(tx, (started, *(execution.crossed(*left, stamp, run_input) for left in out.crossings)))
         failpoint("run:before-commit")

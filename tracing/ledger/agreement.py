@@ -39,10 +39,11 @@ from answerable.tracing.storage.tables import (
 
 RUNS_AT_ONCE: Final = 200
 ENDS: Final = frozenset({"done", "denied", "stuck", "failed", "cancelled"})
+GONE: Final = frozenset({"[erased]", "[lost]"})  # what stands for words that were removed, or went with their row
 APART: Final = 30_000_000  # microseconds between a row and its record, where older programs looked at the clock twice
 OF_RUNS: Final = (runs, requests, decisions, grants, effects)
 OF_THE_STORE: Final = (people, systems, exemptions, freezes)
-_SINGULAR: Final = {
+SINGULAR: Final = {
     "runs": "run",
     "requests": "request",
     "decisions": "decision",
@@ -137,6 +138,11 @@ def stored_of_the_store(tx: Tx, table: Table) -> Iterator[tuple[str, Columns]]:
             yield row["name" if table is systems else "id"], row
 
 
+def stored_of_no_run(tx: Tx, table: Table) -> Iterator[tuple[str, Columns]]:
+    """The rows of a table of `OF_RUNS` that belong to no run, by id: there are none, unless somebody wrote them."""
+    return ((row["id"], row) for row in _named(table, tx.all(_OF_NOTHING[table.name])))
+
+
 def disagreements(tx: Tx) -> Iterator[Fault]:
     """Everything that tables and records do not agree about."""
     of_store = indexes_of_the_store(tx)
@@ -144,10 +150,12 @@ def disagreements(tx: Tx) -> Iterator[Fault]:
         yield from compared(table.name, dict(stored_of_the_store(tx, table)), of_store.rows[table.name])
     for span in spans(tx):
         told = indexes_of(tx, span, of_store.suspended)
+        for name, id in told.twice:
+            yield Fault(where=f"{SINGULAR[name]} {id}", what="is recorded more than once")
         for table in OF_RUNS:
             yield from compared(table.name, dict(span.rows(tx, table)), told.rows[table.name])
     for table in OF_RUNS:
-        yield from compared(table.name, {row["id"]: row for row in _named(table, tx.all(_OF_NOTHING[table.name]))}, {})
+        yield from compared(table.name, dict(stored_of_no_run(tx, table)), {})
 
 
 def with_faults(report: LedgerReport, more: Iterable[Fault]) -> LedgerReport:
@@ -160,13 +168,13 @@ def with_faults(report: LedgerReport, more: Iterable[Fault]) -> LedgerReport:
 def compared(table: str, stored: Mapping[str, Columns], told: Mapping[str, Columns]) -> Iterator[Fault]:
     """What the rows of one table do not say as their records do."""
     for id, row in stored.items():
-        where = f"{_SINGULAR[table]} {id}"
+        where = f"{SINGULAR[table]} {id}"
         if id not in told:
             yield Fault(where=where, what="has a row and no record")
         elif wrong := differing(table, row, told[id]):
             yield Fault(where=where, what=f"its row and its records differ in {', '.join(wrong)}")
     for id in sorted(told.keys() - stored.keys()):
-        yield Fault(where=f"{_SINGULAR[table]} {id}", what="has a record and no row")
+        yield Fault(where=f"{SINGULAR[table]} {id}", what="has a record and no row")
 
 
 def differing(table: str, row: Columns, told: Columns) -> list[str]:
@@ -220,6 +228,8 @@ def _same_flights(row: Columns, told: Any) -> bool:
 def _same_reason(row: Columns, told: Any) -> bool:
     if not told:
         return not row["reason"]
+    if row["reason"] in GONE:
+        return True
     try:
         return bool(ids.commitment(bytes.fromhex(row["mac"]), row["reason"].encode()) == told)
     except (TypeError, ValueError, AttributeError):

@@ -31,6 +31,7 @@ class Indexes:
         self.suspended = set(suspended)
         self.frozen: dict[str, set[str]] = defaultdict(set)  # system → targets that stand
         self.refused: dict[str, str] = {}  # effect → why it was last turned away
+        self.twice: list[tuple[str, str]] = []  # table and id of what was recorded again, as something else perhaps
         self.cited: set[str] = set()  # decisions that a crossing came from
         self._calls: dict[str, dict[str, list[str]]] = {}  # request → option → effects
         self._digests: dict[str, str] = {}  # effect → digest of its call
@@ -76,6 +77,8 @@ class Indexes:
     # -- runs ---------------------------------------------------------------------------------------------------------
 
     def _started(self, record: Plain) -> None:
+        if not self._is_new("runs", record["run"]):
+            return
         self.rows["runs"][record["run"]] = {
             "system": record["system"],
             "version": record["version"],
@@ -114,7 +117,16 @@ class Indexes:
 
     # -- requests, decisions, grants ----------------------------------------------------------------------------------
 
+    def _is_new(self, table: str, id: str) -> bool:
+        """Whether this is the first record that makes a row: another one after it changes nothing."""
+        if id in self.rows[table]:
+            self.twice.append((table, id))
+            return False
+        return True
+
     def _asked(self, record: Plain) -> None:
+        if not self._is_new("requests", record["request"]):
+            return
         self._calls[record["request"]] = record["calls"]
         self.rows["requests"][record["request"]] = {
             "run": record["run"],
@@ -131,6 +143,8 @@ class Indexes:
 
     def _decided(self, record: Plain) -> None:
         outcome, decision, message = record["outcome"], record["decision"], record["message"]
+        if not self._is_new("decisions", decision):
+            return
         self.rows["decisions"][decision] = {
             "run": record["run"],
             "request": record["request"],
@@ -167,6 +181,8 @@ class Indexes:
 
     def _prepared(self, record: Plain) -> None:
         effect = record["effect"]
+        if not self._is_new("effects", effect):
+            return
         self._digests[effect] = record["call_digest"]
         same = ("run", "system", "name", "receiver", "guarantee", "step", "message", "origin", "method")
         self.rows["effects"][effect] = {

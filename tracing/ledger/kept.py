@@ -17,3 +17,16 @@ class EvidenceRead(Record):
     what: str  # the command
     about: tuple[str, ...] = ()  # ids of what it was about
     form: str  # terminal, json, html, csv, zip
+
+
+class StoreRebuilt(Record):
+    """A person had rows made anew from the records: which were made, changed, dropped, and could not be made."""
+
+    kind: Literal["store.rebuilt"] = "store.rebuilt"
+    durable: ClassVar[bool] = True
+    by: str  # person
+    reason: str
+    made: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    not_made: tuple[str, ...] = ()

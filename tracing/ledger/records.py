@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, TypeAdapter
 
 from answerable.tracing.ledger.access import TokenMade, TokenRevoked
-from answerable.tracing.ledger.kept import EvidenceRead
+from answerable.tracing.ledger.kept import EvidenceRead, StoreRebuilt
 from answerable.tracing.ledger.record import MessageRef, Record
 
 # -- who answers ------------------------------------------------------------------------------------------------------
@@ -63,6 +63,7 @@ class ExemptionAccepted(Record):
     exemption: str
     version: int
     by: str
+    seal: str = ""  # a MAC of all this
 
 
 # -- runs -------------------------------------------------------------------------------------------------------------
@@ -220,6 +221,7 @@ class Decided(Record):
     withdrawn: tuple[str, ...] = ()  # effects of the other options
     asked_at: int
     host: str = ""
+    seal: str = ""  # a MAC of all this, so that the row can be made anew from it, and a made-up record cannot
 
 
 class RequestWithdrawn(Record):
@@ -396,6 +398,7 @@ AnyRecord = Annotated[
     | UndeclaredEgress
     | StoreRestored
     | EvidenceRead
+    | StoreRebuilt
     | TokenMade
     | TokenRevoked,
     Field(discriminator="kind"),

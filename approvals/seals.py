@@ -1,0 +1,29 @@
+"""Seals: a MAC on the records that authority comes from, so that rows can be made anew from them.
+
+1. A record is not authority by itself: whoever can write to the database can append one. With its seal it is known to
+   have been written by this program, with the store's key.
+2. The seal is over everything that the record says and that is not its field's default, so fields may be added.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from answerable.approvals.keys import Key
+from answerable.tracing.ledger.records import Decided, ExemptionAccepted
+
+R = TypeVar("R", Decided, ExemptionAccepted)
+
+
+def sealed(key: Key, record: R) -> R:
+    """The record with its seal."""
+    return record.model_copy(update={"seal": key.mac("record", _said(record))})
+
+
+def is_sealed(key: Key, record: Decided | ExemptionAccepted) -> bool:
+    """Whether the record was written by this program with the store's key."""
+    return record.seal != "" and key.holds(record.seal, "record", _said(record))
+
+
+def _said(record: Decided | ExemptionAccepted) -> str:
+    return record.model_dump_json(exclude={"seal"}, exclude_defaults=True)

@@ -1,0 +1,343 @@
+"""Rebuilding: the rows that records tell of, made anew from them after damage.
+
+1. It is one transaction, on a ledger that was found sound, while nobody works on a run. What it did is a record.
+2. A row that has no record goes. A row that differs from its records is made to say what they say. A row that is gone
+   is made, as far as records, and payloads that are still there, tell its columns; what cannot be made is listed.
+3. Nobody gets authority by it. A decision or an accepted exemption is made only from a record with a seal of this
+   store's key, a grant only from such a decision and the genuine bytes of its request. Other MACs stay as they are.
+4. Nothing is sent twice by it. A call whose row says that it was sent more often than records do is in doubt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import ValidationError
+from sqlalchemy import Table, and_, bindparam, delete, select, update
+
+from answerable.approvals.decisions import Decision, grant_columns
+from answerable.approvals.gate import Grant, doubt, find_effect
+from answerable.approvals.keys import Key
+from answerable.approvals.requests import RequestRow, get_request
+from answerable.approvals.seals import is_sealed
+from answerable.errors import RunBusy, StoreCorrupt, UnknownId
+from answerable.orchestrator.runs import ENDS, all_runs
+from answerable.orchestrator.workers import is_gone
+from answerable.tracing import ids
+from answerable.tracing.clock import micros
+from answerable.tracing.ledger import agreement
+from answerable.tracing.ledger.agreement import OF_RUNS, OF_THE_STORE, Span, differing
+from answerable.tracing.ledger.entries import append, records_of
+from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, exemption_key
+from answerable.tracing.ledger.kept import StoreRebuilt
+from answerable.tracing.ledger.records import Decided, EffectSent, ExemptionAccepted, read_record
+from answerable.tracing.ledger.verify import verify_ledger
+from answerable.tracing.people import get_person
+from answerable.tracing.storage.statements import Statement, inserting, named
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import (
+    decisions,
+    effects,
+    exemptions,
+    freezes,
+    grants,
+    people,
+    requests,
+    runs,
+    systems,
+)
+
+LOST: Final = "[lost]"  # a reason that lay in a row that is gone
+AHEAD: Final = "its row said that it was sent, and no record says so"
+
+_LOCK_RUNS = Statement(select(runs.c.id).order_by(runs.c.id).with_for_update())
+_GRANT = Statement(select(*grants.c).where(grants.c.id == bindparam("id")))
+_DECISION = Statement(select(*decisions.c).where(decisions.c.id == bindparam("id")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebuilt:
+    """What was made, changed and dropped, and what could not be made; each as "decision ID"."""
+
+    made: tuple[str, ...]
+    changed: tuple[str, ...]
+    dropped: tuple[str, ...]
+    not_made: tuple[str, ...]
+
+
+def rebuild(tx: Tx, key: Key, *, by: str, reason: str, at: int) -> Rebuilt:
+    """Make the rows say what the records say, for the person `by` (a handle).
+
+    Raises: UnknownId; RunBusy if somebody works on a run; StoreCorrupt if the ledger itself is not sound.
+    """
+    person = get_person(tx, by)
+    tx.all(_LOCK_RUNS)
+    for run in all_runs(tx):
+        if run.lease_owner and run.lease_until > at and not is_gone(run.lease_owner):
+            raise RunBusy(f"{run.id} is being worked on by {run.lease_owner}", hint="stop all workers first")
+    found = verify_ledger(tx)
+    if not found.sound:
+        raise StoreCorrupt(
+            f"the ledger is not sound, so nothing is made from it: {found.faults[0]}",
+            hint="restore a backup, then `answerable store restored`",
+        )
+    rebuilding = _Rebuilding(tx, key, person.id, at)
+    rebuilding.run()
+    told = rebuilding.report()
+    append(tx, StoreRebuilt(at=at, system="", chain=(person.id,), by=person.id, reason=reason, **vars(told)))
+    return told
+
+
+@dataclass
+class _Rebuilding:
+    tx: Tx
+    key: Key
+    person: str
+    at: int
+    made: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    not_made: list[str] = field(default_factory=list)
+
+    def report(self) -> Rebuilt:
+        return Rebuilt(
+            made=tuple(self.made),
+            changed=tuple(self.changed),
+            dropped=tuple(self.dropped),
+            not_made=tuple(self.not_made),
+        )
+
+    def run(self) -> None:
+        told = agreement.indexes_of_the_store(self.tx)
+        exempt = self._accepted()
+        for table in OF_THE_STORE:
+            stored = dict(agreement.stored_of_the_store(self.tx, table))
+            self._drop(table, stored, told.rows[table.name])
+            for id, row in told.rows[table.name].items():
+                if table is exemptions:
+                    self._exemption(id, stored.get(id), exempt.get(id))
+                elif id not in stored:
+                    self._make_of_the_store(table, id, row)
+                elif wrong := differing(table.name, stored[id], row):
+                    self._change(table, id, {name: row[name] for name in wrong})
+        for table in OF_RUNS:
+            self._drop(table, dict(agreement.stored_of_no_run(self.tx, table)), {})
+        for span in agreement.spans(self.tx):
+            self._span(span, told.suspended)
+
+    def _span(self, span: Span, suspended: set[str]) -> None:
+        told = agreement.indexes_of(self.tx, span, suspended)
+        stored = {table.name: dict(span.rows(self.tx, table)) for table in OF_RUNS}
+        for table in OF_RUNS:
+            self._drop(table, stored[table.name], told.rows[table.name])
+        for id, row in told.rows["runs"].items():
+            self._run(id, stored["runs"].get(id), row)
+        for id, row in told.rows["requests"].items():
+            self._request(id, stored["requests"].get(id), row, told)
+        records: dict[str, Decided] = {}
+        for record in self._decided(span):
+            records.setdefault(record.decision, record)
+        for id, row in told.rows["decisions"].items():
+            self._decision(id, stored["decisions"].get(id), row, records[id])
+        for id, row in told.rows["grants"].items():
+            self._grant(id, stored["grants"].get(id), row, records[row["decision"]])
+        for id, row in told.rows["effects"].items():
+            self._effect(id, stored["effects"].get(id), row)
+
+    # -- rows of runs -------------------------------------------------------------------------------------------------
+
+    def _run(self, id: str, stored: Columns | None, told: Columns) -> None:
+        if stored is None:
+            known = told | {"detail": told["detail"] or ""}
+            # A worker that had a lease and comes back has a smaller number than the time in microseconds.
+            lease = {"lease_owner": "", "lease_fence": self.at, "lease_until": 0}
+            wakes = None if told["status"] in ENDS else self.at
+            self.tx.run(inserting(runs), id=id, **known, **lease, wake_at=wakes)
+            self.made.append(f"run {id}")
+        elif wrong := differing("runs", stored, told):
+            over = told["status"] in ENDS
+            self._change(runs, id, {name: told[name] for name in wrong} | {"wake_at": None if over else self.at})
+
+    def _request(self, id: str, stored: Columns | None, told: Columns, indexes: Indexes) -> None:
+        if stored is None:
+            self.not_made.append(f"request {id}")
+            return
+        values = {name: told[name] for name in differing("requests", stored, told)}
+        routed = self._routed(id, told, indexes)
+        if routed is not None and stored["routed"] != routed:
+            values["routed"] = routed
+        if values:
+            self._change(requests, id, values)
+
+    def _routed(self, id: str, told: Columns, indexes: Indexes) -> int | None:
+        """Whether a request was routed onward; None where no record tells."""
+        if told["state"] not in ("decided", "expired"):
+            return 0 if told["state"] == "open" else None
+        decision = ids.derive(ids.DECISION, id)
+        outcome = indexes.rows["decisions"].get(decision, {}).get("outcome")
+        over = indexes.rows["runs"].get(told["run"], {}).get("status") in ENDS - {"cancelled"}
+        return 1 if decision in indexes.cited or outcome == "exempted" or over else None
+
+    def _decision(self, id: str, stored: Columns | None, told: Columns, record: Decided) -> None:
+        if not is_sealed(self.key, record):
+            if stored is None or differing("decisions", stored, told):
+                self.not_made.append(f"decision {id}")
+            return
+        columns = {name: value for name, value in told.items() if name != "commitment"}
+        made = Decision(id=id, **columns, reason=stored["reason"] if stored else "", mac="").signed(self.key)
+        if record.commitment and ids.commitment(bytes.fromhex(made.mac), made.reason.encode()) != record.commitment:
+            erased = stored is not None and stored["reason"] in agreement.GONE
+            made = Decision(**{**vars(made), "reason": stored["reason"] if stored and erased else LOST}).signed(
+                self.key
+            )
+        if stored is None:
+            self.tx.run(inserting(decisions), **vars(made))
+            self.made.append(f"decision {id}")
+        elif self._row(_DECISION, decisions, id) != vars(made):
+            self._change(decisions, id, {name: value for name, value in vars(made).items() if name != "id"})
+
+    def _grant(self, id: str, stored: Columns | None, told: Columns, record: Decided) -> None:
+        if stored is not None and not differing("grants", stored, told):
+            row = self._row(_GRANT, grants, id)
+            if Grant(**row).genuine(self.key):
+                return
+        columns = self._granted(id, record)
+        if columns is None:
+            if stored is not None and Grant(**self._row(_GRANT, grants, id)).genuine(self.key):
+                self._change(grants, id, {"state": told["state"]})  # what it is bound to is as it was
+            else:
+                self.not_made.append(f"grant {id}")
+        elif stored is None:
+            self.tx.run(inserting(grants), **columns, state=told["state"])
+            self.made.append(f"grant {id}")
+        else:
+            self._change(grants, id, columns | {"state": told["state"]})
+
+    def _granted(self, id: str, record: Decided) -> dict[str, Any] | None:
+        """The columns of a grant, from the decision's record and the bytes of the request that it was about."""
+        request = self._asked(record.request)
+        row = self.tx.one(_DECISION, id=record.decision)
+        if request is None or row is None or request.digest != record.digest or not is_sealed(self.key, record):
+            return None
+        decision, option = Decision(**named(decisions, row)), request.option(record.option)
+        expires_at = record.at + micros(request.body["execute_within_seconds"])
+        for call in option["calls"] if option else ():
+            columns = grant_columns(self.key, decision, call, expires_at=expires_at)
+            if columns["id"] == id:
+                return columns
+        return None
+
+    def _asked(self, id: str) -> RequestRow | None:
+        try:
+            request = get_request(self.tx, id)
+        except (StoreCorrupt, UnknownId):
+            return None
+        return request if request.genuine(self.key) else None
+
+    def _effect(self, id: str, stored: Columns | None, told: Columns) -> None:
+        if stored is None:
+            self.not_made.append(f"effect {id}")
+            return
+        wrong = differing("effects", stored, told)
+        values = {name: told[name] for name in wrong if name not in ("path_digest",)}
+        if values:
+            self._change(effects, id, values)
+        if stored["attempt"] > told["attempt"]:
+            row = find_effect(self.tx, id)
+            assert row is not None, id
+            doubt(self.tx, row, AHEAD, by=self.person, now=self.at)
+
+    def _decided(self, span: Span) -> list[Decided]:
+        found = []
+        for kind, body in span.records(self.tx, KINDS):
+            if kind == "decided":
+                try:
+                    record = read_record(bytes(body))
+                except ValidationError:
+                    continue
+                if isinstance(record, Decided):
+                    found.append(record)
+        return found
+
+    # -- rows of the store --------------------------------------------------------------------------------------------
+
+    def _accepted(self) -> dict[str, ExemptionAccepted]:
+        found = {}
+        for entry in records_of(self.tx, ""):
+            record = entry.record
+            if isinstance(record, ExemptionAccepted) and is_sealed(self.key, record):
+                found[exemption_key(record.system, record.approval, record.exemption, record.version)] = record
+        return found
+
+    def _exemption(self, id: str, stored: Columns | None, record: ExemptionAccepted | None) -> None:
+        if record is None:
+            if stored is None:
+                self.not_made.append(f"exemption {id}")
+            return
+        signed = (record.system, record.approval, record.exemption, record.version, record.by)
+        row = {"accepted_by": record.by, "mac": self.key.mac("exemption", *signed)}
+        if stored is None:
+            named_so = dict(zip(("system", "approval", "name", "version"), signed, strict=False))
+            self.tx.run(inserting(exemptions), **named_so, **row)
+            self.made.append(f"exemption {id}")
+        elif stored["accepted_by"] != record.by:
+            where = [
+                exemptions.c[name] == value
+                for name, value in zip(("system", "approval", "name", "version"), signed, strict=False)
+            ]
+            self.tx.run(Statement(update(exemptions).where(and_(*where)).values(**row)))
+            self.changed.append(f"exemption {id}")
+
+    def _make_of_the_store(self, table: Table, id: str, told: Columns) -> None:
+        if table is people:  # handle and name are nowhere else
+            self.not_made.append(f"person {id}")
+            return
+        if table is systems:
+            self.tx.run(inserting(systems), name=id, **self._plain(table, told))
+        else:
+            self.tx.run(inserting(freezes), id=id, **self._plain(table, told))
+        self.made.append(f"{agreement.SINGULAR[table.name]} {id}")
+
+    def _plain(self, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values as their columns hold them: lists as JSON."""
+        plain = {name: json.dumps(value) if isinstance(value, list) else value for name, value in values.items()}
+        if table is freezes and "in_flight" in values:
+            plain["in_flight"] = json.dumps([[effect, self._attempt(effect, values)] for effect in values["in_flight"]])
+        return plain
+
+    def _attempt(self, effect: str, freeze: Mapping[str, Any]) -> int:
+        """Which attempt of a call was in flight when a freeze was committed."""
+        row = find_effect(self.tx, effect)
+        sent = [entry.record for entry in records_of(self.tx, row.run)] if row else []
+        mine = [one for one in sent if isinstance(one, EffectSent) and one.effect == effect]
+        return max((one.attempt for one in mine if one.at <= freeze["at"]), default=1)
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def _drop(self, table: Table, stored: Mapping[str, Columns], told: Mapping[str, Columns]) -> None:
+        for id, row in stored.items():
+            if id not in told:
+                self.tx.run(Statement(delete(table).where(_this(table, id, row))))
+                self.dropped.append(f"{agreement.SINGULAR[table.name]} {id}")
+
+    def _change(self, table: Table, id: str, values: Mapping[str, Any]) -> None:
+        plain = self._plain(
+            table, {name: value for name, value in values.items() if value is not None or name != "detail"}
+        )
+        if plain:
+            self.tx.run(Statement(update(table).where(_this(table, id, {})).values(**plain)))
+            self.changed.append(f"{agreement.SINGULAR[table.name]} {id}")
+
+    def _row(self, statement: Statement, table: Table, id: str) -> dict[str, Any]:
+        row = self.tx.one(statement, id=id)
+        assert row is not None, id
+        return named(table, row)
+
+
+def _this(table: Table, id: str, row: Mapping[str, Any]) -> Any:
+    if table is exemptions:
+        return and_(*(table.c[column.name] == row[column.name] for column in table.primary_key))
+    return (table.c.name if table is systems else table.c.id) == id
