@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AggregationTemporality,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+)
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric as OneMetric
 
+from answerable.tracing.export import metrics
 from answerable.tracing.export.outbox import outgoing
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.export.transport import open_transport
@@ -49,8 +60,53 @@ def test_every_alert_says_what_to_do_and_is_in_the_guide(rules: dict[str, Any]) 
         assert rule["labels"]["severity"] in ("page", "ticket"), name
 
 
+def measured(port: int) -> dict[str, set[str]]:
+    """What can be fetched at a port of the collector: metric → the names of its labels."""
+    found: dict[str, set[str]] = {}
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", text, re.MULTILINE):
+        found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
+    return found
+
+
+def point(metric: metrics.Metric) -> OneMetric:
+    """One value of a metric, as the SDK's exporter writes it."""
+    said = [KeyValue(key=key, value=AnyValue(string_value="done")) for key in metric.on]
+    value = NumberDataPoint(as_double=1, time_unix_nano=1, attributes=said)
+    made = OneMetric(name=metric.name, unit=metric.unit)
+    if metric.instrument == "gauge":
+        made.gauge.data_points.append(value)
+    else:
+        made.sum.data_points.append(value)
+        made.sum.is_monotonic = metric.instrument == "counter"
+        made.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+    return made
+
+
+def test_prometheus_is_given_every_metric_that_an_alert_reads(
+    services: Path, rules: dict[str, Any], tmp_path: Path
+) -> None:
+    scope = ScopeMetrics(metrics=[point(metric) for metric in metrics.REGISTRY.values()])
+    sent = ExportMetricsServiceRequest(resource_metrics=[ResourceMetrics(scope_metrics=[scope])])
+    collector = Collector(services / "collector", tmp_path, "http://127.0.0.1:1")
+    with collector.running():
+        answer = httpx.post(
+            f"{collector.endpoint}/v1/metrics",
+            content=sent.SerializeToString(),
+            headers={"Content-Type": "application/x-protobuf"},
+            trust_env=False,
+        )
+        assert answer.is_success, answer.text
+        given = measured(collector.metrics)
+    read = {name: labels for rule in rules.values() for name, labels in rule["reads"].items()}
+    ours = {name: set(labels) for name, labels in read.items() if name.startswith("answerable_")}
+    assert len(ours) >= 8
+    assert {name for name in ours if name not in given} == set(), sorted(given)
+    assert {name for name, labels in ours.items() if not labels <= given[name]} == set()
+
+
 def test_the_collector_measures_what_its_alerts_read(services: Path, rules: dict[str, Any], tmp_path: Path) -> None:
-    read = {name for rule in rules.values() for name in rule["metrics"] if name.startswith("otelcol_")}
+    read = {name for rule in rules.values() for name in rule["reads"] if name.startswith("otelcol_")}
     journal = Journal(status=400)  # a refusal for good, so that what counts those is there
     with http_receiver(journal) as there:
         collector = Collector(services / "collector", tmp_path, there.removesuffix("/v1/traces"))
@@ -58,8 +114,6 @@ def test_the_collector_measures_what_its_alerts_read(services: Path, rules: dict
             transport = open_transport(ExportSettings(endpoint=f"{collector.endpoint}/v1/traces"))
             transport.send(request(span.data for span in outgoing(project_all(whole_run().placed()))))
             transport.close()
-            measured: set[str] = set()
-            while not read <= measured:  # if it never is, this hangs, and is ended
-                text = httpx.get(f"http://127.0.0.1:{collector.own_metrics}/metrics", trust_env=False).text
-                measured = set(re.findall(r"^(\w+)", text, re.MULTILINE))
+            while not read <= measured(collector.own_metrics).keys():  # if it never is, this hangs, and is ended
+                time.sleep(0.1)
     assert read

@@ -1,7 +1,7 @@
 // Reads files of deploy/ as the programs that they are for read them, and prints what they say as JSON:
 //
 //	check compose FILE   a compose file, by the parser of `docker compose`: its schema, its variables, what refers to what
-//	check rules FILE     Prometheus's alert rules, by Prometheus's own parser, with the metrics that each one reads
+//	check rules FILE     Prometheus's alert rules, by Prometheus's own parser, with what each reads: metric → labels
 package main
 
 import (
@@ -40,14 +40,19 @@ func rules(file string) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			metrics := []string{}
+			reads := map[string][]string{}
 			parser.Inspect(expression, func(node parser.Node, _ []parser.Node) error {
 				if selector, ok := node.(*parser.VectorSelector); ok {
-					metrics = append(metrics, selector.Name)
+					reads[selector.Name] = append([]string{}, reads[selector.Name]...)
+					for _, matcher := range selector.LabelMatchers {
+						if matcher.Name != model.MetricNameLabel {
+							reads[selector.Name] = append(reads[selector.Name], matcher.Name)
+						}
+					}
 				}
 				return nil
 			})
-			found[rule.Alert] = map[string]any{"metrics": metrics, "labels": rule.Labels, "annotations": rule.Annotations}
+			found[rule.Alert] = map[string]any{"reads": reads, "labels": rule.Labels, "annotations": rule.Annotations}
 		}
 	}
 	return found, nil
