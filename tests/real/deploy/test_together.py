@@ -1,0 +1,97 @@
+"""The parts of the compose file together, without containers: its worker, a real PostgreSQL, a collector, a Jaeger."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.real import jaeger_server
+from tests.real.deploy.collector_server import Collector
+
+ROOT = Path(__file__).parents[3]
+ENTRYPOINT = ROOT / "deploy" / "entrypoint"
+DIFFERS, WAITING = 5, 3
+
+
+@pytest.fixture
+def worker(services: Path) -> dict[str, Any]:
+    """What the compose file says of the worker."""
+    file = ROOT / "deploy" / "compose.yaml"
+    read = subprocess.run([services / "check", "compose", file], capture_output=True, text=True, check=True)
+    worker: dict[str, Any] = json.loads(read.stdout)["services"]["worker"]
+    return worker
+
+
+@pytest.fixture
+def environment(
+    worker: dict[str, Any], services: Path, jaeger_program: Path, postgres_url: str, tmp_path: Path
+) -> Iterator[dict[str, str]]:
+    """The worker's environment, with other places for what it names."""
+    secret = tmp_path / "postgres-password"
+    secret.write_text("not asked for here\n")
+    with ExitStack() as stack:
+        jaeger = stack.enter_context(jaeger_server.running(jaeger_program, storage="badger", folder=tmp_path))
+        collector = Collector(services / "collector", tmp_path, jaeger.otlp_http)
+        stack.enter_context(collector.running())
+        elsewhere = {
+            "ANSWERABLE_STORE": postgres_url,
+            "ANSWERABLE_KEY_FILE": str(tmp_path / "decisions.key"),
+            "ANSWERABLE_JAEGER": jaeger.query,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+            "POSTGRES_PASSWORD_FILE": str(secret),
+        }
+        assert elsewhere.keys() <= worker["environment"].keys()
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        yield os.environ | worker["environment"] | elsewhere | {"PATH": path}
+
+
+def test_a_run_of_the_example_is_decided_carried_out_and_seen(
+    worker: dict[str, Any], environment: dict[str, str], tmp_path: Path
+) -> None:
+    def command(*words: str, code: int = 0) -> Any:
+        done = subprocess.run(
+            [ENTRYPOINT, *words, "--json"], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+        )
+        assert done.returncode == code, f"{words}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    began = [ENTRYPOINT, *worker["command"]]
+    with subprocess.Popen(began, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "working for logistics\n"
+            healthy = subprocess.run([ENTRYPOINT, *worker["healthcheck"]["test"][2:]], env=environment, check=False)
+            assert healthy.returncode == 0
+            run = command("demo", "logistics", "--decide", "wait", code=WAITING)["run"]
+            (request,) = command("inbox")
+            command("approve", request["id"], "--option", "floor", "--as", "dora")
+            with psycopg.connect(environment["ANSWERABLE_STORE"], autocommit=True) as store:
+                status = store.execute("SELECT status FROM runs WHERE id = %s", [run])
+                while status.fetchone() != ("done",):  # if it never is, this hangs, and is ended
+                    assert process.poll() is None
+                    time.sleep(0.1)
+                    status = store.execute("SELECT status FROM runs WHERE id = %s", [run])
+            process.terminate()
+            assert process.wait() == 0
+        finally:
+            process.kill()
+    while not (found := _verified(environment, tmp_path))["agrees"]:
+        assert not any(found[kind] for kind in ("changed", "twice", "unknown", "rejected")), found
+    assert found["held"] == found["expected"] > 50
+
+
+def _verified(environment: dict[str, str], folder: Path) -> Any:
+    command = [ENTRYPOINT, "traces", "verify", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    assert done.returncode in (0, DIFFERS), done.stderr
+    (one,) = json.loads(done.stdout)["runs"]
+    return one
