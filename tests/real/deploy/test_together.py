@@ -90,7 +90,7 @@ def test_a_run_of_the_example_is_decided_carried_out_and_seen(
 
 
 def _verified(environment: dict[str, str], folder: Path) -> Any:
-    command = [ENTRYPOINT, "traces", "verify", "--json"]
+    command: list[str | Path] = [ENTRYPOINT, "traces", "verify", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
     assert done.returncode in (0, DIFFERS), done.stderr
     (one,) = json.loads(done.stdout)["runs"]
