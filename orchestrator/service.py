@@ -43,6 +43,7 @@ from answerable.orchestrator.workers import worker_name
 from answerable.tracing import freezes, people
 from answerable.tracing.clock import Clock
 from answerable.tracing.export.flow import Flow
+from answerable.tracing.export.meters import Meters, open_meters
 from answerable.tracing.export.processor import OutboxSpanProcessor
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.freezes import Freeze
@@ -118,6 +119,7 @@ class Service(Generic[In, Out]):
         self._office: Office | None = None
         self._flow: Flow | None = None
         self._flowing: asyncio.Task[None] | None = None
+        self._meters: Meters | None = None
         self.people = People(self)
 
     # -- opening and closing ------------------------------------------------------------------------------------------
@@ -151,6 +153,7 @@ class Service(Generic[In, Out]):
 
             await store.write(register, durable=True)
             failpoint("connect:after-commit")
+            self._meters = await open_meters(store, self._flow.settings)
         except BaseException:
             store.close()
             raise
@@ -168,9 +171,11 @@ class Service(Generic[In, Out]):
             await asyncio.gather(self._flowing, return_exceptions=True)
         if self._runtime is not None:
             await self._runtime.close()
+        if self._meters is not None:
+            await self._meters.aclose()
         if self._office is not None:
             self._office.store.close()
-        self._office = self._runtime = self._flow = self._flowing = None
+        self._office = self._runtime = self._flow = self._flowing = self._meters = None
 
     async def __aenter__(self) -> Self:
         await self.aopen()

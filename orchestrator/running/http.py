@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import httpx
 
 from answerable.errors import DeclarationError
+from answerable.tracing.spans.context import untraced
 
 MOST_BYTES = 16 * 1024 * 1024  # of an answer
 _NOT_SENT = (  # the last: a header or method that may not be written
@@ -105,6 +106,10 @@ class Client:
             request = self._client.build_request(method, url, headers=dict(headers), content=body, timeout=within)
         except (ValueError, TypeError) as error:  # a header or method that cannot be written
             return NotSent(error=_words(error))
+        with untraced():
+            return await self._send(request)
+
+    async def _send(self, request: httpx.Request) -> Result:
         try:
             response = await self._client.send(request, stream=True)
         except _NOT_SENT as error:

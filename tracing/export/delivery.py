@@ -21,6 +21,7 @@ from answerable.tracing.clock import micros
 from answerable.tracing.export.outbox import Parcel, claim, failed, is_empty, release, set_aside, settle
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.export.transport import Accepted, NotDeliveredError, Transport, open_transport
+from answerable.tracing.spans.context import untraced
 from answerable.tracing.spans.span import request
 from answerable.tracing.storage.store import Store
 
@@ -132,7 +133,8 @@ class Delivery:
         if self._transport is None:
             self._transport = open_transport(self._settings)
         try:
-            return self._transport.send(request(parcel.data for parcel in parcels))
+            with untraced():
+                return self._transport.send(request(parcel.data for parcel in parcels))
         except NotDeliveredError:
             self._transport.close()  # the next try makes a new connection: gRPC's own waits for up to two minutes
             self._transport = None

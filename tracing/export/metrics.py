@@ -65,6 +65,7 @@ def _metric(
     return name
 
 
+STORE: Final = "accountability.store.id"  # on the resource: which store they are about
 RUN_STATES: Final = ("running", "waiting", "frozen", "done", "denied", "stuck", "failed", "cancelled")
 EFFECT_STATES: Final = ("prepared", "sent", "done", "failed", "in-doubt", "withdrawn")
 STEP_OUTCOMES: Final = ("done", "failed", "refused")

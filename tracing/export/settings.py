@@ -2,7 +2,8 @@
 
 1. Without an endpoint nothing is exported. The standard's default, localhost, is not assumed: most people have no
    collector there, and would be told of failures that they did not ask for.
-2. `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER=none` and `OTEL_TRACES_SAMPLER` thin what is exported, never the ledger.
+2. `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER=none`, `OTEL_METRICS_EXPORTER=none` and `OTEL_TRACES_SAMPLER` thin what is
+   exported, never the ledger.
 3. `ANSWERABLE_OUTBOX_BYTES` is ours: how much the spans that wait may take of the store's disk.
 4. Headers, certificates, compression and time limits are read by the official exporters themselves.
 
@@ -29,13 +30,23 @@ _LOW_64_BITS = (1 << 64) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportSettings:
-    """How spans leave. `endpoint` is a full URL, or "" for nowhere; `ratio` is the part of runs that is exported."""
+class Destination:
+    """Where one signal goes: `endpoint` is a full URL, or "" for nowhere; how long one request may take."""
 
     endpoint: str = ""
     protocol: Protocol = "http/protobuf"
-    ratio: float = 1.0
     timeout_seconds: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """How spans leave, and where metrics go. `ratio` is the part of runs that is exported."""
+
+    endpoint: str = ""  # of spans, as `protocol` and `timeout_seconds` are
+    protocol: Protocol = "http/protobuf"
+    timeout_seconds: float = 10.0
+    metrics: Destination = Destination()
+    ratio: float = 1.0
     most_spans: int = 512  # of one request
     first_wait_seconds: float = 0.5  # after a failure; twice as long after each further one
     longest_wait_seconds: float = 60.0
@@ -45,21 +56,20 @@ class ExportSettings:
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> ExportSettings:
         """What the environment says. Raises: InvalidInput for a protocol, ratio, time limit or bound that is none."""
         said = os.environ if environ is None else environ
-        most_bytes = _bound(said)
-        if said.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or said.get("OTEL_TRACES_EXPORTER") == "none":
-            return cls(most_bytes=most_bytes)
-        protocol = _of_traces(said, "PROTOCOL") or "http/protobuf"
-        if protocol not in ("http/protobuf", "grpc"):
-            raise InvalidInput(
-                f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}", hint="http/protobuf (the default) or grpc"
-            )
+        spans, metrics = _destination(said, "TRACES"), _destination(said, "METRICS")
         return cls(
-            endpoint=_endpoint(said, protocol),
-            protocol="grpc" if protocol == "grpc" else "http/protobuf",
+            endpoint=spans.endpoint,
+            protocol=spans.protocol,
+            timeout_seconds=spans.timeout_seconds,
+            metrics=metrics,
             ratio=_ratio(said),
-            timeout_seconds=_number(_of_traces(said, "TIMEOUT") or "10", "OTEL_EXPORTER_OTLP_TIMEOUT"),
-            most_bytes=most_bytes,
+            most_bytes=_bound(said),
         )
+
+    @property
+    def traces(self) -> Destination:
+        """Where spans go."""
+        return Destination(endpoint=self.endpoint, protocol=self.protocol, timeout_seconds=self.timeout_seconds)
 
     def samples(self, run: str) -> bool:
         """Whether this run is exported: all of it or nothing, and the same in every process.
@@ -69,16 +79,29 @@ class ExportSettings:
         return self.ratio >= 1.0 or trace_id(run) & _LOW_64_BITS < round(self.ratio * (_LOW_64_BITS + 1))
 
 
-def _of_traces(said: Mapping[str, str], name: str) -> str:
-    return said.get(f"OTEL_EXPORTER_OTLP_TRACES_{name}") or said.get(f"OTEL_EXPORTER_OTLP_{name}") or ""
+def _destination(said: Mapping[str, str], signal: Literal["TRACES", "METRICS"]) -> Destination:
+    if said.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or said.get(f"OTEL_{signal}_EXPORTER") == "none":
+        return Destination()
+    protocol = _of(said, signal, "PROTOCOL") or "http/protobuf"
+    if protocol not in ("http/protobuf", "grpc"):
+        raise InvalidInput(f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}", hint="http/protobuf (the default) or grpc")
+    return Destination(
+        endpoint=_endpoint(said, signal, protocol),
+        protocol="grpc" if protocol == "grpc" else "http/protobuf",
+        timeout_seconds=_number(_of(said, signal, "TIMEOUT") or "10", "OTEL_EXPORTER_OTLP_TIMEOUT"),
+    )
 
 
-def _endpoint(said: Mapping[str, str], protocol: str) -> str:
-    exact = said.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
+def _of(said: Mapping[str, str], signal: str, name: str) -> str:
+    return said.get(f"OTEL_EXPORTER_OTLP_{signal}_{name}") or said.get(f"OTEL_EXPORTER_OTLP_{name}") or ""
+
+
+def _endpoint(said: Mapping[str, str], signal: str, protocol: str) -> str:
+    exact = said.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", "")
     base = said.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
     if exact or not base or protocol == "grpc":
         return exact or base
-    return f"{base.removesuffix('/')}/v1/traces"
+    return f"{base.removesuffix('/')}/v1/{signal.lower()}"
 
 
 def _ratio(said: Mapping[str, str]) -> float:

@@ -1,4 +1,4 @@
-"""Transports: one OTLP request to the collector, through the official exporters' own connections.
+"""Transports: one OTLP request, of spans or of metrics, to the collector, through the official exporters' connections.
 
 1. The exporters read the standard environment (headers, certificates, compression, credentials) and hold the
    connection. Their retries, which end after ten seconds, are left out: the outbox tries for as long as it takes.
@@ -14,20 +14,25 @@ Source: opentelemetry.io/docs/specs/otlp, "Failures": 400 and INVALID_ARGUMENT m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from answerable.tracing.export.settings import ExportSettings
+from answerable.tracing.export.settings import Destination, ExportSettings
 
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-_GRPC_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-_OK, _BAD_REQUEST, _TOO_LARGE = 200, 400, 413
+Signal = Literal["traces", "metrics"]
+
+_GRPC_METHODS = {
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
+_OK, _BAD_REQUEST, _NOT_FOUND, _TOO_LARGE = 200, 400, 404, 413
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """The collector took the request, except for `rejected` spans, for the reason `message`."""
+    """The collector took the request, except for `rejected` spans or data points, for the reason `message`."""
 
     rejected: int
     message: str
@@ -36,38 +41,47 @@ class Accepted:
 class NotDeliveredError(Exception):
     """The collector did not take the request.
 
-    `final` says that it never will take these bytes, `too_large` that fewer spans may do.
+    `final` says that it never will take these bytes, `too_large` that fewer spans may do, `nobody` that there is no
+    receiver for this signal.
     """
 
-    def __init__(self, message: str, *, final: bool = False, too_large: bool = False) -> None:
+    def __init__(self, message: str, *, final: bool = False, too_large: bool = False, nobody: bool = False) -> None:
         super().__init__(message)
         self.final = final
         self.too_large = too_large
+        self.nobody = nobody
 
 
 class Transport(Protocol):
     """A connection to a collector. It blocks: call it from a thread."""
 
     def send(self, request: bytes) -> Accepted:
-        """Send an encoded ExportTraceServiceRequest. Raises: NotDeliveredError."""
+        """Send an encoded request of the transport's signal. Raises: NotDeliveredError."""
         ...
 
     def close(self) -> None: ...
 
 
-def open_transport(settings: ExportSettings) -> Transport:
-    """A transport for the endpoint and protocol of `settings`; connects when something is sent."""
-    return GrpcTransport(settings) if settings.protocol == "grpc" else HttpTransport(settings)
+def open_transport(settings: ExportSettings, signal: Signal = "traces") -> Transport:
+    """A transport for a signal's endpoint and protocol in `settings`; connects when something is sent."""
+    to = settings.traces if signal == "traces" else settings.metrics
+    return GrpcTransport(to, signal) if to.protocol == "grpc" else HttpTransport(to, signal)
 
 
 class HttpTransport:
     """OTLP over HTTP, as protobuf."""
 
-    def __init__(self, settings: ExportSettings) -> None:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    def __init__(self, to: Destination, signal: Signal) -> None:
+        self._exporter: Any
+        if signal == "traces":
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        self._exporter = OTLPSpanExporter(endpoint=settings.endpoint, timeout=settings.timeout_seconds)
-        self._timeout = settings.timeout_seconds
+            self._exporter = OTLPSpanExporter(endpoint=to.endpoint, timeout=to.timeout_seconds)
+        else:
+            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+
+            self._exporter = OTLPMetricExporter(endpoint=to.endpoint, timeout=to.timeout_seconds)
+        self._timeout = to.timeout_seconds
 
     def send(self, request: bytes) -> Accepted:
         client = self._exporter._client
@@ -79,23 +93,30 @@ class HttpTransport:
                 f"the collector answered {answer.status_code} {answer.reason or ''}".strip(),
                 final=answer.status_code == _BAD_REQUEST,
                 too_large=answer.status_code == _TOO_LARGE,
+                nobody=answer.status_code == _NOT_FOUND,
             )
         return _read_answer(answer.content())
 
     def close(self) -> None:
-        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the exporter left it untyped
+        self._exporter.shutdown()
 
 
 class GrpcTransport:
     """OTLP over gRPC."""
 
-    def __init__(self, settings: ExportSettings) -> None:
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    def __init__(self, to: Destination, signal: Signal) -> None:
+        self._exporter: Any
+        if signal == "traces":
+            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
-        self._exporter = OTLPSpanExporter(endpoint=settings.endpoint, timeout=settings.timeout_seconds)
-        channel: Any = self._exporter._channel
-        self._export = channel.unary_unary(_GRPC_METHOD)  # without a serializer: bytes in, bytes out
-        self._timeout = settings.timeout_seconds
+            self._exporter = OTLPSpanExporter(endpoint=to.endpoint, timeout=to.timeout_seconds)
+        else:
+            from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+
+            self._exporter = OTLPMetricExporter(endpoint=to.endpoint, timeout=to.timeout_seconds)
+        # without a serializer: bytes in, bytes out
+        self._export = self._exporter._channel.unary_unary(_GRPC_METHODS[signal])
+        self._timeout = to.timeout_seconds
 
     def send(self, request: bytes) -> Accepted:
         import grpc
@@ -105,7 +126,9 @@ class GrpcTransport:
         except grpc.RpcError as error:
             code, details = error.code(), error.details()
             raise NotDeliveredError(
-                f"the collector answered {code.name}: {details}", final=code is grpc.StatusCode.INVALID_ARGUMENT
+                f"the collector answered {code.name}: {details}",
+                final=code is grpc.StatusCode.INVALID_ARGUMENT,
+                nobody=code is grpc.StatusCode.UNIMPLEMENTED,
             ) from error
         return _read_answer(answer)
 
@@ -117,7 +140,7 @@ def _read_answer(body: bytes) -> Accepted:
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-    try:
+    try:  # a response to metrics has the same form
         answer: ExportTraceServiceResponse = ExportTraceServiceResponse.FromString(body)
     except DecodeError:  # some proxies answer 200 with a text of their own
         return Accepted(rejected=0, message="")

@@ -3,6 +3,8 @@
 1. The step's span is made later, from its record; its id is known before. So what other libraries trace in the meantime
    becomes its child, in this process and, by `traceparent`, in the receiver of an effect.
 2. Nothing is put into baggage, which would travel in outgoing headers.
+3. What we send ourselves (effects, spans, metrics) is not traced by other libraries: an effect's call is a span of ours
+   with a `traceparent` of its own, which an instrumented HTTP client would write over.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 
 from answerable.tracing.ids import span_id, trace_id
 
+# What every instrumentation asks for. Source: opentelemetry-instrumentation, utils.py.
+_SUPPRESS: Final = "suppress_instrumentation"
 _KEY: Final = otel.create_key("answerable-step")
 
 
@@ -53,6 +57,16 @@ def current_step(context: Context | None = None) -> Within | None:
     """The step whose function is running in this context (the current one, if none is given)."""
     found = otel.get_value(_KEY, context)
     return found if isinstance(found, Within) else None
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Keep other libraries from tracing what is sent meanwhile."""
+    token = otel.attach(otel.set_value(_SUPPRESS, True))
+    try:
+        yield
+    finally:
+        otel.detach(token)
 
 
 def traceparent(run: str, effect: str, attempt: int, *, sampled: bool = True) -> str:

@@ -319,9 +319,10 @@ credentials = Table(
     Column("mac", Text, nullable=False),
 )
 
-# What waits to be sent, and nothing else, so that looking at its beginning finds the oldest.
+# What waits to be sent, and nothing else, so that looking at its beginning finds the oldest. (Stores with schema 1 have
+# a table called outbox of another form. What waits there is of use no more: `answerable traces resend` makes it anew.)
 outbox = Table(
-    "outbox",
+    "waiting_spans",
     metadata,
     Column("id", _serial, Identity(), primary_key=True),
     Column("span", Text, nullable=False),  # trace id and span id, hexadecimal
@@ -330,7 +331,7 @@ outbox = Table(
     Column("data", LargeBinary, nullable=False),  # one encoded ResourceSpans
     Column("made_at", BigInteger, nullable=False),
 )
-Index("outbox_by_run", outbox.c.run)
+Index("waiting_by_run", outbox.c.run)
 
 # What a collector will not take, with its bytes where the ledger does not have them.
 rejected_spans = Table(

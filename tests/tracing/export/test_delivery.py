@@ -237,8 +237,23 @@ def test_settings_follow_the_standard_variables() -> None:
     assert read({**base, **grpc}).protocol == "grpc"
     assert read({**base, **grpc, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}).protocol == "http/protobuf"
     assert read({**base, "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}).timeout_seconds == 3
-    for off in ({"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}):
-        assert read({**base, **off}).endpoint == ""
+    assert read(base).metrics.endpoint == "http://collector:4318/v1/metrics"
+    elsewhere = {
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://meters:4317",
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "grpc",
+    }
+    assert read({**base, **elsewhere}).metrics.endpoint == "http://meters:4317"
+    assert (read({**base, **elsewhere}).metrics.protocol, read({**base, **elsewhere}).protocol) == (
+        "grpc",
+        "http/protobuf",
+    )
+    off = [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}, {"OTEL_METRICS_EXPORTER": "none"}]
+    found = [read({**base, **one}) for one in off]
+    assert [(bool(one.endpoint), bool(one.metrics.endpoint)) for one in found] == [
+        (False, False),
+        (False, True),
+        (True, False),
+    ]
     with pytest.raises(InvalidInput, match="http/json"):
         read({**base, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"})
     with pytest.raises(InvalidInput, match="soon"):

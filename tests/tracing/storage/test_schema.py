@@ -18,6 +18,8 @@ from answerable.errors import StoreReadOnly, StoreUnavailable
 from answerable.orchestrator.office import open_office
 from answerable.testing import FakeClock
 from answerable.tracing.evidence.readings import record_reading
+from answerable.tracing.export.flow import Flow
+from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.ledger.verify import verify_ledger
 from answerable.tracing.people import all_people, ensure_person
@@ -25,6 +27,7 @@ from answerable.tracing.storage import schema, tables
 from answerable.tracing.storage.schema import missing
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store
+from tests.support.outbox import parcels
 from tests.tracing.storage.old_store import write_old_key, write_old_store
 from tests.tracing.storage.store_worker import META
 
@@ -75,6 +78,16 @@ async def test_what_was_recorded_before_is_sound_and_goes_on(old_url: str) -> No
         await sequence_all(office.store)
         after = await office.store.read(lambda tx: verify_ledger(tx, kept=before.head))
         assert after.sound and after.head.size > 52
+
+
+@pytest.mark.anyio
+async def test_what_was_recorded_before_becomes_spans(old_url: str) -> None:
+    store = open_store(old_url)
+    flow = Flow(store, ExportSettings(endpoint="http://127.0.0.1:9/v1/traces"))
+    while await flow._advance():
+        pass
+    assert {"run-waits", "run-denied", "run-sent"} <= {one.run for one in await store.read(parcels)}
+    store.close()
 
 
 @pytest.mark.anyio
