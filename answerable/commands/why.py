@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import click
+from rich.text import Text
 
 from answerable.commands.exits import DONE, PARTIAL
 from answerable.commands.options import json_option, reader_option, store_option
 from answerable.commands.reaching import check_there, read_evidence
-from answerable.commands.saying import say, say_json
+from answerable.commands.saying import say, say_json, to_stderr
+from answerable.errors import InvalidInput
 from answerable.tracing.evidence.answers import explain
 from answerable.tracing.evidence.document import document_of
 from answerable.tracing.evidence.labels import Question
+from answerable.tracing.evidence.page import page_of
 from answerable.tracing.evidence.story import Story
 from answerable.tracing.evidence.terminal import in_terminal
 from answerable.tracing.ledger.naming import catch_up
 from answerable.tracing.storage.store import Tx, open_store
+
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
 def _command(question: Question) -> Callable[[Callable[..., None]], click.Command]:
@@ -29,12 +35,16 @@ def _command(question: Question) -> Callable[[Callable[..., None]], click.Comman
         @store_option
         @reader_option
         @json_option
+        @click.option("--html", "page", type=_FILE, metavar="FILE", help="Write it as one HTML file, to be passed on.")
         @click.pass_context
-        def command(ctx: click.Context, id: str, store: str, by: str, as_json: bool) -> None:
-            story = _read(question, id, store=store, by=by, form="json" if as_json else "terminal")
+        def command(ctx: click.Context, id: str, store: str, by: str, as_json: bool, page: Path | None) -> None:
+            story = _read(question, id, store=store, by=by, form="html" if page else "json" if as_json else "terminal")
+            if page is not None:
+                _write(page, page_of(story))
+                to_stderr().print(Text(f"{question} {story.focus.id} is told in {page}"), soft_wrap=True)
             if as_json:
                 say_json(document_of(story))
-            else:
+            elif page is None:
                 say(in_terminal(story))
             ctx.exit(PARTIAL if story.partial else DONE)
 
@@ -77,3 +87,11 @@ def _read(question: Question, given: str, *, store: str, by: str, form: str) -> 
 
     asyncio.run(prepare())
     return read_evidence(store, work, by=by, what=question, form=form)
+
+
+def _write(file: Path, page: str) -> None:
+    """Raises: InvalidInput if the file cannot be written."""
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror}", hint="name another file") from error

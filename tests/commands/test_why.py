@@ -46,7 +46,7 @@ def test_why_a_call_was_sent(desk: Desk) -> None:
     assert [people[fact["by"]] for fact in decisions] == ["dora"]
     assert people[document["responsible"][0]] == "alice"
     assert [line["sort"] for line in document["story"]] == ["authority", "start", "step", "request", "decision", "done"]
-    assert any("kinder" in more for line in document["story"] for more in line["more"])
+    assert ["kinder", "1"] in document["story"][3]["table"]
 
 
 def test_what_somebody_wrote_does_not_command_the_terminal(desk: Desk) -> None:
@@ -163,3 +163,19 @@ def test_a_copy_that_cannot_be_written(desk: Desk) -> None:
     desk.file.chmod(0o444)
     document = desk.json("why", effect_of.id, "--as", "erik")
     assert document["about"]["state"] == "ended done"
+
+
+def test_a_page_to_pass_on(desk: Desk) -> None:
+    signed(desk)
+    file = desk.file.with_name("why.html")
+    said = desk("why", sent(desk), "--html", str(file), "--as", "erik")
+    assert str(file) in said.stderr and not said.stdout
+    page = file.read_text(encoding="utf-8")
+    assert 'Why <span class="node">post</span> was sent' in page and "a good one" in page
+    for whose in ("whoever started the run", "an agent’s own words", "an option"):
+        assert whose in page
+    assert "dear a, with love" in page
+    both = desk.json("impact", sent(desk), "--html", str(file), "--as", "erik")
+    assert both["question"] == "impact" and "the receiver’s answer" in file.read_text(encoding="utf-8")
+    failed = desk("why", sent(desk), "--html", str(file.parent / "not-there" / "x.html"), "--as", "erik", code=1)
+    assert "cannot be written" in failed.stderr

@@ -20,6 +20,7 @@ from answerable.tracing.evidence.labels import Question
 from answerable.tracing.evidence.lineage import Lineage
 from answerable.tracing.evidence.sources import read_sources
 from answerable.tracing.evidence.story import Story, tell
+from answerable.tracing.evidence.telling_effects import answers_to
 from answerable.tracing.evidence.words import People, Text, plural, text
 from answerable.tracing.ledger.naming import MOST, find_ids, looks_like_id
 from answerable.tracing.ledger.records import EffectPrepared
@@ -89,7 +90,7 @@ def explain(
         roots,
         lineage=lineage,
         sources=sources,
-        beside=read_beside(tx, target.run, path if with_payloads else ()),
+        beside=read_beside(tx, target.run, [*path, *_answers(lineage, path)] if with_payloads else ()),
         people=People(all_people(tx) if with_names else ()),
         notes=target.notes,
     )
@@ -150,6 +151,12 @@ def _focus(lineage: Lineage, target: Target, question: Question) -> tuple[Fact |
     ]
     focus = max(calls or known, key=lambda fact: fact.seq)
     return focus, [fact.id for fact in (*known, *calls)]
+
+
+def _answers(lineage: Lineage, path: Sequence[Fact]) -> list[Fact]:
+    """What receivers answered to the calls of a path."""
+    found = [id for fact in path if fact.kind == "effect" for id in answers_to(fact.id, lineage.facts, lineage.caused)]
+    return [lineage.facts[id] for id in dict.fromkeys(found) if id in lineage.facts]
 
 
 def _several(what: str, given: str, found: Sequence[str]) -> UnknownId:

@@ -47,6 +47,7 @@ def _line(line: Line) -> dict[str, Any]:
         "sort": line.sort,
         "text": as_plain(line.text),
         "more": [as_plain(more) for more in line.more],
+        "table": [[as_plain(cell) for cell in row] for row in line.table],
         "about": line.fact,
         "responsible": line.responsible,
         "records": list(line.seqs),

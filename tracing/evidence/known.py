@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from answerable.tracing.evidence.beside import Beside
 from answerable.tracing.evidence.lineage import Lineage
@@ -11,8 +11,16 @@ from answerable.tracing.evidence.words import Kind as PieceKind
 from answerable.tracing.evidence.words import People, Piece, Text, join, plural, text
 from answerable.tracing.ledger.records import Crossed, RequestMade
 
-Told = tuple[str, Text, tuple[Text, ...]]
-"""What a record comes to: its sort, the words, and further texts that belong to it."""
+
+class Told(NamedTuple):
+    """What a record comes to: its sort, the words, further texts, and a table (its first row is the head)."""
+
+    sort: str
+    words: Text
+    more: tuple[Text, ...] = ()
+    table: tuple[tuple[Text, ...], ...] = ()
+
+
 Tally = Mapping[str, tuple[int, int]]
 
 
@@ -21,6 +29,7 @@ class Known:
 
     def __init__(self, lineage: Lineage, beside: Beside, people: People) -> None:
         self.facts: Final = lineage.facts
+        self.caused: Final = lineage.caused
         self.beside: Final = beside
         self.people: Final = people
         self.tallies: Final[dict[str, tuple[Tally, int | None]]] = {}
@@ -37,14 +46,20 @@ class Known:
 
 def served(tally: Tally, inversions: int | None) -> Text:
     """What a prioritization serves of each tier, and how many items pass a more critical one."""
-    parts = []
-    for tier, (demand, given) in tally.items():
-        kind: PieceKind = "good" if given >= demand else "bad" if given == 0 else "open"
-        parts.append(text(f"{tier} ", Piece(f"{given} of {demand}", kind)))
+    parts = [text(f"{tier} ", share) for tier, share in zip(tally, shares(tally), strict=True)]
     if not inversions:
         return join(parts, ", ")
     passed = f"; {plural(inversions, 'item')} {'passes' if inversions == 1 else 'pass'} a more critical one"
     return text(join(parts, ", "), Piece(passed, "bad"))
+
+
+def shares(tally: Tally) -> list[Text]:
+    """What a prioritization serves of each tier."""
+    return [text(Piece(f"{given} of {demand}", _tone(demand, given))) for demand, given in tally.values()]
+
+
+def _tone(demand: int, given: int) -> PieceKind:
+    return "good" if given >= demand else "bad" if given == 0 else "open"
 
 
 def purpose_of(sent: Crossed) -> Text:

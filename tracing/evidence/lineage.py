@@ -14,6 +14,7 @@ from answerable.tracing.evidence.facts import Fact, facts_of
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import Crossed, Decided, RunEnded, RunRested, StepFinished
 
+START: Final = "START"
 END: Final = "END"
 
 

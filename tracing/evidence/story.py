@@ -20,7 +20,7 @@ from answerable.tracing.evidence.lineage import END, Lineage
 from answerable.tracing.evidence.sources import Sources
 from answerable.tracing.evidence.surroundings import touching
 from answerable.tracing.evidence.telling import lines_of
-from answerable.tracing.evidence.telling_approvals import decides
+from answerable.tracing.evidence.telling_approvals import decides, reason_of
 from answerable.tracing.evidence.words import Line, People, Piece, Text, join, plural, sentence, text
 from answerable.tracing.ledger.records import Crossed, Decided, RunStarted
 
@@ -120,7 +120,8 @@ class _Answer:
     def _what(self, focus: Fact) -> Text:
         told = [line for line in self.lines if line.fact == focus.id and line.sort not in ("died", "start")]
         if told and focus.kind != "run":
-            return sentence(told[-1].text)
+            more = told[-1].more if focus.kind == "effect" else ()
+            return text(sentence(told[-1].text), *(text(" ", sentence(one)) for one in more))
         state = Piece(state_of(focus), tone_of(state_of(focus)))
         if focus.kind == "message":
             return self._message(focus)
@@ -156,10 +157,17 @@ class _Answer:
         made = [one for fact in self.path if fact.id != focus.id for one in fact.all(Decided)]
         if not made and focus.kind != "decision":
             return [text("Nobody was asked to decide on the way.")]
-        told = [sentence(decides(one, self.known)) for one in made]
+        told = [self._decided(one) for one in made]
         left = len(told) - MOST_DECISIONS
         before = [text(f"{plural(left, 'decision')} came before; they are below.")] if left > 0 else []
         return [*before, *told[-MOST_DECISIONS:]]
+
+    def _decided(self, made: Decided) -> Text:
+        """A decision in one sentence or two: who, what that serves, and why."""
+        serves = self.known.sums(made.message.id) if made.message is not None else ()
+        parts = [*serves, *([reason] if (reason := reason_of(made, self.known)) else [])]
+        words = decides(made, self.known)
+        return sentence(text(words, ": " if serves else "; ", join(parts, "; ", "; ")) if parts else words)
 
     def _start(self) -> list[Text]:
         run = self.lineage.facts.get(self.lineage.run)

@@ -17,7 +17,7 @@ from answerable.tracing.evidence.known import Known, Told
 from answerable.tracing.evidence.telling_approvals import tell_approval
 from answerable.tracing.evidence.telling_effects import tell_effect
 from answerable.tracing.evidence.telling_steps import tell_step
-from answerable.tracing.evidence.words import Line, Piece, as_plain, text
+from answerable.tracing.evidence.words import Line, Piece, Text, as_plain, text
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import (
@@ -54,14 +54,13 @@ def _line(one: Placed, fact: Fact | None, known: Known) -> Iterator[Line]:
         or _tell_around(record, known)
     )
     if told is not None:
-        sort, words, more = told
-        about = fact.id if fact is not None else ""
         yield Line(
             at=record.at,
-            fact=about,
-            sort=sort,
-            text=words,
-            more=more,
+            fact=fact.id if fact is not None else "",
+            sort=told.sort,
+            text=told.words,
+            more=told.more,
+            table=told.table,
             seqs=(one.seq,),
             responsible=record.responsible,
         )
@@ -79,25 +78,25 @@ def _tell_around(record: Record, known: Known) -> Told | None:
     name = known.people.name
     match record:
         case SystemRegistered(responsible=responsible, system=system):
-            return "authority", text(name(responsible), " answers for ", Piece(system, "strong"), " from here on"), ()
+            return Told("authority", text(name(responsible), " answers for ", Piece(system, "strong"), " from here on"))
         case HandoverOffered(responsible=responsible, successor=successor, system=system, reason=reason):
             words = text(name(responsible), " offered ", Piece(system, "strong"), " to ", name(successor))
-            return "authority", text(words, ": ", Piece(reason, "said")) if reason else words, ()
+            return Told("authority", text(words, ": ", Piece(reason, "said")) if reason else words)
         case HandoverAccepted(successor=successor, predecessor=predecessor, system=system):
             words = text(name(successor), " took ", Piece(system, "strong"), " over from ", name(predecessor))
-            return "authority", text(words, " and answers for it from here on"), ()
+            return Told("authority", text(words, " and answers for it from here on"))
         case ExemptionAccepted(by=by, exemption=exemption, version=version, approval=approval):
             words = text(name(by), " accepted the exemption ", Piece(f"{exemption}@{version}", "strong"))
-            return "authority", text(words, " for ", Piece(approval, "node")), ()
+            return Told("authority", text(words, " for ", Piece(approval, "node")))
         case Froze(by=by, target=target, reason=reason):
-            return "freeze", text(name(by), " froze ", Piece(target, "bad"), ": ", Piece(reason, "said")), ()
+            return Told("freeze", text(name(by), " froze ", Piece(target, "bad"), ": ", Piece(reason, "said")))
         case FreezeQuiesced():
-            return "freeze", text("nothing was in flight any more"), ()
+            return Told("freeze", text("nothing was in flight any more"))
         case Thawed(by=by, reason=reason):
-            return "freeze", text(name(by), " lifted the freeze: ", Piece(reason, "said")), ()
+            return Told("freeze", text(name(by), " lifted the freeze: ", Piece(reason, "said")))
         case StoreRestored(by=by):
             words = text(name(by), " restored this store from a backup: what it had sent since is in doubt")
-            return "alarm", words, ()
+            return Told("alarm", words)
     return None
 
 
@@ -112,9 +111,15 @@ def _together(lines: Sequence[Line]) -> Iterator[Line]:
             yield line
         elif group[0] is line:
             seqs = tuple(seq for one in group for seq in one.seqs)
-            yield replace(line, count=len(group), until=max(one.at for one in group), seqs=seqs)
+            more = tuple(words for words in line.more if not _is_own(words))
+            yield replace(line, more=more, count=len(group), until=max(one.at for one in group), seqs=seqs)
 
 
 def _likeness(line: Line) -> tuple[str, str]:
     loud = tuple(piece for piece in line.text if piece.kind != "quiet")
-    return line.sort, "|".join([as_plain(loud), *map(as_plain, line.more)])
+    return line.sort, "|".join([as_plain(loud), *(as_plain(words) for words in line.more if not _is_own(words))])
+
+
+def _is_own(words: Text) -> bool:
+    """Whether a text says what only this one thing carried."""
+    return any(piece.kind == "payload" for piece in words)

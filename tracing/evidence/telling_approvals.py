@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from answerable.tracing.evidence.known import Known, Tally, Told, purpose_of, served
+from answerable.tracing.evidence.known import Known, Tally, Told, purpose_of, shares
 from answerable.tracing.evidence.words import Piece, Text, plural, text
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RequestWithdrawn
@@ -17,12 +17,12 @@ def tell_approval(record: Record, known: Known) -> Told | None:
     """The words for a record of an approval; None for others."""
     match record:
         case RequestMade():
-            return "request", _asks(record, known), _options(record, known)
+            return Told("request", _asks(record, known), table=_options(record, known))
         case Decided():
-            return "decision", decides(record, known), _meant(record, known)
+            return Told("decision", decides(record, known), meant(record, known))
         case RequestWithdrawn(approval=approval, reason=reason):
             words = text("the request of ", Piece(approval, "node"), " was taken back: ", Piece(reason, "said"))
-            return "withdrawn", words, ()
+            return Told("withdrawn", words)
     return None
 
 
@@ -65,13 +65,18 @@ def _purpose(record: RequestMade, known: Known) -> Text:
     return ()
 
 
-def _options(record: RequestMade, known: Known) -> tuple[Text, ...]:
-    lines = []
+def _options(record: RequestMade, known: Known) -> tuple[tuple[Text, ...], ...]:
+    """The options side by side: how many calls each would release, and what it serves."""
+    counted = {option: _counted(record, option, known) for option in record.calls}
+    tiers = list(dict.fromkeys(tier for tally, _ in counted.values() for tier in tally))
+    passing = [text("inversions")] if tiers else []
+    rows = [(text("option"), text("calls"), *(text(tier) for tier in tiers), *passing)]
     for option, calls in record.calls.items():
-        tally, inversions = _counted(record, option, known)
-        summed = text(": ", served(tally, inversions)) if tally else ()
-        lines.append(text("option ", Piece(option, "strong"), f", {plural(len(calls), 'call')}", summed))
-    return tuple(lines)
+        tally, inversions = counted[option]
+        cells = shares(tally) if tally else [() for _ in tiers]
+        passed = [text(Piece(str(inversions or 0), "bad" if inversions else "good"))] if tiers else []
+        rows.append((text(Piece(option, "strong")), text(str(len(calls))), *cells, *passed))
+    return tuple(rows)
 
 
 def _counted(record: RequestMade, option: str, known: Known) -> tuple[Tally, int | None]:
@@ -83,13 +88,18 @@ def _counted(record: RequestMade, option: str, known: Known) -> tuple[Tally, int
     return (record.tally or {}, record.inversions) if option == AS_PROPOSED else ({}, None)
 
 
-def _meant(record: Decided, known: Known) -> tuple[Text, ...]:
+def meant(record: Decided, known: Known) -> tuple[Text, ...]:
+    """What a decision serves and releases, and the reason that was given."""
     lines: list[Text] = list(known.sums(record.message.id)) if record.message is not None else []
     if record.grants or record.withdrawn:
         gone = f"; {plural(len(record.withdrawn), 'other')} withdrawn" if record.withdrawn else ""
         lines.append(text(f"{plural(len(record.grants), 'call')} released{gone}"))
+    reason = reason_of(record, known)
+    return (*lines, reason) if reason else tuple(lines)
+
+
+def reason_of(record: Decided, known: Known) -> Text:
+    """Why they decided so, in their words; that there was a reason, if the words are gone."""
     if record.decision in known.beside.reasons:
-        lines.append(text("reason: ", Piece(known.beside.reasons[record.decision], "said")))
-    elif record.commitment:
-        lines.append(text(Piece("a reason was given; its text is not here any more", "quiet")))
-    return tuple(lines)
+        return text("reason: ", Piece(known.beside.reasons[record.decision], "said"))
+    return text(Piece("a reason was given; its text is not here any more", "quiet")) if record.commitment else ()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from answerable.tracing.evidence.facts import Fact
 from answerable.tracing.evidence.known import Known, Told
-from answerable.tracing.evidence.words import Piece, Text, text
+from answerable.tracing.evidence.words import Piece, Text, summary, text
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import (
     EffectAnswered,
@@ -13,6 +16,7 @@ from answerable.tracing.ledger.records import (
     EffectSent,
     EffectSettled,
     EffectWithdrawn,
+    StepFinished,
 )
 from answerable.tracing.spans.tree import length
 
@@ -22,21 +26,21 @@ def tell_effect(record: Record, known: Known) -> Told | None:
     match record:
         case EffectSent() if not _is_answered(record, known):
             words = text(Piece(record.name, "node"), " was let go", _to(record.effect, known))
-            return "sent", text(words, Piece("; no answer is recorded", "open")), ()
+            return Told("sent", text(words, Piece("; no answer is recorded", "open")))
         case EffectAnswered():
             return _answered(record, known)
         case EffectInDoubt(name=name, error=error):
             words = text(Piece(name, "node"), " may have happened or not: it is ", Piece("in doubt", "bad"))
-            return "doubt", text(words, ": ", Piece(error, "said")) if error else words, ()
+            return Told("doubt", text(words, ": ", Piece(error, "said")) if error else words)
         case EffectSettled(name=name, by=by, outcome=outcome, reason=reason):
             said = {"done": "as done", "failed": "as failed", "again": "to be sent again"}[outcome]
             words = text(known.people.name(by), " settled ", Piece(name, "node"), f" {said}: ", Piece(reason, "said"))
-            return "settled", words, ()
+            return Told("settled", words)
         case EffectWithdrawn(name=name, reason=reason):
-            return "withdrawn", text(Piece(name, "node"), " was ", Piece("withdrawn", "open"), f": {reason}"), ()
+            return Told("withdrawn", text(Piece(name, "node"), " was ", Piece("withdrawn", "open"), f": {reason}"))
         case EffectRefused(name=name, reason=reason, waits=waits):
             held = "held back" if waits else "refused"
-            return "refused", text(Piece(name, "node"), " was ", Piece(held, "bad"), f": {reason}"), ()
+            return Told("refused", text(Piece(name, "node"), " was ", Piece(held, "bad"), f": {reason}"))
     return None
 
 
@@ -51,11 +55,31 @@ def _answered(record: EffectAnswered, known: Known) -> Told:
     name, attempt = Piece(record.name, "node"), f", attempt {record.attempt}" if record.attempt > 1 else ""
     status = f": HTTP {record.status}" if record.status else ""
     error = text(": ", Piece(record.error, "said")) if record.error else ()
+    carried = carried_by(record.effect, known)
     if record.outcome == "done":
-        return "done", text(name, " was sent", to, attempt, " and ", Piece("done", "good"), status, took), ()
+        return Told("done", text(name, " was sent", to, attempt, " and ", Piece("done", "good"), status, took), carried)
     if record.outcome == "failed":
-        return "failed", text(name, " was sent", to, attempt, " and ", Piece("failed", "bad"), status, took, error), ()
-    return "failed", text(name, " did ", Piece("not arrive", "bad"), to, attempt, took, error), ()
+        words = text(name, " was sent", to, attempt, " and ", Piece("failed", "bad"), status, took, error)
+        return Told("failed", words, carried)
+    return Told("failed", text(name, " did ", Piece("not arrive", "bad"), to, attempt, took, error))
+
+
+def carried_by(effect: str, known: Known) -> tuple[Text, ...]:
+    """What a call carried and what the receiver answered, in short, where that is still there."""
+    fact = known.facts.get(effect)
+    bound = fact.last(EffectPrepared) if fact is not None else None
+    said = summary(known.beside.payloads.get(bound.message)) if bound is not None else ()
+    lines = [text(Piece("it carried: ", "quiet"), said)] if said else []
+    for id in answers_to(effect, known.facts, known.caused):
+        answer = summary(known.beside.payloads.get(id))
+        lines += [text(Piece("the answer: ", "quiet"), answer)] if answer else []
+    return tuple(lines)
+
+
+def answers_to(effect: str, facts: Mapping[str, Fact], caused: Mapping[str, Sequence[str]]) -> list[str]:
+    """The messages that the step of an effect made of what the receiver answered."""
+    steps = [facts[one] for one in caused.get(effect, ()) if facts[one].kind == "step"]
+    return [made.id for step in steps for done in step.all(StepFinished) for made in done.produced]
 
 
 def _to(effect: str, known: Known) -> Text:

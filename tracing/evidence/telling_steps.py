@@ -6,7 +6,7 @@ from collections import Counter
 
 from answerable.tracing.evidence.facts import Fact
 from answerable.tracing.evidence.known import Known, Told, purpose_of
-from answerable.tracing.evidence.lineage import END
+from answerable.tracing.evidence.lineage import END, START
 from answerable.tracing.evidence.words import Piece, Text, join, plural, text
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import (
@@ -26,24 +26,24 @@ def tell_step(record: Record, fact: Fact | None, known: Known) -> Told | None:
     """The words for a record of the run, a step, a gather, or a crossing to END; None for others."""
     match record:
         case RunStarted(started_by=by, message=message):
-            return "start", text(known.people.name(by), " started the run with a ", Piece(message.type, "type")), ()
+            return Told("start", text(known.people.name(by), " started the run with a ", Piece(message.type, "type")))
         case RunEnded():
-            return "end", _ended(record, known), ()
+            return Told("end", _ended(record, known))
         case RunReopened():
             what = "a step run anew" if record.step else f"the run moved to version {record.version[:12]}"
-            return "again", text(known.people.name(record.by), f" had {what}: ", Piece(record.reason, "said")), ()
+            return Told("again", text(known.people.name(record.by), f" had {what}: ", Piece(record.reason, "said")))
         case StepStarted() if fact is not None:
             return _began(record, fact)
         case StepFinished():
             return _finished(record, known)
         case Crossed(target=target, message=message) if target == END:
             words = text(Piece(message.type, "type"), " is the result:", purpose_of(record))
-            return "result", words, known.sums(message.id)
+            return Told("result", words, known.sums(message.id))
         case GatherClosed():
-            return "gather", _gathered(record), ()
+            return Told("gather", _gathered(record))
         case UndeclaredEgress(node=node, event=event, to=to):
             words = text("code in ", Piece(node, "node"), " reached out in a way that no effect declares: ")
-            return "alarm", text(words, Piece(f"{event} {to}", "bad")), ()
+            return Told("alarm", text(words, Piece(f"{event} {to}", "bad")))
     return None
 
 
@@ -52,20 +52,20 @@ def _began(record: StepStarted, fact: Fact) -> Told | None:
     last = done.attempt if done is not None else max(one.attempt for one in fact.all(StepStarted))
     node = Piece(record.node, "node")
     if record.attempt < last:
-        return "died", text(f"attempt {record.attempt} of ", node, " did not finish; another began"), ()
-    return ("open", text(node, Piece(" is at work", "open")), ()) if done is None else None
+        return Told("died", text(f"attempt {record.attempt} of ", node, " did not finish; another began"))
+    return Told("open", text(node, Piece(" is at work", "open"))) if done is None else None
 
 
 def _finished(record: StepFinished, known: Known) -> Told | None:
     who = text(Piece(record.node, "node"), Piece(f" ({record.owner})" if record.owner else "", "quiet"))
     if record.outcome == "failed":
-        return "failed", text(who, " ", Piece("failed", "bad"), ": ", Piece(record.error, "agent")), ()
+        return Told("failed", text(who, " ", Piece("failed", "bad"), ": ", Piece(record.error, "agent")))
     if record.role != "agent":
         return None  # its request or its call tells it
     made = join([(Piece(one.type, "type"),) for one in record.produced]) or text("nothing")
     took = Piece(f", {length(record.at - record.started_at)}", "quiet")
     words = text(who, " took ", _taken(record, known), " and made ", made, took)
-    return "step", words, known.sums(*(one.id for one in record.produced))
+    return Told("step", words, known.sums(*(one.id for one in record.produced)))
 
 
 def _taken(record: StepFinished, known: Known) -> Text:
@@ -75,7 +75,7 @@ def _taken(record: StepFinished, known: Known) -> Text:
         sent = fact.last(Crossed) if fact is not None else None
         closed = fact.last(GatherClosed) if fact is not None else None
         if sent is not None:
-            source = Piece("the input" if sent.source == "START" else sent.source, "node")
+            source = Piece("the input" if sent.source == START else sent.source, "node")
             parts.append(text(Piece(sent.message.type, "type"), " from ", source, purpose_of(sent)))
         elif closed is not None:
             source = Piece(closed.edge.partition("→")[0], "node")

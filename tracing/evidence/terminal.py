@@ -5,11 +5,12 @@ What somebody else wrote is shown as plain text: control and bidirectional chara
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as RichText
 
@@ -32,8 +33,9 @@ _STYLES: Final = {
     "purpose": "italic",
     "agent": "italic yellow",
     "said": "italic",
+    "payload": "",
 }
-_MARKS: Final = {
+MARKS: Final = {
     "start": ("▶", "bold"),
     "request": ("?", "bold yellow"),
     "decision": ("◆", "bold magenta"),
@@ -87,20 +89,22 @@ class _Lines:
             if when[:10] != day:
                 day = when[:10]
                 table.add_row(*(RichText(""),) * 2, RichText(f"{day} ({self._zone(line.at)})", "dim"))
-            row: list[RenderableType] = [RichText(when[11:19]), RichText.assemble(_MARKS.get(line.sort, ("·", "dim")))]
-            row.append(RichText("\n").join(self._told(line)))
+            row: list[RenderableType] = [RichText(when[11:19]), RichText.assemble(MARKS.get(line.sort, ("·", "dim")))]
+            row.append(Group(*self._told(line)))
             if wide:
                 row.append(RichText(_records(line)))
             table.add_row(*row)
         yield table
 
-    def _told(self, line: Line) -> Iterator[RichText]:
+    def _told(self, line: Line) -> Iterator[RenderableType]:
         told = _rich(line.text)
         if line.count > 1:
             told.append(f"  × {line.count}, until {self._when(line.until)[11:19]}", style="bold")
         yield told
         for more in line.more:
-            yield RichText.assemble("  ", _rich(more))
+            yield Padding(_rich(more), (0, 0, 0, 2))
+        if line.table:
+            yield Padding(_table(line.table), (0, 0, 0, 2))
 
     def _when(self, at: Micros) -> str:
         return self._local(at).isoformat(sep=" ")
@@ -110,6 +114,16 @@ class _Lines:
 
     def _local(self, at: Micros) -> datetime:
         return datetime.fromtimestamp(at / 1e6, UTC).astimezone(self.zone)
+
+
+def _table(rows: Sequence[Sequence[Text]]) -> Table:
+    head, *others = rows
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for place, cell in enumerate(head):
+        table.add_column(_rich(cell), justify="right" if place else "left", overflow="fold")
+    for row in others:
+        table.add_row(*map(_rich, row))
+    return table
 
 
 def _records(line: Line) -> str:

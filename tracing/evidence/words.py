@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from answerable.tracing.people import PersonRow
 
-Kind = Literal["", "person", "node", "type", "strong", "good", "bad", "open", "quiet", "purpose", "agent", "said"]
-"""What a piece is. Others' words: `purpose` (the declaration's), `agent` (an agent's), `said` (anybody else's)."""
+Kind = Literal[
+    "", "person", "node", "type", "strong", "good", "bad", "open", "quiet", "purpose", "agent", "said", "payload"
+]
+"""What a piece is. Others' words: `purpose` (the declaration's), `agent` (an agent's), `said` (anybody else's), and
+`payload` (what a message says, which lies beside the records)."""
 
 
 class Piece(NamedTuple):
@@ -20,13 +24,16 @@ class Piece(NamedTuple):
 
 
 Text = tuple[Piece, ...]
+MOST_FIELDS: Final = 7  # of a message in short
+MOST_CHARACTERS: Final = 60  # of one of its values
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """One thing that happened: when, what it is about (the id of a fact), in words, and the places of its records.
 
-    `count` such things happened alike, up to `until`. `more` are further texts that belong to it.
+    `count` such things happened alike, up to `until`. `more` are further texts that belong to it, and `table` is one of
+    rows, the first of them its head.
     """
 
     at: int
@@ -36,6 +43,7 @@ class Line:
     seqs: tuple[int, ...]
     responsible: str
     more: tuple[Text, ...] = ()
+    table: tuple[tuple[Text, ...], ...] = ()
     count: int = 1
     until: int = 0
 
@@ -64,12 +72,12 @@ class People:
         return found
 
 
-def join(parts: Sequence[Text], last: str = " and ") -> Text:
+def join(parts: Sequence[Text], last: str = " and ", between: str = ", ") -> Text:
     """Several texts as one: a, b and c."""
     joined: list[Piece] = []
     for place, part in enumerate(parts):
         if place:
-            joined.append(Piece(last if place == len(parts) - 1 else ", "))
+            joined.append(Piece(last if place == len(parts) - 1 else between))
         joined += part
     return tuple(joined)
 
@@ -97,6 +105,21 @@ def spelled(piece: Piece) -> str:
     if piece.kind == "agent":
         return f"“{piece.text}” (its own words)"
     return f"“{piece.text}”" if piece.kind in ("said", "purpose") else piece.text
+
+
+def summary(payload: Any) -> Text:
+    """What a message says, in short: its first few plain values, and how long its lists are."""
+    if not isinstance(payload, dict):
+        return ()
+    parts = []
+    for name, value in list(payload.items())[:MOST_FIELDS]:
+        if isinstance(value, list | dict):
+            parts.append(text(Piece(f"{len(value)} {name}", "payload")))
+        elif value not in ("", None):
+            said = value if isinstance(value, str) else json.dumps(value)
+            short = said if len(said) <= MOST_CHARACTERS else f"{said[:MOST_CHARACTERS]}…"
+            parts.append(text(Piece(f"{name} {short}", "payload")))
+    return join(parts, ", ")
 
 
 def plural(count: int, one: str, many: str = "") -> str:
