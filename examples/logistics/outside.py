@@ -33,6 +33,7 @@ SERVICES: Final = ("carrier", "warehouse")
 START_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.02
 HEALTH_SECONDS: Final = 1.0
+END_SECONDS: Final = 5.0
 
 
 def base_path(store: str) -> Path:
@@ -123,8 +124,12 @@ def _leave(started: Sequence[subprocess.Popen[bytes]], lock: IO[bytes]) -> None:
         alone = False
     for process in started:
         if alone:
-            process.kill()
-            process.communicate()
+            process.terminate()  # and so it still sends its spans
+            try:
+                process.communicate(timeout=END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
         else:
             assert process.stdin is not None
             process.stdin.close()  # from here on it ends with the last who holds the lock

@@ -11,7 +11,9 @@ somebody else's system.
 4. The receipt depends on the key and the order alone.
 5. With `--while-stdin` it ends when its standard input does, and so never outlives the process that started it; with
    `--lock FILE` beside that, it stays for as long as another process holds a shared lock on the file.
-6. `--misbehave` spoils the first `--times` orders, for tests: `fail` answers 500 and does nothing, `close` does what
+6. Where the environment names a collector (`OTEL_EXPORTER_OTLP_ENDPOINT`) and OpenTelemetry is installed, each order
+   is a span of its own, a child of the caller's. It is traced as most programs are, so a kill loses the newest spans.
+7. `--misbehave` spoils the first `--times` orders, for tests: `fail` answers 500 and does nothing, `close` does what
    was ordered and closes the connection without an answer, `hang` does it and keeps the connection open in silence.
 """
 
@@ -22,11 +24,12 @@ import fcntl
 import hashlib
 import json
 import os
+import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,6 +39,8 @@ Misbehaviour = Literal["fail", "close", "hang"]
 
 PATHS: Final = {"carrier": "/dispatches", "warehouse": "/releases"}
 LARGEST_BODY_BYTES: Final = 8 * 1024 * 1024
+SEND_MILLISECONDS: Final = 200  # after a span ended, at most
+FLUSH_MILLISECONDS: Final = 2000
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS received (
     key TEXT PRIMARY KEY, path TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL,
@@ -100,6 +105,57 @@ class Journal:
             ]
 
 
+class Traces:
+    """The spans of a service; none where nobody collects them."""
+
+    def __init__(self, service: str) -> None:
+        self._tracer: Any = None
+        self._provider: Any = None
+        said = os.environ
+        if said.get("OTEL_EXPORTER_OTLP_ENDPOINT") or said.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+            try:
+                self._provider = _provider(service)
+            except ImportError:
+                return
+            self._tracer = self._provider.get_tracer(service)
+
+    @contextmanager
+    def order(self, path: str, headers: Mapping[str, str]) -> Iterator[Any]:
+        """The span of one order, below the caller's, or None."""
+        if self._tracer is None:
+            yield None
+            return
+        from opentelemetry.propagate import extract
+        from opentelemetry.trace import SpanKind
+
+        lower = {name.lower(): value for name, value in headers.items()}
+        about = {"http.request.method": "POST", "url.path": path}
+        context = extract(lower)
+        with self._tracer.start_as_current_span(f"POST {path}", context, SpanKind.SERVER, about) as span:
+            yield span
+
+    def flush(self) -> None:
+        """Send what was not sent yet, for a moment at most."""
+        if self._provider is not None:
+            self._provider.force_flush(FLUSH_MILLISECONDS)
+
+
+def _provider(service: str) -> Any:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    said = os.environ
+    protocol = said.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or said.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")
+    if protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    else:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # type: ignore[assignment]  # either will do
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=SEND_MILLISECONDS))
+    return provider
+
+
 class Service(ThreadingHTTPServer):
     """A carrier or a warehouse on a loopback port."""
 
@@ -109,6 +165,7 @@ class Service(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.name = name
         self.journal = Journal(journal)
+        self.traces = Traces(name)
         self.journal_path = str(journal.resolve())
         self._misbehave = misbehave
         self._left = times
@@ -127,6 +184,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: Service
+    span: Any = None  # of the order that is being taken
 
     def do_GET(self) -> None:
         """Say who is there."""
@@ -137,6 +195,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take an order."""
+        with self.server.traces.order(self.path, dict(self.headers.items())) as self.span:
+            self._order()
+
+    def _order(self) -> None:
         length = self.headers.get("Content-Length", "")
         if not length.isdigit():
             self.close_connection = True
@@ -182,6 +244,8 @@ class Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(content).encode())
 
     def _send(self, status: int, body: bytes) -> None:
+        if self.span is not None:
+            self.span.set_attribute("http.response.status_code", status)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -199,11 +263,16 @@ def _receipt(service: str, key: str, order: dict[str, Any]) -> dict[str, str | i
     return {"reference": reference, "depot": str(order["depot"]), "units": units}
 
 
-def _end_with_stdin(lock: Path | None) -> None:
+def _end_with_stdin(lock: Path | None, traces: Traces) -> None:
     """End this process when whoever started it is gone, and everybody else who uses it."""
     sys.stdin.buffer.read()
     if lock is not None:
         fcntl.flock(os.open(lock, os.O_RDWR), fcntl.LOCK_EX)  # held until the end: nobody finds a service that goes
+    _end(traces)
+
+
+def _end(traces: Traces) -> None:
+    traces.flush()
     os._exit(0)
 
 
@@ -220,7 +289,8 @@ def main() -> None:
     options = parser.parse_args()
     service = Service(options.service, options.port, options.journal, misbehave=options.misbehave, times=options.times)
     if options.while_stdin:
-        threading.Thread(target=_end_with_stdin, args=[options.lock], daemon=True).start()
+        threading.Thread(target=_end_with_stdin, args=[options.lock, service.traces], daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: _end(service.traces))
     service.serve_forever()
 
 
