@@ -17,11 +17,11 @@ from answerable.commands.saying import command_line, say, say_json
 from answerable.commands.times import since
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.office import Office
-from answerable.tracing.export.comparison import Finding, TracesReport, compare, expected_of, runs_since
+from answerable.tracing.export.comparison import Finding, TracesReport, runs_since
 from answerable.tracing.export.jaeger import Jaeger
 from answerable.tracing.export.settings import ExportSettings
+from answerable.tracing.export.verification import verify_traces
 from answerable.tracing.ledger.entries import records_of
-from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.spans.tree import plain, run_tree
 from answerable.tracing.storage.store import Tx
 
@@ -78,19 +78,11 @@ def verify(ctx: click.Context, run: str, since_text: str, jaeger: str, store: st
     """Compare what Jaeger holds of RUN, or of every run, with what the ledger says."""
 
     async def work(office: Office) -> tuple[list[TracesReport], list[str]]:
-        settings = ExportSettings.from_environment()
-        await sequence_all(office.store)
-        earliest = since(since_text, office.store.clock.now()) if since_text else 0
-        chosen = await office.store.read(
-            lambda tx: [whole_id(tx, "run", run)] if run else runs_since(tx, earliest),
-        )
-        reports = []
+        settings, held = ExportSettings.from_environment(), office.store
+        earliest = since(since_text, held.clock.now()) if since_text else 0
+        chosen = await held.read(lambda tx: [whole_id(tx, "run", run)] if run else runs_since(tx, earliest))
         async with Jaeger(jaeger) as there:
-            for one in filter(settings.samples, chosen):
-                expected = await office.store.read(lambda tx, one=one: expected_of(tx, one))  # type: ignore[misc]  # bound now
-                reports.append(
-                    compare(expected, {trace: await there.spans_of(trace) for trace in expected.traces}),
-                )
+            reports = [await verify_traces(held, there, one) for one in filter(settings.samples, chosen)]
         return reports, [one for one in chosen if not settings.samples(one)]
 
     reports, left_out = at_office(store, work)

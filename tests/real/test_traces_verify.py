@@ -18,13 +18,15 @@ from sqlalchemy import delete
 from answerable.commands.cli import cli
 from answerable.errors import JaegerUnavailable
 from answerable.testing import FakeReceiver
-from answerable.tracing.export.comparison import compare, expected_of
+from answerable.tracing.export.comparison import TracesReport, compare, expected_of
 from answerable.tracing.export.delivery import Delivery
+from answerable.tracing.export.held import HeldSpan
 from answerable.tracing.export.jaeger import Jaeger as Query
 from answerable.tracing.export.outbox import outgoing, set_aside
 from answerable.tracing.export.resending import resend
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.export.transport import open_transport
+from answerable.tracing.export.verification import verify_traces
 from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.placed import placed_of
 from answerable.tracing.spans.projection import project_all
@@ -217,6 +219,40 @@ def test_a_run_that_jaeger_has_forgotten(told: Told, holder: Jaeger) -> None:
     assert "missing:" not in shown, "a trace that is gone is one line, and not one for each span"
 
 
+def test_a_run_may_go_on_while_it_is_verified(
+    holder: Jaeger, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANSWERABLE_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    for name, value in holder.exporting().items():
+        monkeypatch.setenv(name, value)
+    with FakeReceiver() as there:
+
+        def carried_on() -> None:
+            with letters().connect(store_url, origins={CARRIER: there.origin}) as service:
+                service.approve(service.requests()[0].id, by="dora")
+                assert service.resume(run).status == "done"
+
+        class Meanwhile(Query):
+            async def spans_of(self, trace: str) -> list[HeldSpan]:
+                await asyncio.to_thread(carried_on)
+                return await super().spans_of(trace)
+
+        async def verify() -> TracesReport:
+            store = open_store(store_url)
+            try:
+                async with Meanwhile(holder.query) as query:
+                    return await verify_traces(store, query, run)
+            finally:
+                store.close()
+
+        with letters().connect(store_url, origins={CARRIER: there.origin}) as service:
+            service.people.add("dora", roles=["lead"])
+            run = service.run(Ask(), by="nils").id
+        report = asyncio.run(verify())
+    assert report.agrees and report.held == report.expected, report
+
+
 def test_which_runs_are_looked_at(told: Told, holder: Jaeger) -> None:
     told.deliver(holder)
     for words, runs in (
@@ -292,6 +328,20 @@ def test_a_jaeger_that_fails_is_said_to(told: Told) -> None:
     assert "jaeger-unavailable" in failed.stderr and "cannot be reached" in failed.stderr
     for wrong in ("jaeger:16686", "ftp://jaeger", "http://", "http://jaeger/?x=1"):
         assert "no address of a Jaeger" in told.verify("--jaeger", wrong, code=1).stderr
+
+
+def test_an_answer_that_is_streamed_is_read_whole() -> None:
+    spans = [{"traceId": "a" * 32, "spanId": f"{number:016x}"} for number in (1, 2)]
+    parts = [{"result": {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}} for span in spans]
+
+    async def ask(url: str) -> list[str]:
+        async with Query(url) as query:
+            return [span.span for span in await query.spans_of("a" * 32)]
+
+    with answering(200, "\n".join(json.dumps(part) for part in parts)) as url:
+        assert asyncio.run(ask(url)) == ["0" * 15 + "1", "0" * 15 + "2"]
+    with answering(200, json.dumps(parts[0]) + json.dumps({"error": {"message": "cut off"}})) as url:
+        assert "is no Jaeger" in asked(url), "half an answer is none"
 
 
 def test_a_password_in_the_address_is_not_printed() -> None:

@@ -61,6 +61,15 @@ class Expected(NamedTuple):
         """The run's traces, 32 hexadecimal digits each."""
         return sorted({f"{span.trace:032x}" for span in self.spans})
 
+    def and_then(self, later: Expected) -> Expected:
+        """What there should be when Jaeger was asked between this look at the store and a later one.
+
+        Jaeger may hold what was recorded meanwhile, and need not.
+        """
+        known = {span.key for span in self.spans}
+        new = {span.key for span in later.spans} - known
+        return later._replace(waiting=self.waiting | new, rejected={**self.rejected, **later.rejected})
+
 
 class Finding(NamedTuple):
     """A span about which Jaeger and the ledger do not agree, and what it is that differs."""

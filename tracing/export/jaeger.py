@@ -2,6 +2,7 @@
 
 1. The answer of `/api/v3/traces/{id}` is asked for; where a server does not know it, that of `/api/traces/{id}`, which
    is older. Both are asked for what was stored, without what Jaeger adjusts for its page (clocks, links, libraries).
+   (`raw_traces` until v2.14, `rawTraces` from then on.)
 2. No redirect is followed and no proxy of the environment is used: what answers is what was named.
 3. An answer that Jaeger does not give is an error, not an empty trace: many servers answer every path with a page.
 
@@ -50,7 +51,7 @@ class Jaeger:
         Raises: JaegerUnavailable.
         """
         if not self._older:
-            status, answers = await self._get(f"/api/v3/traces/{trace}", raw_traces="true")
+            status, answers = await self._get(f"/api/v3/traces/{trace}", raw_traces="true", rawTraces="true")
             if status == httpx.codes.OK and answers and all("result" in one for one in answers):
                 return [span for one in answers for span in self._read(read_otlp, one, trace)]
             if _said(answers, "error", "httpCode") == httpx.codes.NOT_FOUND:

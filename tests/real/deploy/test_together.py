@@ -45,7 +45,7 @@ def environment(
         stack.enter_context(collector.running())
         elsewhere = {
             "ANSWERABLE_STORE": postgres_url,
-            "ANSWERABLE_KEY_FILE": str(tmp_path / "decisions.key"),
+            "XDG_STATE_HOME": str(tmp_path / "state"),
             "ANSWERABLE_JAEGER": jaeger.query,
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "POSTGRES_PASSWORD_FILE": str(secret),

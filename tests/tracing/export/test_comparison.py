@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from answerable.tracing.export.comparison import Expected, Finding, TracesReport, compare, differences
 from answerable.tracing.export.held import HeldSpan, read_older, read_otlp, same_value
 from answerable.tracing.spans.projection import project_all
-from answerable.tracing.spans.span import SpanData, encode, request
+from answerable.tracing.spans.span import PROJECTION_VERSION, SCOPE, SpanData, encode, request
 from tests.support.story import whole_run
 
 SPANS = project_all(whole_run().placed())
@@ -73,6 +73,17 @@ def test_a_trace_that_is_gone_is_forgotten_and_one_that_waits_is_not() -> None:
     assert compared(nothing).forgotten == [TRACE]
     assert not compared(nothing, expecting(waiting=SPANS)).forgotten
     assert compared(nothing, expecting(waiting=SPANS)).agrees
+
+
+def test_what_was_recorded_while_jaeger_was_asked_is_neither_unknown_nor_missing() -> None:
+    before = Expected(RUN, SPANS[:-2], frozenset({SPANS[0].key}), {})
+    assert [one.span for one in compared(answered(SPANS), before).unknown] == [f"{one.span:016x}" for one in SPANS[-2:]]
+    both = before.and_then(expecting())
+    assert compared(answered(SPANS), both).held == len(SPANS)
+    report = compared(answered(SPANS[1:-1]), both)
+    assert report.agrees and report.waiting == 2
+    (missing,) = compared(answered([SPANS[0], *SPANS[2:]]), both).missing
+    assert missing.span == f"{SPANS[1].span:016x}", "what was there before, and had left, is missing all the same"
 
 
 ALTERED: dict[str, tuple[Callable[[Answer], object], str]] = {
@@ -160,7 +171,7 @@ def older(span: SpanData) -> Answer:
     tags: list[Answer] = [
         {"key": key, "value": json.dumps(value) if isinstance(value, tuple) else value} for key, value in span.pairs
     ]
-    tags += [{"key": "otel.scope.name", "value": "answerable"}, {"key": "otel.scope.version", "value": "1"}]
+    tags += [{"key": "otel.scope.name", "value": SCOPE}, {"key": "otel.scope.version", "value": PROJECTION_VERSION}]
     tags.append({"key": "span.kind", "value": kinds[span.kind]})
     if span.status == 2:
         tags += [{"key": "error", "value": True}, {"key": "otel.status_description", "value": span.message}]
