@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile --quiet --python .venv/bin/python --universal --pyt
 	--no-annotate --custom-compile-command "make lock"
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check guide format bench crash jaeger setup lock
+.PHONY: demo test check guide golden format bench crash jaeger setup lock
 
 demo: .venv/.ready-demo  ## the storm, from its forecast to the decision, in this terminal
 	.venv/bin/answerable demo logistics || test $$? -eq 3  # 3: it waits for a person, as it does without a terminal
@@ -32,6 +32,9 @@ check: .venv/.ready-all  ## what can be said about the code without running it
 
 guide: .venv/.ready-all  ## the guide's generated tables, from the code
 	.venv/bin/python -m tests.support.guide
+
+golden: .venv/.ready-all  ## the golden ledgers that are missing, and their spans; what is stored is left as it is
+	.venv/bin/python -m tests.golden.files
 
 format: .venv/.ready-all  ## repair what can be repaired without thinking
 	.venv/bin/ruff check --fix .
