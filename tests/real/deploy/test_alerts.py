@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -27,46 +25,33 @@ from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.export.transport import open_transport
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.spans.span import request
+from tests.real.deploy import reading
 from tests.real.deploy.collector_server import Collector
 from tests.support.otlp_receiver import Journal, http_receiver
 from tests.support.story import whole_run
 
-ROOT = Path(__file__).parents[3]
-RULES = ROOT / "deploy" / "alerts" / "answerable.rules.yaml"
+GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "deploy.md"
 
 
 @pytest.fixture(scope="module")
 def rules(services: Path) -> dict[str, Any]:
-    read = subprocess.run([services / "check", "rules", RULES], capture_output=True, text=True, check=False)
-    assert read.returncode == 0, read.stderr
-    rules: dict[str, Any] = json.loads(read.stdout)
-    return rules
+    return reading.rules(services)
 
 
 def test_a_mistake_in_a_rule_is_found(services: Path, tmp_path: Path) -> None:
-    text = RULES.read_text(encoding="utf-8")
+    text = reading.RULES.read_text(encoding="utf-8")
     for right, wrong in (("max(delta(", "max(delta"), ("for: 1m", "for: soon"), ("humanizeDuration", "humanise")):
         file = tmp_path / "rules.yaml"
         file.write_text(text.replace(right, wrong))
-        read = subprocess.run([services / "check", "rules", file], capture_output=True, check=False)
-        assert read.returncode == 1, wrong
+        assert reading.check(services, "rules", file).returncode == 1, wrong
 
 
 def test_every_alert_says_what_to_do_and_is_in_the_guide(rules: dict[str, Any]) -> None:
-    guide = (ROOT / "docs" / "guide" / "deploy.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `(Answerable\w+)` \|", guide, re.MULTILINE)) == rules.keys()
+    documented = re.findall(r"^\| `(Answerable\w+)` \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(documented) == rules.keys()
     for name, rule in rules.items():
         assert rule["annotations"].keys() == {"summary", "action"}, name
         assert rule["labels"]["severity"] in ("page", "ticket"), name
-
-
-def measured(port: int) -> dict[str, set[str]]:
-    """What can be fetched at a port of the collector: metric → the names of its labels."""
-    found: dict[str, set[str]] = {}
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
-    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", text, re.MULTILINE):
-        found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
-    return found
 
 
 def point(metric: metrics.Metric) -> OneMetric:
@@ -97,7 +82,7 @@ def test_prometheus_is_given_every_metric_that_an_alert_reads(
             trust_env=False,
         )
         assert answer.is_success, answer.text
-        given = measured(collector.metrics)
+        given = reading.measured(collector.metrics)
     read = {name: labels for rule in rules.values() for name, labels in rule["reads"].items()}
     ours = {name: set(labels) for name, labels in read.items() if name.startswith("answerable_")}
     assert len(ours) >= 8
@@ -114,6 +99,8 @@ def test_the_collector_measures_what_its_alerts_read(services: Path, rules: dict
             transport = open_transport(ExportSettings(endpoint=f"{collector.endpoint}/v1/traces"))
             transport.send(request(span.data for span in outgoing(project_all(whole_run().placed()))))
             transport.close()
-            while not read <= measured(collector.own_metrics).keys():  # if it never is, this hangs, and is ended
+            while (
+                not read <= reading.measured(collector.own_metrics).keys()
+            ):  # if it never is, this hangs, and is ended
                 time.sleep(0.1)
     assert read

@@ -6,7 +6,6 @@ by the other tests of this folder and by those of Jaeger.
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from pathlib import Path
@@ -14,27 +13,22 @@ from typing import Any
 
 import pytest
 
+from tests.real.deploy import reading
+from tests.real.deploy.reading import COMPOSE, DEPLOY
+
 ROOT = Path(__file__).parents[3]
-DEPLOY = ROOT / "deploy"
 ENTRYPOINT = DEPLOY / "entrypoint"
 OURS = "answerable:"
 GO_MOD = (ROOT / "tests" / "real" / "services" / "go.mod").read_text(encoding="utf-8")
 
 
-def check(services: Path, what: str, file: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([services / "check", what, file], capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def project(services: Path) -> dict[str, Any]:
-    read = check(services, "compose", DEPLOY / "compose.yaml")
-    assert read.returncode == 0, read.stderr
-    project: dict[str, Any] = json.loads(read.stdout)
-    return project
+    return reading.project(services)
 
 
 def test_a_mistake_in_a_compose_file_is_found(services: Path, tmp_path: Path) -> None:
-    text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    text = COMPOSE.read_text(encoding="utf-8")
     file = tmp_path / "compose.yaml"
     for right, wrong in (
         ("image:", "picture:"),
@@ -43,7 +37,7 @@ def test_a_mistake_in_a_compose_file_is_found(services: Path, tmp_path: Path) ->
     ):
         assert right in text
         file.write_text(text.replace(right, wrong))
-        assert check(services, "compose", file).returncode == 1, wrong
+        assert reading.check(services, "compose", file).returncode == 1, wrong
 
 
 def test_every_part_is_there(project: dict[str, Any]) -> None:

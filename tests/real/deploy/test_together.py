@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 
 from tests.real import jaeger_server
+from tests.real.deploy import reading
 from tests.real.deploy.collector_server import Collector
 
 ROOT = Path(__file__).parents[3]
@@ -23,20 +25,18 @@ ENTRYPOINT = ROOT / "deploy" / "entrypoint"
 DIFFERS, WAITING = 5, 3
 
 
-@pytest.fixture
-def worker(services: Path) -> dict[str, Any]:
-    """What the compose file says of the worker."""
-    file = ROOT / "deploy" / "compose.yaml"
-    read = subprocess.run([services / "check", "compose", file], capture_output=True, text=True, check=True)
-    worker: dict[str, Any] = json.loads(read.stdout)["services"]["worker"]
-    return worker
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the compose file says of the worker, its environment with other places for what it names, the collector."""
+
+    worker: dict[str, Any]
+    environment: dict[str, str]
+    collector: Collector
 
 
 @pytest.fixture
-def environment(
-    worker: dict[str, Any], services: Path, jaeger_program: Path, postgres_url: str, tmp_path: Path
-) -> Iterator[dict[str, str]]:
-    """The worker's environment, with other places for what it names."""
+def parts(services: Path, jaeger_program: Path, postgres_url: str, tmp_path: Path) -> Iterator[Parts]:
+    worker = reading.project(services)["services"]["worker"]
     secret = tmp_path / "postgres-password"
     secret.write_text("not asked for here\n")
     with ExitStack() as stack:
@@ -51,13 +51,14 @@ def environment(
             "POSTGRES_PASSWORD_FILE": str(secret),
         }
         assert elsewhere.keys() <= worker["environment"].keys()
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        yield os.environ | worker["environment"] | elsewhere | {"PATH": path}
+        here = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OTEL_METRIC_EXPORT_INTERVAL": "500"}
+        environment = os.environ | worker["environment"] | elsewhere | here
+        yield Parts(worker=worker, environment=environment, collector=collector)
 
 
-def test_a_run_of_the_example_is_decided_carried_out_and_seen(
-    worker: dict[str, Any], environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_run_of_the_example_is_decided_carried_out_and_seen(parts: Parts, services: Path, tmp_path: Path) -> None:
+    environment = parts.environment
+
     def command(*words: str, code: int = 0) -> Any:
         done = subprocess.run(
             [ENTRYPOINT, *words, "--json"], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
@@ -65,11 +66,13 @@ def test_a_run_of_the_example_is_decided_carried_out_and_seen(
         assert done.returncode == code, f"{words}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
 
-    began = [ENTRYPOINT, *worker["command"]]
+    began = [ENTRYPOINT, *parts.worker["command"]]
     with subprocess.Popen(began, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None and process.stdout.readline() == "working for logistics\n"
-            healthy = subprocess.run([ENTRYPOINT, *worker["healthcheck"]["test"][2:]], env=environment, check=False)
+            healthy = subprocess.run(
+                [ENTRYPOINT, *parts.worker["healthcheck"]["test"][2:]], env=environment, check=False
+            )
             assert healthy.returncode == 0
             run = command("demo", "logistics", "--decide", "wait", code=WAITING)["run"]
             (request,) = command("inbox")
@@ -80,6 +83,11 @@ def test_a_run_of_the_example_is_decided_carried_out_and_seen(
                     assert process.poll() is None
                     time.sleep(0.1)
                     status = store.execute("SELECT status FROM runs WHERE id = %s", [run])
+            read = {name for rule in reading.rules(services).values() for name in rule["reads"]}
+            ours = {name for name in read if name.startswith("answerable_")}
+            while not ours <= reading.measured(parts.collector.metrics).keys():
+                assert process.poll() is None
+                time.sleep(0.1)
             process.terminate()
             assert process.wait() == 0
         finally:
