@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 ANSWERABLE_CRASH_RUNS ?= 2000
+ANSWERABLE_SOAK_SECONDS ?= 3600
 ROOMS := agents answerable approvals benchmarks examples inbox orchestrator tests tracing
 
 UV := .venv/bin/uv
@@ -12,7 +13,7 @@ COMPILE := $(UV) pip compile --quiet --python .venv/bin/python --universal --pyt
 	--no-annotate --custom-compile-command "make lock"
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check guide golden format bench crash jaeger setup lock
+.PHONY: demo test check guide golden format bench crash soak jaeger setup lock
 
 demo: .venv/.ready-demo  ## the storm, from its forecast to the decision, in this terminal
 	.venv/bin/answerable demo logistics || test $$? -eq 3  # 3: it waits for a person, as it does without a terminal
@@ -21,7 +22,7 @@ test: .venv/.ready-all  ## every test but the long ones
 	scripts/postgresql
 	scripts/jaeger
 	scripts/services
-	.venv/bin/pytest --numprocesses=auto --maxprocesses=8
+	scripts/test
 
 check: .venv/.ready-all  ## what can be said about the code without running it
 	.venv/bin/ruff check .
@@ -40,11 +41,15 @@ format: .venv/.ready-all  ## repair what can be repaired without thinking
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: .venv/.ready-all  ## what a step costs, beside the peers
+bench: .venv/.ready-all  ## what a step costs, beside the peers, and what an outage of the collector loses
 	.venv/bin/python -m benchmarks.hop
+	.venv/bin/python -m benchmarks.delivery
 
 crash: .venv/.ready-all  ## kill the logistics run at random instants, ANSWERABLE_CRASH_RUNS times
 	ANSWERABLE_CRASH_RUNS=$(ANSWERABLE_CRASH_RUNS) .venv/bin/pytest tests/crash -m long --numprocesses=auto
+
+soak: .venv/.ready-all  ## a collector that is away for ANSWERABLE_SOAK_SECONDS, and kills meanwhile
+	ANSWERABLE_SOAK_SECONDS=$(ANSWERABLE_SOAK_SECONDS) .venv/bin/pytest tests/soak -m soak
 
 jaeger:  ## a Jaeger for a look at runs, in this terminal until Ctrl-C
 	scripts/jaeger run

@@ -26,7 +26,7 @@ class Text(Message):
 @asynccontextmanager
 async def ours(folder: Path, steps: int, text: str) -> AsyncIterator[Run]:
     """A chain of agents; its spans leave over OTLP HTTP as the environment says."""
-    app = _chain(steps).build(Text, Text)
+    app = chain_of(steps).build(Text, Text)
     sent = Text(text=text)
     async with app.connect(f"sqlite:///{folder / 'ours.db'}") as service:
 
@@ -38,7 +38,8 @@ async def ours(folder: Path, steps: int, text: str) -> AsyncIterator[Run]:
         yield run
 
 
-def _chain(steps: int) -> System:
+def chain_of(steps: int) -> System:
+    """The chain as a system."""
     system = System("chain", responsible="alice")
     before: Any = START
     for number in range(steps):

@@ -2,7 +2,8 @@
 
 1. A row is one span's bytes. It is written in the transaction that moves the projection's cursor (or, for other
    libraries' spans, when they end), and deleted when the collector has accepted it.
-2. One process delivers at a time: it holds a short lease, which is a time until which the others stay away.
+2. One process delivers at a time: it holds a short lease, which is a time until which the others stay away. One that
+   ends in more than an hour was taken by a machine whose clock is wrong, and does not count.
 3. What the collector rejected is set aside with its error, and not sent again by itself; `resending` tries it again.
    Of our own spans only the fact is kept: the ledger has the rest.
 4. How many spans wait and how many bytes they take are tallies, changed with the rows. A span's size is that of its
@@ -17,7 +18,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Integer, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQLite writes in the same way
 
-from answerable.tracing.clock import Micros
+from answerable.tracing.clock import Micros, micros
 from answerable.tracing.export import tallies
 from answerable.tracing.ledger import cursors
 from answerable.tracing.spans.span import SpanData, encode
@@ -27,6 +28,7 @@ from answerable.tracing.storage.tables import deliveries, outbox, rejected_spans
 
 LEASE: Final = "delivery"  # a cursor whose position is the time until which somebody delivers
 MOST_BYTES: Final = 3_000_000  # of one request; gRPC receivers take 4 MB unless told otherwise
+LONGEST_LEASE: Final = micros(3600)
 OVERHEAD: Final = 200  # bytes of a row beside its data
 
 _PUT = inserting(outbox, without=["id"])
@@ -133,7 +135,7 @@ def claim(tx: Tx, *, now: Micros, until: Micros, at_most: int) -> list[Parcel] |
     if not rows:
         return []
     held = cursors.position_of(tx, LEASE)
-    if held > now or not cursors.advance(tx, LEASE, held, until):
+    if now < held <= now + LONGEST_LEASE or not cursors.advance(tx, LEASE, held, until):
         return None
     parcels: list[Parcel] = []
     size = 0

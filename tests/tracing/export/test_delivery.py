@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 from collections import Counter
@@ -12,13 +13,17 @@ from contextlib import AbstractContextManager, asynccontextmanager
 import pytest
 
 from answerable.errors import InvalidInput
+from answerable.tracing.clock import micros
 from answerable.tracing.export.delivery import Delivery
-from answerable.tracing.export.outbox import LEASE, is_empty, outgoing, put, rejected
+from answerable.tracing.export.flow import Flow
+from answerable.tracing.export.outbox import LEASE, claim, is_empty, outgoing, put, rejected
+from answerable.tracing.export.resending import resend
 from answerable.tracing.export.settings import ExportSettings, Protocol
-from answerable.tracing.ledger.cursors import position_of
+from answerable.tracing.ledger.cursors import move, position_of
+from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.storage.store import Store, open_store
-from tests.support.otlp_receiver import Journal, grpc_receiver, http_receiver
+from tests.support.otlp_receiver import TROUBLES, Journal, Trouble, grpc_receiver, http_receiver
 from tests.support.servers import free_ports
 from tests.support.story import whole_run
 
@@ -71,6 +76,39 @@ async def test_the_bytes_of_the_outbox_arrive_in_order_and_are_deleted(store_url
             assert [span.data for span in journal.spans] == BYTES
             assert await store.read(is_empty)
             assert delivery.so_far.accepted == len(SPANS)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES[1:])
+async def test_whatever_fails_each_span_comes_with_its_one_content(
+    sqlite_url: str, protocol: Protocol, trouble: Trouble
+) -> None:
+    """Where the answer was lost, and not the request, the same bytes come again."""
+    left = itertools.chain([trouble] * 3, itertools.repeat(""))
+    journal = Journal(trouble=lambda: next(left))  # type: ignore[arg-type]  # chain joins the literals to str
+    with KINDS[protocol](journal) as endpoint:
+        async with filled(sqlite_url) as store:
+            delivery = Delivery(store, settings(endpoint, protocol, most_spans=20, timeout_seconds=0.1))
+            assert "failed" in await deliver_all(delivery)
+            delivery.close()
+            assert await store.read(is_empty)
+    assert {span.data for span in journal.spans} == set(BYTES)
+    assert (len(journal.spans) > len(BYTES)) is (trouble in ("cut", "hang"))
+
+
+async def test_what_was_rejected_in_part_comes_whole_when_it_is_sent_again(store_url: str, protocol: Protocol) -> None:
+    story, journal = whole_run(), Journal(rejects=2)
+    store = open_store(store_url)
+    await store.write(lambda tx: append_all(tx, story.records))
+    with KINDS[protocol](journal) as endpoint:
+        flow = Flow(store, settings(endpoint, protocol))
+        assert await flow.drain(timeout_seconds=30)
+        assert [kept.spans for kept in await store.read(rejected)] == [len(SPANS)]
+        journal.rejects = 0
+        await resend(store, story.run)
+        assert await flow.drain(timeout_seconds=30)
+    assert await store.read(rejected) == []
+    assert {span.data for span in journal.spans} == set(BYTES)
+    store.close()
 
 
 async def test_batches_are_bounded(sqlite_url: str) -> None:
@@ -201,6 +239,18 @@ async def test_one_process_delivers_at_a_time(store_url: str) -> None:
             assert await sending == "sent"
             assert await second.deliver() == "idle"
     assert Counter(span.data for span in journal.spans) == Counter(BYTES)
+
+
+async def test_a_lease_of_a_clock_that_is_wrong_does_not_count(store_url: str) -> None:
+    async with filled(store_url) as store:
+        now = store.clock.now()
+
+        async def claimed(until: int) -> bool:
+            await store.write(lambda tx: move(tx, LEASE, until))
+            return await store.write(lambda tx: claim(tx, now=now, until=now + 1, at_most=1)) is not None
+
+        assert not await claimed(now + micros(10))
+        assert await claimed(now + micros(86_400))
 
 
 async def test_headers_and_compression_of_the_environment_are_used(
