@@ -1,26 +1,42 @@
-"""The inbox as an ASGI application: the API, behind its guard."""
+"""The inbox as an ASGI application: the API and the pages, behind their guard."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from answerable.errors import AnswerableError, InvalidInput, UnknownId
+from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, UnknownId
 from answerable.inbox.api import events, freezes, me, requests, runs
 from answerable.inbox.desk import Desk
 from answerable.inbox.feed import Feed
 from answerable.inbox.guarding import Guarded
 from answerable.inbox.limits import Limits
-from answerable.inbox.problems import problem
+from answerable.inbox.pages import editing, entering
+from answerable.inbox.pages import freezes as freezes_pages
+from answerable.inbox.pages import requests as requests_pages
+from answerable.inbox.pages import runs as runs_pages
+from answerable.inbox.pages.rendering import HERE, page
+from answerable.inbox.problems import problem, status_of
 
 PREFIX: Final = "/api/v1"
 _MOST_MISTAKES: Final = 10
+_HEADINGS: Final = {
+    401: "You are not signed in",
+    403: "Not allowed",
+    404: "Not here",
+    429: "Too often",
+    500: "Something is wrong with the store",
+    503: "The store cannot be reached",
+}
 
 
 def inbox(desk: Desk) -> FastAPI:
@@ -43,27 +59,52 @@ def inbox(desk: Desk) -> FastAPI:
     )
     app.state.desk, app.state.limits, app.state.feed, app.state.streams = desk, Limits(), feed, {}
     app.add_middleware(Guarded, origins=desk.origins)
-    for kind, handle in ((AnswerableError, _refused), (RequestValidationError, _invalid), (HTTPException, _http)):
+    for kind, handle in (
+        (AnswerableError, _refused),
+        (RequestValidationError, _invalid),
+        (HTTPException, _http),
+        (Exception, _broken),
+    ):
         app.add_exception_handler(kind, handle)
     api = APIRouter(prefix=PREFIX)
     for each in (me, requests, runs, freezes, events):
         api.include_router(each.router)
     app.include_router(api)
+    for pages in (entering, editing, requests_pages, runs_pages, freezes_pages):
+        app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     return app
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, AnswerableError)
-    return problem(error)
+    return _said(request, error)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     said = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()[:_MOST_MISTAKES]]
-    return problem(InvalidInput("; ".join(said), hint=f"{PREFIX}/openapi.json says what is taken"))
+    return _said(request, InvalidInput("; ".join(said), hint=f"{PREFIX}/openapi.json says what is taken"))
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = UnknownId if error.status_code == 404 else InvalidInput
-    return problem(kind(str(error.detail)), status=error.status_code, headers=error.headers)
+    return _said(request, kind(str(error.detail)), status=error.status_code, headers=error.headers)
+
+
+async def _broken(request: Request, _: Exception) -> Response:
+    """A mistake of ours: its traceback is in the log, and nowhere else."""
+    return _said(request, AnswerableError("something went wrong here, and nothing was changed"))
+
+
+def _said(
+    request: Request, error: AnswerableError, *, status: int = 0, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error, as a page where a page was asked for; whoever is not signed in is asked to."""
+    if request.url.path.startswith(f"{PREFIX}/"):
+        return problem(error, status=status, headers=headers)
+    if isinstance(error, NotAuthenticated) and request.method == "GET" and not request.url.path.startswith("/enter/"):
+        return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", status_code=303)
+    code = status or status_of(error)
+    return page(request, "problem.html", who=None, code=code, error=error, heading=_HEADINGS.get(code, "Not possible"))

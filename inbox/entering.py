@@ -7,6 +7,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from fastapi import Request
 
 from answerable.approvals.credentials import identity_of, whose
@@ -16,6 +19,8 @@ from answerable.errors import NotAuthenticated
 from answerable.inbox.desk import Desk
 from answerable.inbox.limits import DECIDING, GUESSING, READING, Limits
 from answerable.tracing.storage.store import Tx
+
+T = TypeVar("T")
 
 
 def desk_of(request: Request) -> Desk:
@@ -53,6 +58,13 @@ async def actor(request: Request) -> Identity:
     return who
 
 
+async def page_reader(request: Request) -> Identity:
+    """The person who looks at a page. Raises: NotAuthenticated, TooManyRequests."""
+    who = await _by_session(request)
+    limits_of(request).take(who.handle, READING, now=desk_of(request).now)
+    return who
+
+
 async def session_holder(request: Request) -> Identity:
     """The person whose session a page was asked with. Raises: NotAuthenticated."""
     return await _by_session(request)
@@ -73,17 +85,26 @@ async def _by_session(request: Request) -> Identity:
 
 
 async def _known(request: Request, kind: str, secret: str) -> Identity:
+    key = desk_of(request).office.key
+
+    def look(tx: Tx, now: int) -> Identity:
+        if kind == "token":
+            return identity_of(*token_holder(tx, key, secret, at=now))
+        return identity_of(*whose(tx, key, "session", secret, at=now))
+
+    return await guessed(request, look)
+
+
+async def guessed(request: Request, work: Callable[[Tx, int], T], *, write: bool = False) -> T:
+    """What `work` makes of a secret that was shown. Raises: NotAuthenticated; TooManyRequests after many of those."""
     desk, limits = desk_of(request), limits_of(request)
     address, now = f"address {request.client.host if request.client else ''}", desk.now
     limits.check(address, GUESSING, now=now)
-
-    def look(tx: Tx) -> Identity:
-        if kind == "token":
-            return identity_of(*token_holder(tx, desk.office.key, secret, at=now))
-        return identity_of(*whose(tx, desk.office.key, "session", secret, at=now))
-
+    store = desk.office.store
     try:
-        return await desk.office.store.read(look)
+        if write:
+            return await store.write(lambda tx: work(tx, now), durable=True)
+        return await store.read(lambda tx: work(tx, now))
     except NotAuthenticated:
         limits.take(address, GUESSING, now=now)
         raise

@@ -141,6 +141,10 @@ class Office:
         """A freeze as it stands: committed, quiesced or lifted, and the calls that it still waits for."""
         return await self.act(lambda tx, now: freezes.freeze_state(tx, freeze, at=now))
 
+    async def systems(self) -> list[str]:
+        """The names of the systems that were connected to the store."""
+        return await self.store.read(people.all_systems)
+
     async def freezes(self, system: str) -> list[Freeze]:
         """The freezes of a system that were not lifted."""
         return await self.act(lambda tx, now: freezes.standing_freezes(tx, system, at=now))

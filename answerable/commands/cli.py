@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "reject": "decisions",
     "respond": "decisions",
     "runs": "runs",
+    "serve": "serve",
     "show": "inbox",
     "store": "store",
     "thaw": "freezes",

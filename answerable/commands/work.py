@@ -30,7 +30,7 @@ class _Stopped(KeyboardInterrupt):
 def work(system: str, service: str, store: str) -> None:
     """Work for SYSTEM until stopped: what was decided, is overdue or was left behind goes on here."""
     check_there(store)
-    with _until_told():
+    with until_told():
         named = system if service else read(store, lambda tx: one_system(tx, system))
         with find_program(service, named, store) as opened:
             say(f"working for {opened.app.graph.system}")
@@ -38,7 +38,7 @@ def work(system: str, service: str, store: str) -> None:
 
 
 @contextmanager
-def _until_told() -> Iterator[None]:
+def until_told() -> Iterator[None]:
     """As long as the context lasts, SIGTERM ends it."""
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature

@@ -12,10 +12,9 @@ from answerable.inbox.api.cursors import Id
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of, reader
 from answerable.inbox.problems import documented
+from answerable.inbox.stopping import stop
 from answerable.orchestrator.documents import freeze_document, handles
-from answerable.orchestrator.interventions import check_target
-from answerable.tracing.freezes import WHOLE_SYSTEM, Freeze
-from answerable.tracing.people import all_systems
+from answerable.tracing.freezes import Freeze
 
 router = APIRouter(prefix="/freezes", tags=["freezes"])
 
@@ -23,8 +22,8 @@ router = APIRouter(prefix="/freezes", tags=["freezes"])
 @router.get("", responses=documented())
 async def list_freezes(desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]) -> FreezeList:
     """The freezes that stand, of every system."""
-    systems, names = await desk.office.store.read(lambda tx: (all_systems(tx), handles(tx)))
-    found = [one for system in systems for one in await desk.office.freezes(system)]
+    names = await desk.office.store.read(handles)
+    found = [one for system in await desk.office.systems() for one in await desk.office.freezes(system)]
     return FreezeList(freezes=[FreezeAnswer(**freeze_document(one, names)) for one in found])
 
 
@@ -33,9 +32,7 @@ async def make_freeze(
     body: FreezeAsked, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
 ) -> FreezeAnswer:
     """Stop new steps and sends of a target, in every process that shares the store."""
-    if body.target != WHOLE_SYSTEM:
-        check_target(desk.service(body.system).app.graph, body.target)
-    made = await desk.office.freeze(body.system, body.target, by=who, reason=body.reason)
+    made = await stop(desk, body.system, body.target, by=who, reason=body.reason)
     return await _as_it_stands(desk, made.id)
 
 

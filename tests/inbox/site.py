@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from typing import Any
 
 from fastapi.testclient import TestClient
 
 from answerable.inbox.app import inbox
 from answerable.inbox.desk import Desk
+from answerable.inbox.sessions import make_link
 from answerable.orchestrator.app import App
 from answerable.orchestrator.reports import OpenRequest
 from answerable.orchestrator.service import Service
@@ -51,6 +53,19 @@ class Site:
         """What a program of a person sends."""
         return {"Authorization": f"Bearer {self.token(person)}"}
 
+    def link(self, person: str) -> str:
+        """The secret of a one-time link."""
+        office = self.service.office
+        secret: str = self.service.portal.call(office.act, lambda tx, now: make_link(tx, office.key, person, at=now))
+        return secret
+
+    def browser(self, person: str) -> Browser:
+        """A browser in which a person entered by their link."""
+        entered = self.client.post("/enter", data={"secret": self.link(person)}, headers={"Origin": ORIGIN})
+        assert (entered.status_code, entered.headers["location"]) == (303, "/requests"), entered.text
+        self.client.cookies.clear()
+        return Browser(site=self, cookie=entered.headers["set-cookie"].partition(";")[0])
+
     def shown(self, request: str, person: str = "dora") -> dict[str, Any]:
         """A request as the API shows it to a person."""
         found = self.client.get(f"{API}/requests/{request}", headers=self.headers(person))
@@ -65,6 +80,68 @@ class Site:
         return self.client.post(f"{API}/requests/{request}/decisions", json=said, headers=headers)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Browser:
+    """A person's browser, signed in: it sends its cookie, and says which page a form comes from."""
+
+    site: Site
+    cookie: str
+
+    def get(self, path: str) -> Any:
+        """A page."""
+        return self.site.client.get(path, headers={"Cookie": self.cookie})
+
+    def post(self, path: str, said: dict[str, str], **headers: str) -> Any:
+        """A form, sent as it stands."""
+        sent = {"Cookie": self.cookie, "Origin": ORIGIN, **headers}
+        return self.site.client.post(path, data=said, headers=sent)
+
+    def form(self, path: str, action: str) -> dict[str, str]:
+        """What the form with this action says on a page, as it is sent if nobody touches it."""
+        page = self.get(path)
+        assert page.status_code == 200, page.text
+        return fields_of(page.text, action)
+
+
+def fields_of(text: str, action: str) -> dict[str, str]:
+    """The fields of the form with this action, by name."""
+    parser = _Fields(action)
+    parser.feed(text)
+    assert parser.seen, f"no form for {action}"
+    return parser.fields
+
+
+class _Fields(HTMLParser):
+    def __init__(self, action: str) -> None:
+        super().__init__()
+        self.action, self.inside, self.seen, self.area = action, False, False, ""
+        self.select = ""
+        self.fields: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, pairs: list[tuple[str, str | None]]) -> None:
+        said = dict(pairs)
+        if tag == "form":
+            self.inside = said.get("action") == self.action
+            self.seen = self.seen or self.inside
+        elif self.inside and tag == "input" and said.get("type") != "checkbox":
+            self.fields[said.get("name") or ""] = said.get("value") or ""
+        elif self.inside and tag == "textarea":
+            self.area = said.get("name") or ""
+            self.fields[self.area] = ""
+        elif self.inside and tag == "select":
+            self.select = said.get("name") or ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside and self.area:
+            self.fields[self.area] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self.inside = False
+        elif tag == "textarea":
+            self.area = ""
+
+
 @contextmanager
 def standing(url: str, *, app: App[Any, Any] = LETTERS, program: bool = True) -> Iterator[Site]:
     """A site on the store at `url`; without its `program`, it has the office only."""
@@ -74,7 +151,14 @@ def standing(url: str, *, app: App[Any, Any] = LETTERS, program: bool = True) ->
         service.people.add("emil", roles=["lead"])
         services = {app.graph.system: service} if program else {}
         desk = Desk(office=service.office, services=services, origins=(ORIGIN, "http://localhost:8765"))
-        with TestClient(inbox(desk), base_url=ORIGIN, raise_server_exceptions=False) as client:
+        made = TestClient(
+            inbox(desk),
+            base_url=ORIGIN,
+            client=("127.0.0.1", 50_000),
+            follow_redirects=False,
+            raise_server_exceptions=False,
+        )
+        with made as client:
             yield Site(service=service, client=client, receiver=receiver, clock=clock)
 
 

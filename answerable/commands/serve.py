@@ -1,0 +1,76 @@
+"""`answerable serve`: the inbox as a server, and the systems whose program is at hand at work beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from typing import Any
+
+import click
+
+from answerable.commands.options import service_option, store_option
+from answerable.commands.programs import find_program
+from answerable.commands.reaching import check_there, read
+from answerable.commands.saying import say
+from answerable.commands.work import until_told
+from answerable.errors import InvalidInput
+from answerable.orchestrator.service import Service
+from answerable.tracing.people import all_systems, get_person
+
+
+@click.command()
+@click.option("--as", "by", metavar="PERSON", default="", help="Print a one-time link for PERSON to enter with.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option("--origin", "origins", multiple=True, metavar="URL", help="An address by which people reach it.")
+@click.option("--jaeger", default="", metavar="URL", help="Jaeger's page, for links to traces.")
+@service_option
+@store_option
+def serve(by: str, host: str, port: int, origins: tuple[str, ...], jaeger: str, service: str, store: str) -> None:
+    """Serve the API and the pages of the inbox, and work for the systems whose program is at hand."""
+    try:
+        from answerable.inbox.server import addresses, listening, serve_inbox
+    except ImportError as error:
+        raise InvalidInput(f"the inbox is not installed: {error}", hint="install answerable[inbox]") from error
+    check_there(store)
+    if by:
+        read(store, lambda tx: get_person(tx, by))
+    with until_told(), listening(host, port) as on, ExitStack() as opened:
+        own = addresses(host, on.getsockname()[1], origins)
+        services = _services(service, store, opened)
+        asyncio.run(
+            serve_inbox(
+                store,
+                services,
+                on=on,
+                origins=own,
+                jaeger=jaeger.rstrip("/"),
+                person=by if own[0].startswith("http://") else "",
+                ready=lambda address, link: _say_ready(address, link, by, list(services)),
+            )
+        )
+
+
+def _services(service: str, store: str, opened: ExitStack) -> dict[str, Service[Any, Any]]:
+    """The services of the store's systems, each opened; those whose program is not at hand are named."""
+    systems = read(store, all_systems)
+    if service:
+        found = opened.enter_context(find_program(service, "", store))
+        return {found.app.graph.system: found}
+    services = {}
+    for system in systems:
+        try:
+            program = find_program("", system, store)
+        except InvalidInput as error:
+            say(f"{system} is not worked for here: {error.message}")
+            continue
+        services[system] = opened.enter_context(program)
+    return services
+
+
+def _say_ready(address: str, link: str, by: str, systems: list[str]) -> None:
+    say(f"serving {address}/" + (f", working for {', '.join(systems)}" if systems else ""))
+    if link:
+        say(f"{by} can enter once, within a minute: {link}")
+    else:
+        say(f"sign in with a token: {address}/sign-in")

@@ -1,0 +1,75 @@
+"""Pages of freezes: what stands still, stopping something, letting it go on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from answerable.approvals.identity import Identity
+from answerable.errors import AnswerableError, NotAuthenticated
+from answerable.inbox.api.cursors import Id
+from answerable.inbox.desk import Desk
+from answerable.inbox.entering import desk_of, page_reader
+from answerable.inbox.pages.forms import Sent, sent
+from answerable.inbox.pages.rendering import page
+from answerable.inbox.problems import status_of
+from answerable.inbox.stopping import stop
+from answerable.orchestrator.documents import handles
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/freezes")
+async def list_freezes(
+    request: Request, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(page_reader)]
+) -> Response:
+    """What stands still, and the form that stops something."""
+    return await _page(request, desk, who)
+
+
+@router.post("/freezes")
+async def freeze(
+    request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
+) -> Response:
+    """Stop something."""
+    try:
+        await stop(desk, form.get("system"), form.get("target"), by=form.who, reason=form.get("reason").strip())
+    except NotAuthenticated:
+        raise
+    except AnswerableError as error:
+        return await _page(request, desk, form.who, trouble=error, typed=form)
+    return RedirectResponse("/freezes", status_code=303)
+
+
+@router.post("/freezes/{id}/thaw")
+async def thaw(
+    id: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
+) -> Response:
+    """Let something go on."""
+    try:
+        await desk.office.thaw(id, by=form.who, reason=form.get("reason").strip())
+    except NotAuthenticated:
+        raise
+    except AnswerableError as error:
+        return await _page(request, desk, form.who, trouble=error)
+    return RedirectResponse("/freezes", status_code=303)
+
+
+async def _page(
+    request: Request, desk: Desk, who: Identity, *, trouble: AnswerableError | None = None, typed: Sent | None = None
+) -> Response:
+    systems, names = await desk.office.systems(), await desk.office.store.read(handles)
+    found = [one for system in systems for one in await desk.office.freezes(system)]
+    return page(
+        request,
+        "freezes.html",
+        who=who,
+        code=status_of(trouble) if trouble else 200,
+        freezes=found,
+        names=names,
+        systems=systems,
+        trouble=trouble,
+        typed={name: typed.get(name) if typed else "" for name in ("system", "target", "reason")},
+    )

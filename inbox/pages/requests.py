@@ -1,0 +1,151 @@
+"""Pages of requests: the inbox, one request with its options and calls, and the answer to it."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from answerable.approvals.answering import Once
+from answerable.approvals.decisions import Answer
+from answerable.approvals.identity import Identity
+from answerable.approvals.listing import count_requests, page_of_requests, short_tier
+from answerable.approvals.node import RESPONSE
+from answerable.approvals.requests import RequestRow
+from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, StoreCorrupt, UnknownId
+from answerable.inbox.api.cursors import Cursor, Filter, Id, after, cursor_of
+from answerable.inbox.comparing import compare
+from answerable.inbox.deciding import give
+from answerable.inbox.desk import Desk
+from answerable.inbox.entering import desk_of, page_reader
+from answerable.inbox.pages.forms import Sent, sent
+from answerable.inbox.pages.rendering import page
+from answerable.inbox.problems import status_of
+from answerable.inbox.showing import RequestShown, show_request
+from answerable.tracing.storage.store import Tx
+
+PAGE_ROWS: Final = 50
+_KINDS: Final[dict[str, tuple[type, ...]]] = {"deadline": (int, str), "tier": (int, int, str)}
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def home(_: Annotated[Identity, Depends(page_reader)]) -> Response:
+    """The inbox is the first page."""
+    return RedirectResponse("/requests", status_code=303)
+
+
+@router.get("/requests")
+async def list_requests(
+    request: Request,
+    desk: Annotated[Desk, Depends(desk_of)],
+    who: Annotated[Identity, Depends(page_reader)],
+    state: Literal["open", "decided", "expired", "withdrawn", "superseded", "all"] = "open",
+    system: Filter = "",
+    sort: Literal["tier", "deadline"] = "tier",
+    cursor: Cursor = "",
+) -> Response:
+    """The inbox."""
+    where = after(cursor, sort, _KINDS[sort])
+
+    def look(tx: Tx) -> tuple[list[dict[str, Any]], str | None, int]:
+        of_state = "" if state == "all" else state
+        found = page_of_requests(tx, state=of_state, system=system, sort=sort, after=where, most=PAGE_ROWS)
+        rows: list[dict[str, Any]] = [
+            {"row": row, "short": short_tier(row.view), "sound": True}
+            if isinstance(row, RequestRow)
+            else {"row": row, "short": "", "sound": False}
+            for row in found.rows
+        ]
+        return rows, cursor_of(sort, found.after), count_requests(tx, state="open")
+
+    rows, following, count = await desk.office.store.read(look)
+    values: dict[str, Any] = {
+        "rows": rows,
+        "next": following,
+        "count": count,
+        "state": state,
+        "system": system,
+        "sort": sort,
+    }
+    return page(request, "requests.html", who=who, first=not cursor, **values)
+
+
+@router.get("/requests/{id}")
+async def one_request(
+    id: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(page_reader)]
+) -> Response:
+    """One request, whole."""
+    return await request_page(request, desk, id, who)
+
+
+@router.get("/requests/{id}/calls/{effect}")
+async def one_call(
+    id: Id, effect: Id, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(page_reader)]
+) -> Response:
+    """The body of one call, to the byte, as a file."""
+    shown = await _shown(desk, id, who)
+    for option in shown.options:
+        for call in option.calls:
+            if call.id == effect:
+                headers = {"Content-Disposition": f'attachment; filename="{effect}.bin"'}
+                return Response(bytes(call.body), media_type="application/octet-stream", headers=headers)
+    raise UnknownId(f"request {id} has no call {effect}")
+
+
+@router.post("/requests/{id}/decisions")
+async def decide(
+    id: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
+) -> Response:
+    """Answer a request, as the button says. What cannot be done is said on the page, and what was typed is kept."""
+    kind, _, option = form.get("answer").partition(":")
+    reason = form.get("reason").strip()
+    answers = {
+        "approve": Answer(outcome="approved", option=option, reason=reason),
+        "reject": Answer(outcome="rejected", reason=reason),
+        "respond": Answer(outcome="answered", reason=reason),
+    }
+    try:
+        if kind not in answers or not form.get("digest"):
+            raise InvalidInput("the form did not say how it is answered", hint="press one of the buttons")
+        key = form.get("once")
+        fingerprint = sha256(f"{kind}\0{option}\0{reason}\0{form.get('digest')}".encode()).hexdigest()
+        once = Once(key=f"page:{key}", fingerprint=fingerprint) if key else None
+        await give(desk, id, answers[kind], by=form.who, seen=form.get("digest"), once=once)
+    except (NotAuthenticated, StoreCorrupt, UnknownId):
+        raise
+    except AnswerableError as error:
+        return await request_page(request, desk, id, form.who, trouble=error, reason=reason)
+    return RedirectResponse(f"/requests/{id}", status_code=303)
+
+
+async def request_page(
+    request: Request, desk: Desk, id: str, who: Identity, *, trouble: AnswerableError | None = None, reason: str = ""
+) -> Response:
+    """The page of one request, with what went wrong when it was answered."""
+    shown = await _shown(desk, id, who)
+    before = await _shown(desk, shown.row.edited_from, who) if shown.row.edited_from else None
+    service = desk.services.get(shown.row.system)
+    return page(
+        request,
+        "request.html",
+        who=who,
+        code=status_of(trouble) if trouble else 200,
+        shown=shown,
+        comparison=compare(shown, before),
+        trouble=trouble,
+        reason=reason,
+        once=secrets.token_hex(16),
+        editable=service is not None,
+        answerable=service is not None and bool(service.app.graph.outgoing(shown.row.approval, RESPONSE)),
+        overdue=desk.now >= shown.row.expires_at,
+    )
+
+
+async def _shown(desk: Desk, id: str, who: Identity) -> RequestShown:
+    key = desk.office.key
+    return await desk.office.store.read(lambda tx: show_request(tx, key, id, reader=who.handle))

@@ -1,0 +1,148 @@
+"""`answerable serve` as a process of its own, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from answerable.orchestrator.reports import Run
+from tests.commands.conftest import Desk
+from tests.commands.serving import app
+from tests.inbox.site import fields_of
+from tests.orchestrator.letters import CARRIER, Ask
+
+_ANSWERABLE = Path(sys.executable).with_name("answerable")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A server, where it is, and the link that it printed ("" for none)."""
+
+    process: subprocess.Popen[str]
+    address: str
+    link: str
+
+    def client(self, token: str = "") -> httpx.Client:
+        """A program that shows a token, or a browser that nobody has signed in to."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {"Origin": self.address}
+        return httpx.Client(base_url=self.address, headers=headers, timeout=60)
+
+
+@contextmanager
+def serving(desk: Desk, *words: str, store: str = "", **environment: str) -> Iterator[Served]:
+    """A server on a free port, until it is told to stop."""
+    command = [str(_ANSWERABLE), "serve", "--port", "0", *words]
+    named = {**os.environ, **desk.environment, "ANSWERABLE_STORE": store or desk.url, **environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=named) as process:
+        try:
+            assert process.stdout is not None
+            said = ""
+            while "/enter/" not in said and "/sign-in" not in said:
+                line = process.stdout.readline()
+                assert line, said
+                said += line
+            found = re.search(r"serving (http://[^/]+)/", said)
+            assert found, said
+            link = re.search(r"http://\S+/enter/\S+", said)
+            yield Served(process=process, address=found[1], link=link[0] if link else "")
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+
+
+def _until_done(client: httpx.Client, run: str) -> dict[str, Any]:
+    while True:
+        document: dict[str, Any] = client.get(f"/api/v1/runs/{run}").raise_for_status().json()
+        if document["status"] == "done":
+            return document
+
+
+def _waiting(url: str, desk: Desk) -> Run[Any]:
+    with app.connect(url, origins={CARRIER: desk.receiver.origin}) as service:
+        service.people.add("dora", roles=["lead"])
+        return service.run(Ask(text="ann"), by="nils")
+
+
+def test_a_decision_through_the_api_goes_on_by_itself(
+    desk: Desk, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # where a PostgreSQL store's key lies
+    run = _waiting(store_url, desk)
+    token = desk.json("token", "create", "dora", "--store", store_url)["token"]
+    with serving(desk, store=store_url) as served, served.client(token) as client:
+        (line,) = client.get("/api/v1/requests").json()["requests"]
+        body = {"answer": "approve", "option": "kinder", "digest": line["digest"]}
+        made = client.post(f"/api/v1/requests/{line['id']}/decisions", json=body)
+        assert made.status_code == 201
+        document = _until_done(client, run.id)
+        assert [one["assurance"] for one in document["decisions"]] == ["token"]
+    assert [one.json() for one in desk.receiver.happened] == [{"text": "dear ann, with love"}]
+
+
+def test_a_person_enters_by_the_link_and_decides_on_the_page(desk: Desk) -> None:
+    run = desk.waiting("ann")
+    path = f"/requests/{run.waiting_for[0].id}"
+    with serving(desk, "--as", "dora") as served, served.client() as browser:
+        assert browser.get(path).headers["location"].startswith("/sign-in")
+        page = browser.get(served.link)
+        entered = browser.post("/enter", data=fields_of(page.text, "/enter"))
+        assert entered.status_code == 303
+        said = fields_of(browser.get(path).text, f"{path}/decisions") | {"answer": "approve:as-proposed"}
+        assert browser.post(f"{path}/decisions", data=said).status_code == 303
+        assert [one["assurance"] for one in _until_done(browser, run.id)["decisions"]] == ["asserted-local"]
+
+
+def test_what_another_process_decides_is_told_as_it_happens(desk: Desk) -> None:
+    run = desk.waiting("ann")
+    token = desk.json("token", "create", "dora")["token"]
+    query = {"run": run.id}
+    with (
+        serving(desk) as served,
+        served.client(token) as client,
+        client.stream("GET", "/api/v1/events", params=query) as stream,
+    ):
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.iter_lines()
+        assert next(lines).startswith(":")
+        desk("approve", run.waiting_for[0].id, "--option", "kinder", "--as", "dora")
+        told = []
+        for line in lines:
+            if line.startswith("data:"):
+                told.append(json.loads(line.removeprefix("data:")))
+                assert told[-1]["run"] == run.id
+                if told[-1]["kind"] == "run.ended":
+                    break
+        assert {"decided", "effect.sent", "effect.answered"} < {one["kind"] for one in told}
+
+
+def test_without_the_program_it_serves_and_decides(desk: Desk) -> None:
+    run = desk.waiting()
+    token = desk.json("token", "create", "dora")["token"]
+    with serving(desk, ANSWERABLE_SERVICE="") as served, served.client(token) as client:
+        (line,) = client.get("/api/v1/requests").json()["requests"]
+        body = {"answer": "approve", "option": "kinder", "digest": line["digest"]}
+        assert client.post(f"/api/v1/requests/{line['id']}/decisions", json=body).status_code == 201
+        assert client.get(f"/api/v1/runs/{run.id}").json()["status"] == "waiting"
+
+
+def test_what_cannot_be_served_is_said(desk: Desk) -> None:
+    desk.waiting()
+    assert "unknown-id" in desk("serve", "--as", "nobody", code=1).stderr
+    assert "by which address" in desk("serve", "--host", "0.0.0.0", "--port", "0", code=1).stderr
+    assert "no address" in desk("serve", "--origin", "inbox.example", "--port", "0", code=1).stderr
+    with serving(desk) as served:
+        port = served.address.rpartition(":")[2]
+        assert "choose another --port" in desk("serve", "--port", port, code=1).stderr
+    assert "there is no store" in desk("serve", "--store", "sqlite:///nowhere.db", code=1).stderr
