@@ -32,6 +32,8 @@ from answerable.tracing import freezes, people
 from answerable.tracing.clock import Clock, micros
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.freezes import Freeze
+from answerable.tracing.ledger.checkpointing import Checkpointing
+from answerable.tracing.ledger.signing import SigningKeys, replace_key
 from answerable.tracing.people import PersonRow
 from answerable.tracing.storage.store import Store, Tx, open_store
 
@@ -44,7 +46,7 @@ class Office:
     def __init__(self, store: Store, key: Key, *, committed: Callable[[], None] = lambda: None) -> None:
         self.store = store
         self.key = key
-        self._committed = committed
+        self.committed = committed
 
     async def act_as(self, by: By, reason: str, work: Callable[[Tx, int], T]) -> T:
         """Run a durable transaction of the person `by`, who says why.
@@ -69,7 +71,7 @@ class Office:
 
         result = await self.store.write(named, durable=True)
         failpoint("intervention:after-commit")
-        self._committed()
+        self.committed()
         return result
 
     # -- requests and decisions ---------------------------------------------------------------------------------------
@@ -182,6 +184,15 @@ class Office:
             by, reason, lambda tx, now: rebuild(tx, self.key, by=who.handle, reason=reason, at=now)
         )
 
+    async def replace_signing_key(self, *, by: str, reason: str) -> SigningKeys:
+        """Have another key sign the ledger's checkpoints. Raises: UnknownId, InvalidInput, StoreError."""
+        check_handle(by)
+        check_text("the reason", reason, required=True)
+        person = await self.store.read(lambda tx: people.get_person(tx, by).id)
+        keys = await replace_key(self.store, by=person, reason=reason)
+        self.committed()
+        return keys
+
     # -- people -------------------------------------------------------------------------------------------------------
 
     async def add_person(
@@ -225,9 +236,11 @@ class Office:
 
 @asynccontextmanager
 async def open_office(url: str, *, clock: Clock | None = None) -> AsyncIterator[Office]:
-    """The office of the store at `url`. Raises: StoreError."""
+    """The office of the store at `url`; what was done there is signed and anchored. Raises: StoreError."""
     store = open_store(url, clock=clock)
     try:
-        yield Office(store, await open_key(store))
+        checkpointing = Checkpointing(store)
+        yield Office(store, await open_key(store), committed=checkpointing.nudge)
+        await checkpointing.finish()
     finally:
         store.close()

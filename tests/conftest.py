@@ -68,6 +68,15 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _state_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keys and checkpoints of the tests' stores lie in a folder of the tests, in the processes that they start, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("ANSWERABLE_ANCHORS", "file")  # tests count spans; those that look at other anchors say so
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _spans_of_the_last_processes() -> Iterator[None]:
     """What a process of this session's fixtures does until the end."""
     yield

@@ -7,7 +7,7 @@
 | 2 | the command was not written as it has to be |
 | 3 | a run waits for a person, or stands still because it is frozen |
 | 4 | a run has ended otherwise than done: denied, stuck, failed or cancelled |
-| 5 | what was compared differs: Jaeger does not hold what the ledger says |
+| 5 | what was compared differs: Jaeger does not hold what the ledger says, or the ledger what was recorded |
 | 6 | an answer is partial: some of what it rests on is damaged or missing |
 | 130 | stopped with Ctrl-C; nothing that was recorded is lost |
 """

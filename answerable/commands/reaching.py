@@ -22,9 +22,10 @@ from answerable.errors import InvalidInput, StoreUnavailable, UnknownId
 from answerable.orchestrator.office import Office, open_office
 from answerable.orchestrator.runs import get_run
 from answerable.tracing.evidence.readings import record_reading
+from answerable.tracing.ledger.checkpointing import Checkpointing
 from answerable.tracing.people import all_systems
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.store import Tx, open_store
+from answerable.tracing.storage.store import Store, Tx, open_store
 from answerable.tracing.storage.tables import credentials, decisions, effects, freezes, requests, runs, steps
 
 T = TypeVar("T")
@@ -74,6 +75,34 @@ def read(store: str, work: Callable[[Tx], T]) -> T:
     return at_office(store, lambda office: office.store.read(work))
 
 
+def read_only(store: str, work: Callable[[Store], Awaitable[T]]) -> T:
+    """Do `work`, which only reads, on the store at this URL; a copy will do. Needs no key. Raises: StoreError."""
+    check_there(store)
+
+    async def go() -> T:
+        opened = open_store(f"{store}?mode=ro" if store.startswith("sqlite:") and "?" not in store else store)
+        try:
+            return await work(opened)
+        finally:
+            opened.close()
+
+    return asyncio.run(go())
+
+
+def sign_store(store: str) -> None:
+    """Sign and anchor what the store at this URL has, as far as it can be written and its key is here."""
+    check_there(store)
+
+    async def go() -> None:
+        opened = open_store(store)
+        try:
+            await Checkpointing(opened).at_once()
+        finally:
+            opened.close()
+
+    asyncio.run(go())
+
+
 def read_evidence(store: str, work: Callable[[Tx], tuple[T, Iterable[str]]], *, by: str, what: str, form: str) -> T:
     """What `work` reads in the store at this URL, recorded as read by `by` (a handle) before it is returned.
 
@@ -87,7 +116,10 @@ def read_evidence(store: str, work: Callable[[Tx], tuple[T, Iterable[str]]], *, 
         opened = open_store(store)
         try:
             found, about = await opened.read(work)
-            return found, await record_reading(opened, by=by, what=what, about=about, form=form)
+            recorded = await record_reading(opened, by=by, what=what, about=about, form=form)
+            if recorded:
+                await Checkpointing(opened).at_once()
+            return found, recorded
         finally:
             opened.close()
 

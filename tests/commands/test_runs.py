@@ -166,9 +166,9 @@ def test_a_changed_record_is_found(desk: Desk) -> None:
     assert "no head" in desk("ledger", "verify", "--head", "12", code=1).stderr
     with closing(sqlite3.connect(desk.file, isolation_level=None)) as connection:
         connection.execute("UPDATE records SET body = replace(body, 'nothing', 'x'), at = at + 1 WHERE seq = 3")
-    changed = desk.json("ledger", "verify", "--head", head, code=1)
+    changed = desk.json("ledger", "verify", "--head", head, code=5)
     assert not changed["sound"] and changed["faults"]
-    assert "record 3" in desk("ledger", "verify", code=1).stdout
+    assert "record 3" in desk("ledger", "verify", code=5).stdout
 
 
 def test_a_trace_is_a_tree(desk: Desk) -> None:

@@ -8,6 +8,7 @@
    a process that has an endpoint goes on from there. So a command without settings cannot swallow another one's spans.
 4. Where the outbox is full, the projection stands still in the same way, and goes on when there is room (`room.py`).
 5. What another process projected in between is read from the ledger, for the runs that are touched only.
+6. The ledger is signed when that is due, and anchored beside the rest: an anchor that is slow or gone holds up nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from answerable.tracing.export.outbox import Outgoing, outgoing, put
 from answerable.tracing.export.room import Room, room
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger import cursors
+from answerable.tracing.ledger.checkpointing import Checkpointing
 from answerable.tracing.ledger.placed import placed_from, placed_of
 from answerable.tracing.ledger.records import RunEnded, StepFinished
 from answerable.tracing.ledger.sequencer import sequence
@@ -44,6 +46,7 @@ _log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2  # other processes write records, too
 GATHER_SECONDS = 0.05  # after a nudge, until work begins
 AGAIN_SECONDS = 1.0  # after the store failed
+ANCHOR_SECONDS = 2.0  # until an anchor that failed is looked at again
 BATCH = 64  # records
 SHARE = 3  # it rests so many times as long as it works
 MOST_HISTORIES = 256
@@ -68,6 +71,8 @@ class Flow:
         self._delivery = Delivery(store, self.settings) if self.settings.endpoint else None
         self._histories: dict[str, RunHistory] = {}
         self._came_to = -1  # the place that this process projected up to
+        self._checkpointing = Checkpointing(store)
+        self._signed = asyncio.Event()
         self._others = Others(self.settings)
         self._room: Room = "enough"
         self._said: set[Room] = set()
@@ -107,7 +112,9 @@ class Flow:
         """Follow the ledger until cancelled. What the store cannot do now is tried again later."""
         with self._loop_lock:
             self._loop = asyncio.get_running_loop()
-        delivering = asyncio.create_task(self._deliver()) if self._delivery is not None else None
+        beside = [asyncio.create_task(self._anchor())]
+        if self._delivery is not None:
+            beside.append(asyncio.create_task(self._deliver()))
         try:
             while True:
                 await wait_for(self._wake, LOOK_SECONDS)
@@ -118,19 +125,21 @@ class Flow:
         finally:
             with self._loop_lock:
                 self._loop = None
-            if delivering is not None:
-                delivering.cancel()
-                await asyncio.gather(delivering, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def drain(self, timeout_seconds: float) -> bool:
-        """Place, project and deliver what is there; whether all of it left in time. Needs no `run` beside it.
+        """Place, project, sign, anchor and deliver what is there; whether all of it left in time.
 
-        Without an endpoint there is nothing to deliver. Raises: StoreError.
+        Needs no `run` beside it. Without an endpoint there is nothing to deliver. Raises: StoreError.
         """
         try:
             async with asyncio.timeout(timeout_seconds):
                 while await self._advance():
                     pass
+                await self._checkpointing.sign()
+                await self._checkpointing.anchor(again=True)
                 if self._delivery is None:
                     return True
                 await self._deliver_all(self._delivery)
@@ -139,6 +148,14 @@ class Flow:
                 return self._room != "full"  # of what was rejected: nothing more can be projected
         except TimeoutError:
             return False
+
+    # -- checkpoints --------------------------------------------------------------------------------------------------
+
+    async def _anchor(self) -> None:
+        while True:
+            kept = await self._checkpointing.anchor()
+            await wait_for(self._signed, 60.0 if kept else ANCHOR_SECONDS)
+            self._signed.clear()
 
     # -- delivery -----------------------------------------------------------------------------------------------------
 
@@ -174,7 +191,7 @@ class Flow:
     async def _advance(self) -> bool:
         """One batch; False if there was nothing to do."""
         async with self._one_at_a_time:
-            unplaced, unread, taken = await self._store.read(self._behind)
+            unplaced, unread, taken, unsigned = await self._store.read(self._behind)
             self._look_at_room(taken)
             if unplaced:
                 await self._store.write(sequence)
@@ -186,16 +203,18 @@ class Flow:
                     worked = True
                     self._came_to = done.came_to
                     self.projected += done.spans
+            if unsigned and await self._checkpointing.sign() is not None:
+                self._signed.set()
             if self._others:
                 await self._others.write(self._store)
             if exporting and self._delivery is not None:
                 self._delivery.nudge()
         return worked
 
-    def _behind(self, tx: Tx) -> tuple[bool, bool, int]:
-        """Whether records wait for their places, whether placed ones wait to be projected, the bytes of the outbox."""
+    def _behind(self, tx: Tx) -> tuple[bool, bool, int, bool]:
+        """Whether records wait for places, placed ones for spans, the ledger to be signed; and the outbox's bytes."""
         unread = cursors.position_of(tx, cursors.PROJECTION) < cursors.position_of(tx, cursors.SEQUENCER)
-        return tx.one(_UNPLACED) is not None, unread, tallies.value(tx, tallies.BYTES)
+        return tx.one(_UNPLACED) is not None, unread, tallies.value(tx, tallies.BYTES), self._checkpointing.due(tx)
 
     def _look_at_room(self, taken: int) -> None:
         """Say it when the outbox gets short of room, and when it is full; again only after there was enough."""

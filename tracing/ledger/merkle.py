@@ -74,9 +74,55 @@ class Frontier:
         self.size += 1
         return completed
 
+    def edge(self) -> list[bytes]:
+        """The complete subtrees that it consists of, the largest first."""
+        return list(self._edge)
+
     def head(self) -> Head:
         """The tree as it is now."""
         return Head(size=self.size, root=_join(self._edge) if self._edge else EMPTY_ROOT)
+
+
+class Blocks:
+    """A tree that grows by blocks of 2**STRIDE leaves, fast, and knows its head at every size within the last block."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._whole = Frontier()  # over the blocks
+        self._before: list[bytes] = []  # its edge, without the last block
+        self._start = 0  # of the last block
+        self._levels: list[list[bytes]] = []  # of the last block, the leaves first
+
+    def extend(self, leaves: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
+        """Append a block of leaves, or fewer as the last ones; what is stored of it, as (level, position, hash)."""
+        assert 0 < len(leaves) <= 1 << STRIDE and not self.size % (1 << STRIDE)
+        self._start, self._before = self.size, self._whole.edge()
+        self._levels = [list(leaves)]
+        while len(last := self._levels[-1]) > 1:
+            both = iter(last)
+            pairs = zip(both, both, strict=False)  # a last one without a right neighbour waits for it
+            self._levels.append([sha256(b"\x01" + left + right).digest() for left, right in pairs])
+        self.size += len(leaves)
+        if self.size % (1 << STRIDE):
+            return []
+        block = self._levels[STRIDE][0]
+        whole = [(0, block), *self._whole.append(block)]
+        count = self._whole.size
+        return [(STRIDE + level, (count >> level) - 1, digest) for level, digest in whole if level % STRIDE == 0]
+
+    def head_at(self, size: int) -> Head:
+        """The tree when it had `size` leaves, some or all of which are in the last block."""
+        assert self._start <= size <= self.size
+        parts, at = list(self._before), 0
+        for level in range(STRIDE, -1, -1):
+            if (size - self._start) >> level & 1:
+                parts.append(self._levels[level][at >> level])
+                at += 1 << level
+        return Head(size=size, root=_join(parts) if parts else EMPTY_ROOT)
+
+    def head(self) -> Head:
+        """The tree as it is now."""
+        return self.head_at(self.size)
 
 
 def root(hashes: Hashes, size: int) -> bytes:

@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter
 from answerable.tracing.ledger.access import TokenMade, TokenRevoked
 from answerable.tracing.ledger.kept import EvidenceRead, StoreRebuilt
 from answerable.tracing.ledger.record import MessageRef, Record
+from answerable.tracing.ledger.rotation import KeyReplaced
 
 # -- who answers ------------------------------------------------------------------------------------------------------
 
@@ -399,6 +400,7 @@ AnyRecord = Annotated[
     | StoreRestored
     | EvidenceRead
     | StoreRebuilt
+    | KeyReplaced
     | TokenMade
     | TokenRevoked,
     Field(discriminator="kind"),

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Integer, bindparam, func, select, update
 
+from answerable.errors import StoreCorrupt
 from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.merkle import STRIDE, Head, fold, root
 from answerable.tracing.storage.statements import Statement, inserting
@@ -24,12 +25,14 @@ from answerable.tracing.storage.tables import records, tree_nodes
 LOCK = 0x616E7373  # the advisory lock's number on PostgreSQL
 
 _TRY_LOCK = Statement(select(func.pg_try_advisory_xact_lock(bindparam("lock"))))
+_LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("lock"))))
 _UNPLACED = Statement(
     select(records.c.id, records.c.leaf)
     .where(records.c.seq.is_(None))
     .order_by(records.c.id)
     .limit(bindparam("at_most", type_=Integer))
 )
+_COUNT_UNPLACED = Statement(select(func.count()).select_from(records).where(records.c.seq.is_(None)))
 _PLACE = Statement(
     update(records)
     .where(records.c.id.between(bindparam("first"), bindparam("last")))
@@ -59,12 +62,31 @@ class StoredHashes:
         self._tx = tx
 
     def read(self, level: int, start: int, count: int) -> Sequence[bytes]:
-        """The hashes of `count` neighbouring complete subtrees of 2**level leaves; `level` is a multiple of STRIDE."""
+        """The hashes of `count` neighbouring complete subtrees of 2**level leaves; `level` is a multiple of STRIDE.
+
+        Raises: StoreCorrupt if some are missing.
+        """
         if level == 0:
             rows = self._tx.all(_LEAVES, start=start, end=start + count)
         else:
             rows = self._tx.all(_NODES, at_level=level, start=start, end=start + count)
+        if len(rows) != count:
+            first, last = start << level, (start + count << level) - 1
+            raise StoreCorrupt(
+                f"the ledger lacks some of its records {first} to {last}, or their hashes",
+                hint="`answerable ledger verify` tells which",
+            )
         return [row[0] for row in rows]
+
+
+def alone(tx: Tx, *, wait: bool = False) -> bool:
+    """Whether nobody else extends the tree, or signs it, until this writing transaction ends; `wait` until it is so."""
+    if tx.dialect == "sqlite":
+        return True
+    if wait:
+        tx.one(_LOCK, lock=LOCK)
+        return True
+    return bool((tx.one(_TRY_LOCK, lock=LOCK) or (False,))[0])
 
 
 def sequence(tx: Tx, *, at_most: int = 1000) -> int:
@@ -72,7 +94,7 @@ def sequence(tx: Tx, *, at_most: int = 1000) -> int:
 
     0 if there are none to place, or if another process is at it.
     """
-    if tx.dialect == "postgresql" and not (tx.one(_TRY_LOCK, lock=LOCK) or (False,))[0]:
+    if not alone(tx):
         return 0
     rows = tx.all(_UNPLACED, at_most=at_most)
     if not rows:
@@ -92,6 +114,12 @@ def head(tx: Tx) -> Head:
     """The ledger's tree as it is now: what is kept outside, to notice later that something was changed."""
     size = cursors.position_of(tx, cursors.SEQUENCER)
     return Head(size=size, root=root(StoredHashes(tx), size))
+
+
+def count_unplaced(tx: Tx) -> int:
+    """How many records wait for their places."""
+    row = tx.one(_COUNT_UNPLACED)
+    return 0 if row is None else int(row[0])
 
 
 async def sequence_all(store: Store) -> int:

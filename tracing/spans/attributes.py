@@ -37,10 +37,12 @@ Shows = Literal[
     "withheld",  # a call that did not leave: withdrawn or refused
     "call",
     "settlement",
+    "checkpoint",  # of the ledger, and of no run
 ]
 """What a span shows: its kind, by which the registry says what stands on it."""
 
-EVERY: Final = "every"  # every kind of span of ours
+EVERY: Final = "every"  # every kind of span of a run
+CHECKPOINT: Final = "checkpoint"
 OTHER: Final = "other"  # spans that other libraries make within a step
 RESOURCE: Final = "resource"  # the resource of each span of ours
 
@@ -235,11 +237,28 @@ FROZEN: Final = _key(
     "accountability.freeze.target", "string", "frozen", "what is frozen and keeps the run from going on"
 )
 
+# Checkpoints.
+LEDGER: Final = _key("accountability.ledger", "string", "checkpoint", "which ledger: `answerable/` and the store's id")
+LEDGER_SIZE: Final = _key("accountability.ledger.size", "int", "checkpoint", "how many records")
+LEDGER_CHECKPOINT: Final = _key(
+    "accountability.ledger.checkpoint",
+    "string",
+    "checkpoint",
+    "the whole checkpoint, signed",
+    source="C2SP signed-note",
+)
+
 # Resources.
 SERVICE: Final = _key(
-    "service.name", "string", "resource", "the node; for the run itself the system", source="semconv service"
+    "service.name",
+    "string",
+    "resource",
+    "the node; for the run itself the system; `ledger` for a checkpoint",
+    source="semconv service",
 )
-NAMESPACE: Final = _key("service.namespace", "string", "resource", "the system", source="semconv service")
+NAMESPACE: Final = _key(
+    "service.namespace", "string", "resource", "the system; for a checkpoint the ledger", source="semconv service"
+)
 HOST: Final = _key("host.id", "string", "resource?", "the machine that did it", source="semconv host")
 IP: Final = _key(
     "ip", "string", "resource?", "its address: Jaeger compares clocks by it", source="Jaeger, clock skew adjuster"

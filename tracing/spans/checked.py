@@ -14,7 +14,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from answerable.tracing.spans.attributes import EVERY, OTHER, REGISTRY, RESOURCE, Attribute
+from answerable.tracing.spans.attributes import CHECKPOINT, EVERY, OTHER, REGISTRY, RESOURCE, Attribute
 
 FILE: Final = os.environ.get("ANSWERABLE_SPAN_FAULTS", "")
 _MOST_BYTES: Final = 100_000  # of the file: nobody reads more
@@ -27,7 +27,7 @@ def faults_of(shows: str, pairs: Iterable[tuple[str, Any]], *, filled: bool = Fa
 
     With `filled`, what always stands on it must say something, too.
     """
-    kinds = {shows} if shows == RESOURCE else {shows, EVERY}
+    kinds = {shows} if shows in (RESOURCE, CHECKPOINT) else {shows, EVERY}
     said: dict[str, Any] = {}
     for key, value in pairs:
         if key in said:

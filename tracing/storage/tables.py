@@ -51,6 +51,38 @@ tree_nodes = Table(
     Column("hash", LargeBinary, nullable=False),
 )
 
+# Signed checkpoints: the newest, and of the older ones the newest of each stretch of the ledger.
+heads = Table(
+    "heads",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+# The keys that sign them, in order; the last one is in force.
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),  # the public key, as a line
+    Column("note", Text, nullable=False),  # that it took the place of the one before, signed by both; "" for the first
+    Column("at", BigInteger, nullable=False),
+)
+
+# How far each anchor has come: what of the ledger is kept outside.
+anchors = Table(
+    "anchors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),  # of the newest checkpoint that it keeps; 0 if none
+    Column("receipt", Text, nullable=False),  # where it is kept, or what the anchor says
+    Column("at", BigInteger, nullable=False),  # when it was kept
+    Column("tries", Integer, nullable=False),  # that failed since
+    Column("error", Text, nullable=False),  # of the last one
+    Column("tried_at", BigInteger, nullable=False),
+)
+
 # Where each reader of the ledger stands (`name`: the sequencer, the projection).
 cursors = Table(
     "cursors", metadata, Column("name", Text, primary_key=True), Column("position", BigInteger, nullable=False)
