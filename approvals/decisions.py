@@ -23,6 +23,7 @@ from answerable.approvals.seals import sealed
 from answerable.errors import AlreadyDecided, InvalidInput, NotOpen, StoreCorrupt
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
+from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import frozen_targets
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.record import MessageRef
@@ -160,6 +161,7 @@ def record_decision(
     )
     decision = unsigned.signed(key)
     tx.run(_INSERT, **vars(decision))
+    go_on(tx, request.run, at=at)
     wake_at(tx, request.run, at)
     responsible = authority(tx, request.system).responsible
     chain = tuple(dict.fromkeys((decision.id, by, responsible) if by else (decision.id, responsible)))

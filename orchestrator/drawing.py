@@ -46,6 +46,8 @@ def terminal(graph: Graph, *, width: int, states: Mapping[str, State] | None = N
     `states` (node → state) marks and colours the nodes; a node that is not in it is idle.
     """
     lines = [Text.assemble((graph.system, "bold"), f", answered for by {graph.responsible}")]
+    if graph.segment_after is not None:
+        lines.append(Text(f"a wait of more than {graph.segment_after:g} s begins a new trace", "dim"))
     for name in (START_NAME, *graph.order, END_NAME):
         lines.append(_node_line(graph, name, states))
         leaving = [edge for edge in graph.edges if edge.source == name]

@@ -118,6 +118,7 @@ class Graph:
     system: str
     responsible: str
     tiers: tuple[str, ...]
+    segment_after: float | None  # seconds
     demands: Demands | None
     nodes: Mapping[str, Node[Any, Any]]
     edges: tuple[Edge, ...]

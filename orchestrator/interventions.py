@@ -34,6 +34,7 @@ from answerable.orchestrator.runs import (
     set_version,
 )
 from answerable.orchestrator.scopes import ScatterFrame
+from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import EffectSettled, RequestWithdrawn, RunEnded, RunReopened
@@ -65,6 +66,7 @@ def cancel(tx: Tx, run: str, *, by: str, reason: str, at: int) -> None:
     _check_reason(reason)
     if row.status in ENDS:
         raise InvalidInput(f"{run} is over already: it is {row.status}")
+    go_on(tx, run, at=at)
     _withdraw(tx, row, requests_of(tx, run), reason="the run was cancelled", at=at)
     if row.lease_until < at:  # no worker is there to hear what became of a call
         for effect in effects_of(tx, run):
@@ -90,6 +92,7 @@ def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None
         raise InvalidInput(f"step {step} is {wrong.state}; only one that has ended can run anew")
     if row.status == "cancelled":
         raise InvalidInput(f"{run} was cancelled", hint="begin a new run")
+    go_on(tx, run, at=at)
     set_status(tx, run, "running", wake_at=at)
     fence = acquire_lease(tx, run, owner=by, now=at).lease_fence  # nobody else works on it until this is committed
     gone, gathers_gone = _followers(tx, run, wrong, known)
@@ -139,6 +142,7 @@ def migrate(tx: Tx, graph: Graph, run: str, *, version: str, by: str, reason: st
             hint="finish it with the program that began it, or cancel it",
         )
     set_version(tx, run, version)
+    go_on(tx, run, at=at)
     wake_at(tx, run, at)
     append(tx, RunReopened(**_stamp(tx, row, at, person.id), by=person.id, reason=reason, version=version))
 
@@ -178,6 +182,7 @@ def settle(
     else:  # an untyped caller
         raise InvalidInput(f"{outcome!r} settles nothing", hint="done, failed or again")
     tx.run(_SETTLE, effect=effect, new_state=state, new_detail=detail)
+    go_on(tx, run.id, at=at)
     wake_at(tx, run.id, at)
     append(
         tx,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, case, or_, select, tuple_, update
 
 from answerable.errors import RunBusy, UnknownId
 from answerable.orchestrator.workers import is_gone
@@ -61,12 +61,18 @@ _SET_STATUS = Statement(
         result=bindparam("new_result"),
         ended_at=bindparam("new_ended_at"),
         wake_at=bindparam("new_wake_at"),
+        rested_at=bindparam("new_rested_at"),
     )
 )
 _REST = Statement(
     update(runs)
     .where(runs.c.id == bindparam("run"))
-    .values(status=bindparam("new_status"), wake_at=bindparam("new_wake_at"), rested=runs.c.rested + bindparam("one"))
+    .values(
+        status=bindparam("new_status"),
+        wake_at=bindparam("new_wake_at"),
+        rested=runs.c.rested + bindparam("one"),
+        rested_at=case((runs.c.rested_at == 0, bindparam("now")), else_=runs.c.rested_at),
+    )
 )
 _SET_VERSION = Statement(update(runs).where(runs.c.id == bindparam("run")).values(version=bindparam("new_version")))
 
@@ -101,9 +107,14 @@ class RunRow:
     lease_fence: int
     lease_until: int
     wake_at: int | None
+    segment: int
+    segment_after: int
+    rested_at: int
 
 
-def insert_run(tx: Tx, *, id: str, system: str, version: str, started_by: str, input: str, at: int) -> None:
+def insert_run(
+    tx: Tx, *, id: str, system: str, version: str, started_by: str, input: str, at: int, segment_after: int = 0
+) -> None:
     """Write a new run; nobody holds its lease yet."""
     tx.run(
         _INSERT,
@@ -122,6 +133,9 @@ def insert_run(tx: Tx, *, id: str, system: str, version: str, started_by: str, i
         lease_fence=0,
         lease_until=0,
         wake_at=at,
+        segment=0,
+        segment_after=segment_after,
+        rested_at=0,
     )
 
 
@@ -205,12 +219,13 @@ def set_status(
         new_result=result,
         new_ended_at=ended_at,
         new_wake_at=wake_at,
+        new_rested_at=ended_at or 0,
     )
 
 
-def set_resting(tx: Tx, run: str, status: str, *, wake_at: int | None) -> None:
+def set_resting(tx: Tx, run: str, status: str, *, now: int, wake_at: int | None) -> None:
     """Write that a run came to rest, as waiting or frozen, and when it wakes by itself."""
-    tx.run(_REST, run=run, new_status=status, new_wake_at=wake_at, one=1)
+    tx.run(_REST, run=run, new_status=status, new_wake_at=wake_at, one=1, now=now)
 
 
 def set_version(tx: Tx, run: str, version: str) -> None:

@@ -41,6 +41,7 @@ M = TypeVar("M", bound=Message)
 R = TypeVar("R", bound=Message)
 T = TypeVar("T")
 
+LONGEST_SECONDS = 100 * 365 * 86_400.0
 NAME = re.compile(r"[a-zA-Z0-9_.-]+")
 RESERVED = ("START", "END")
 RESERVED_ENDINGS = (".denied", ".response")
@@ -49,18 +50,27 @@ RESERVED_ENDINGS = (".denied", ".response")
 class System:
     """A named multi-agent system. `responsible` is the handle of its Responsible Individual.
 
-    `tiers` are its criticality classes, from most to least critical.
+    `tiers` are its criticality classes, from most to least critical. After a wait of more than `segment_after` seconds,
+    a run goes on in a new trace; without it, each run is one trace.
 
-    Raises: DeclarationError if the name is none, nobody is responsible, or a tier is named twice.
+    Raises: DeclarationError if the name is none, nobody is responsible, a tier is named twice, or the time is none.
     """
 
-    def __init__(self, name: str, *, responsible: str, tiers: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, *, responsible: str, tiers: Sequence[str] = (), segment_after: float | None = None
+    ) -> None:
         _check_name(name, what="a system")
         if not responsible.strip():
             raise DeclarationError(f"system {name!r} has no Responsible Individual", hint="give responsible=, a handle")
         if isinstance(tiers, str) or len(set(tiers)) != len(tiers) or not all(tiers):
             raise DeclarationError(f"system {name!r}: {tiers!r} is no list of tiers", hint="name each tier once")
+        if segment_after is not None and not 0 < segment_after <= LONGEST_SECONDS:
+            raise DeclarationError(
+                f"system {name!r}: segment_after is {segment_after!r}",
+                hint="more than 0 seconds, a day for example: DAY",
+            )
         self.name = name
+        self.segment_after = segment_after
         self.responsible = responsible
         self.tier_order = tuple(tiers)
         self._nodes: dict[str, Node[Any, Any]] = {}
@@ -360,6 +370,7 @@ class System:
                 system=self.name,
                 responsible=self.responsible,
                 tiers=self.tier_order,
+                segment_after=self.segment_after,
                 demands=self._demands,
                 demands_of=self._demands_of,
                 nodes=dict(self._nodes),

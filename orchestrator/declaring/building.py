@@ -59,6 +59,7 @@ def build_graph(declaration: Declaration) -> Graph:
         system=declaration.system,
         responsible=declaration.responsible,
         tiers=declaration.tiers,
+        segment_after=declaration.segment_after,
         demands=declaration.demands,
         nodes=declaration.nodes,
         edges=nesting.edges,

@@ -50,6 +50,7 @@ class Declaration:
     system: str
     responsible: str
     tiers: tuple[str, ...]
+    segment_after: float | None
     demands: Demands | None
     demands_of: type[Message] | None
     nodes: Mapping[str, Node[Any, Any]]

@@ -1,7 +1,7 @@
 """The version of an app: a digest of what was declared, so that a run can stay on what began it.
 
-It covers nodes, types, edges, loops, approvals, effects and tiers. It does not cover the bodies of functions, how often
-and how long they are tried, who owns an agent, or who is responsible.
+It covers nodes, types, edges, loops, approvals, effects, tiers and segments. It does not cover the bodies of functions,
+how often and how long they are tried, who owns an agent, or who is responsible.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def describe(graph: Graph) -> dict[str, Any]:
         "input": graph.input_type.__name__,
         "output": graph.output_type.__name__,
         "tiers": list(graph.tiers),
+        **({} if graph.segment_after is None else {"segment_after": graph.segment_after}),
         "nodes": {name: _node(node) for name, node in graph.nodes.items()},
         "messages": {
             kind.__name__: {"version": kind.version, "schema": kind.model_json_schema()}

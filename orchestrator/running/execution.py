@@ -30,6 +30,7 @@ from answerable.orchestrator.running.view import Ready, RunView
 from answerable.orchestrator.runs import ENDS, RunRow
 from answerable.orchestrator.scopes import to_plain
 from answerable.tracing import ids
+from answerable.tracing.continuing import go_on
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.ledger.record import Record
@@ -92,8 +93,12 @@ class Execution:
     view: RunView
     leads: bool = False  # whether what becomes ready is run at once, by the task that made it ready
     abort: BaseException | None = None
+    segment: int = field(init=False)  # which of the run's traces it works in
     _begun: dict[str, int] = field(default_factory=dict)  # step → its attempt, begun with the end of the step before
     _bounds: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.segment = self.run.segment
 
     @property
     def graph(self) -> Graph:
@@ -205,6 +210,9 @@ class Execution:
     ) -> int:
         if guard.holds(*targets) or guard.status in ENDS:
             return 0
+        now = self.worker.store.clock.now()
+        if self.run.segment_after:
+            self.segment = go_on(tx, self.run.id, at=now, works=True)
         attempt = journal.begin_step(
             tx,
             self.run.id,
@@ -213,7 +221,7 @@ class Execution:
             generation=ready.generation,
             scope=ready.scope,
             consumed=ready.consumed,
-            now=self.worker.store.clock.now(),
+            now=now,
         )
         if attempt:
             record = StepStarted(

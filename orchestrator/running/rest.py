@@ -207,9 +207,11 @@ async def _rest(execution: Execution, waiting: list[RequestRow]) -> Waiting:
         asked = [get_request(tx, request.id) for request in waiting if request.state == "open"]
         undecided = [request for request in asked if decision_on(tx, request.id) is None]
         clocked = [one.expires_at for one in undecided if not guard.holds(f"agent:{one.approval}")]  # a freeze suspends
-        set_resting(tx, execution.run.id, status, wake_at=None if rest.blocked else min(clocked, default=None))
+        now = execution.worker.store.clock.now()
+        wakes_at = None if rest.blocked else min(clocked, default=None)
+        set_resting(tx, execution.run.id, status, now=now, wake_at=wakes_at)
         if any(request.state != "open" for request in asked):  # decided since it was looked for
-            wake_at(tx, execution.run.id, execution.worker.store.clock.now())
+            wake_at(tx, execution.run.id, now)
         append(
             tx,
             RunRested(

@@ -218,7 +218,8 @@ class Sending:
         return None
 
     def _traceparent(self, row: EffectRow, attempt: int) -> str:
-        return traceparent(row.run, row.id, attempt, sampled=self.execution.worker.sampled(row.run))
+        sampled = self.execution.worker.sampled(row.run)
+        return traceparent(row.run, row.id, attempt, segment=self.execution.segment, sampled=sampled)
 
     async def _query(self, row: EffectRow, attempt: int) -> Verdict | None:
         assert self.effect.query is not None

@@ -16,6 +16,7 @@ from answerable.orchestrator.running.stepping import check_known, read_back
 from answerable.orchestrator.running.view import RunView
 from answerable.orchestrator.runs import find_run, get_run, insert_run
 from answerable.tracing import ids
+from answerable.tracing.clock import micros
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.ledger.records import RunStarted
@@ -39,7 +40,7 @@ async def start_run(worker: Worker, version: str, run_input: Message, *, by: str
     _check_demands(graph, run_input)
     check_known(worker.types, run_input)
     run = ids.fresh(ids.RUN) if run_id is None else _checked(run_id)
-    now = worker.store.clock.now()
+    now, segment_after = worker.store.clock.now(), micros(graph.segment_after or 0)
     sent = read_back(written(message_id(run, "input"), run_input))
     out = outflow(graph, run, START_NAME, "", step="", slot=f"{run}.input", scope=(), sent=sent, now=now)
 
@@ -53,13 +54,16 @@ async def start_run(worker: Worker, version: str, run_input: Message, *, by: str
                 return
             raise InvalidInput(f"there is a run {run} already, and it began with something else")
         person = ensure_person(tx, by, at=now)
-        insert_run(tx, id=run, system=graph.system, version=version, started_by=person.id, input=sent.id, at=now)
+        began = {"id": run, "system": graph.system, "version": version, "started_by": person.id, "input": sent.id}
+        insert_run(tx, **began, at=now, segment_after=segment_after)
         journal.write_messages(tx, run, [sent])
         journal.write_outflow(tx, run, out)
         guard = Guard(authority(tx, graph.system).responsible, frozenset(), "running")
         execution = Execution(worker=worker, run=get_run(tx, run), fence=0, starter=by, view=RunView(graph, run))
         stamp = execution.stamp(guard, person.id) | {"at": now}  # as its row says
-        started = RunStarted(**stamp, version=version, started_by=person.id, message=sent.ref)
+        started = RunStarted(
+            **stamp, version=version, started_by=person.id, message=sent.ref, segment_after=segment_after
+        )
         append_all(tx, (started, *(execution.crossed(*left, stamp, run_input) for left in out.crossings)))
         failpoint("run:before-commit")
 

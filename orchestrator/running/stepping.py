@@ -73,7 +73,8 @@ async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) 
 def _span_of(execution: Execution, ready: Ready, attempt: int) -> AbstractContextManager[None]:
     run = execution.run
     sampled = execution.worker.sampled(run.id)
-    return step_context(run.id, ready.step, attempt, node=ready.node, system=run.system, sampled=sampled)
+    where = {"node": ready.node, "system": run.system}
+    return step_context(run.id, ready.step, attempt, segment=execution.segment, **where, sampled=sampled)
 
 
 async def _call(execution: Execution, agent: Agent[Any, Any], ready: Ready, attempt: int, given: dict[str, Any]) -> Any:

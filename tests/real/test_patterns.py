@@ -11,10 +11,11 @@ import pytest
 
 from answerable import DAY, END, HOUR, POST, START, App, Call, Ended, Expired, Message, Receiver, Rejected, System, role
 from answerable.orchestrator.service import Service
-from answerable.testing import FakeReceiver
+from answerable.testing import FakeReceiver, Reply
 from answerable.tracing.ids import trace_id
 from answerable.tracing.ledger.placed import Placed, placed_of
 from answerable.tracing.storage.store import open_store
+from tests.properties.playing import HandClock
 from tests.real import jaeger_server
 from tests.real.jaeger_client import Jaeger
 from tests.real.seen import check_traces, crossed, shown, tree
@@ -222,15 +223,15 @@ def test_a_condition(page: Jaeger, sqlite_url: str) -> None:
     ]
 
 
-def ordering(name: str, **effect: Any) -> App[Task, Done]:
+def ordering(name: str, *, segment_after: float | None = None, **effect: Any) -> App[Task, Done]:
     """START → plan → allow → buy → END, with a way out where somebody says no."""
-    system = System(name, responsible="alice")
+    system = System(name, responsible="alice", segment_after=segment_after)
 
     @system.agent(owner="makers")
     def plan(task: Task) -> Part:
         return Part(text=task.text)
 
-    allow = system.approval("allow", of=Part, by=role("lead"), within=HOUR)
+    allow = system.approval("allow", of=Part, by=role("lead"), within=3 * DAY)
 
     @system.effect("buy", to=FIRM, **effect)
     def buy(part: Part) -> Call[Done]:
@@ -312,6 +313,44 @@ def test_a_call_in_doubt_while_it_is_and_after_it_was_settled(page: Jaeger, sqli
         "        edge buy → END  [doubting]",
         "  run done  [doubting]",
     ]
+
+
+def test_a_wait_of_days_begins_a_new_trace(page: Jaeger, sqlite_url: str) -> None:
+    app, clock = ordering("waiting", segment_after=DAY, guarantee="idempotent"), HandClock()
+    with FakeReceiver(lambda _: Reply(json={"text": "bought"})) as firm:
+        with app.connect(sqlite_url, origins={FIRM: firm.origin}, clock=clock) as service:
+            request = ask(service, run_id(app))
+            clock.pass_seconds(HOUR)
+            service.resume(run_id(app))  # there is nothing to do yet, and the wait goes on
+            clock.pass_seconds(2 * DAY)
+        with app.connect(sqlite_url, origins={FIRM: firm.origin}, clock=clock) as service:
+            service.approve(request, by="dora")
+            assert service.resume(run_id(app)).status == "done"
+    before, after = trace_id(run_id(app)), trace_id(run_id(app), 1)
+    look(page, app, sqlite_url)
+    assert tree(page.trace(before)).splitlines() == [
+        "invoke_workflow waiting  [waiting]",
+        "  edge START → plan  [plan]",
+        "  invoke_agent plan  [plan]",
+        "    edge plan → allow  [allow]",
+        "    approval allow  [allow]",
+    ]
+    assert tree(page.trace(after)).splitlines() == [
+        "approval allow (continued)  [allow]",
+        "  awaiting a decision  [allow]",
+        "  edge allow → buy  [buy]",
+        "  effect buy  [buy]",
+        "    POST  [buy]",
+        "    edge buy → END  [waiting]",
+        "invoke_workflow waiting  [waiting]",
+    ]
+    (asked,) = [span for span in page.trace(before) if span.name == "approval allow"]
+    (stand_in,) = [span for span in page.trace(after) if span.name == "approval allow (continued)"]
+    assert stand_in.links == ((asked.trace, asked.span),)
+    (call,) = [span for span in page.trace(after) if span.name == "POST"]
+    (received,) = firm.received
+    assert received.headers["traceparent"] == f"00-{call.trace}-{call.span}-01"
+    assert all(span.duration < HOUR * 1_000_000 for trace in (before, after) for span in page.trace(trace))
 
 
 def test_an_attempt_that_failed_and_was_tried_again(page: Jaeger, sqlite_url: str) -> None:

@@ -25,6 +25,7 @@ from answerable.tracing.ledger.records import (
     GatherClosed,
     RequestMade,
     RequestWithdrawn,
+    RunContinued,
     RunEnded,
     RunReopened,
     RunRested,
@@ -66,8 +67,9 @@ class Story:
     def step_id(self, name: str) -> str:
         return ids.derive(ids.STEP, self.run, name)
 
-    def start(self) -> None:
-        self.add(RunStarted(**self.stamp(), version="v" * 64, started_by=DESK, message=self.message("in", "Storm")))
+    def start(self, **more: Any) -> None:
+        said: dict[str, Any] = {"version": "v" * 64, "started_by": DESK, "message": self.message("in", "Storm")}
+        self.add(RunStarted(**self.stamp(), **said, **more))
 
     def cross(self, source: str, target: str, *, step: str = "", item: str = "", port: str = "", **more: Any) -> str:
         """One crossing; `item` tells those of one edge apart."""
@@ -312,5 +314,22 @@ def every_kind_of_span() -> list[Placed]:
     taken_back = "the run was cancelled"
     story.add(RequestWithdrawn(**story.stamp(), request=edited, approval="sign-off", step=sign_off, reason=taken_back))
     story.end("cancelled", by=LEAD)
-    whole = whole_run().placed()
-    return [*whole, *story.placed(first=len(whole))]
+    found = whole_run().placed()
+    for another in (story, waited_for_days()):
+        found += another.placed(first=len(found))
+    return found
+
+
+def waited_for_days() -> Story:
+    """A run of a system that allows a day in one trace: the decision comes after three."""
+    story = Story(run="run_" + "6" * 32)
+    day = 86_400_000_000
+    story.start(segment_after=day)
+    sign_off = story.finish("sign-off", "sign-off", [story.cross("START", "sign-off")], role="approval")
+    request = story.ask("sign-off", sign_off, {"as-proposed": ()})
+    story.rest(request)
+    story.now += 3 * day
+    story.add(RunContinued(**story.stamp(), segment=1, waited=3 * day, segment_after=day))
+    story.decide(request, "sign-off", sign_off)
+    story.end()
+    return story

@@ -25,7 +25,7 @@ from answerable.tracing.export.held import HeldSpan, same_value
 from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.placed import placed_of
 from answerable.tracing.spans.history import RunHistory
-from answerable.tracing.spans.projection import project
+from answerable.tracing.spans.projection import follow
 from answerable.tracing.spans.span import PROJECTION_VERSION, SCOPE, SpanData, resource_pairs
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
@@ -114,8 +114,7 @@ def expected_of(tx: Tx, run: str) -> Expected:
     spans: list[SpanData] = []
     waiting: set[str] = set()
     for placed in placed_of(tx, run):
-        made = project(placed, history)
-        history.add(placed)
+        made = follow(placed, history)
         spans += made
         if placed.seq >= projected:
             waiting.update(span.key for span in made)
@@ -184,7 +183,7 @@ def differences(ours: SpanData, held: HeldSpan) -> Iterator[str]:
         ("library", f"{SCOPE} {PROJECTION_VERSION}", f"{held.library} {held.version}"),
     ]
     yield from (f"{what} is {there!r}, not {here!r}" for what, here, there in pairs if here != there)
-    if held.links != {f"{link:016x}" for link in ours.links}:
+    if held.links != {f"{link:016x}" for link in (*ours.links, *(there for _, there in ours.elsewhere))}:
         yield "its links differ"
     yield from _differing(dict(ours.pairs), held.attributes)
     yield from _differing(dict(resource_pairs(ours.origin)), held.resource)

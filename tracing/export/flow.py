@@ -35,7 +35,7 @@ from answerable.tracing.ledger.placed import placed_from, placed_of
 from answerable.tracing.ledger.records import RunEnded, StepFinished
 from answerable.tracing.ledger.sequencer import sequence
 from answerable.tracing.spans.history import RunHistory
-from answerable.tracing.spans.projection import project
+from answerable.tracing.spans.projection import catch_up, follow
 from answerable.tracing.spans.span import SpanData
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx
@@ -250,8 +250,7 @@ class Flow:
             history = touched.get(run)
             if history is None:
                 history = touched[run] = self._history(tx, run, start)
-            spans += project(placed, history)
-            history.add(placed)
+            spans += follow(placed, history)
             if isinstance(placed.record, RunEnded):
                 self._histories.pop(run, None)
         put(tx, outgoing(spans), at=self._store.clock.now())
@@ -265,7 +264,7 @@ class Flow:
             history = RunHistory(run)
         if start != self._came_to or history.upto == 0:
             for placed in placed_of(tx, run, start=history.upto, end=start):
-                history.add(placed)
+                catch_up(placed, history)
         self._histories[run] = history  # the newest stands last
         while len(self._histories) > MOST_HISTORIES:
             del self._histories[next(iter(self._histories))]

@@ -77,6 +77,7 @@ class RunStarted(Record):
     version: str  # of the app
     started_by: str  # person
     message: MessageRef
+    segment_after: int = 0  # microseconds: a longer wait begins a new trace; 0: none does
 
 
 class RunRested(Record):
@@ -86,6 +87,15 @@ class RunRested(Record):
     requests: tuple[str, ...] = ()
     in_doubt: tuple[str, ...] = ()  # effects
     frozen: tuple[str, ...] = ()  # targets
+
+
+class RunContinued(Record):
+    """The run went on after a wait that was longer than its system's `segment_after`: a new trace begins here."""
+
+    kind: Literal["run.continued"] = "run.continued"
+    segment: int  # of the run's traces, from 0 on
+    waited: int  # microseconds
+    segment_after: int
 
 
 class RunEnded(Record):
@@ -377,6 +387,7 @@ AnyRecord = Annotated[
     | ExemptionAccepted
     | RunStarted
     | RunRested
+    | RunContinued
     | RunEnded
     | RunReopened
     | StepStarted

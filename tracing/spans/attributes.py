@@ -28,6 +28,7 @@ Shows = Literal[
     "ended",
     "step",  # of an agent
     "attempt",  # of any step: it did not finish
+    "continued",  # a step of an earlier trace of the run, for what follows from it in this one
     "egress",
     "edge",
     "approval",  # the step that asks
@@ -97,6 +98,16 @@ RECORD_DIGEST: Final = _key("accountability.record.digest", "string", "every", "
 # Runs.
 APP_VERSION: Final = _key("accountability.app.version", "string", "run step?", "the version of the app that it ran on")
 RUN_STATUS: Final = _key("accountability.run.status", "string", "run ended", "waiting, or how the run ended")
+SEGMENT: Final = _key(
+    "accountability.run.segment", "int", "run? continued", "which trace of the run this is, where it has several"
+)
+WAITED: Final = _key(
+    "accountability.waited",
+    "int",
+    "run? edge? decision? settlement?",
+    "how long it waited in all, where most of that lies before this trace",
+    unit="microseconds",
+)
 USER: Final = _key("user.id", "string", "run", "who started the run; not who answers for it", source="semconv user")
 OPERATION: Final = _key(
     "gen_ai.operation.name", "string", "run step", "`invoke_workflow` or `invoke_agent`", source=_GENAI
@@ -106,7 +117,7 @@ AGENT: Final = _key("gen_ai.agent.name", "string", "step", "the agent", source=_
 CONVERSATION: Final = _key("gen_ai.conversation.id", "string", "run step", "the run", source=_GENAI)
 
 # Steps.
-STEP: Final = _key("accountability.step.id", "string", "step attempt approval effect egress", "the step")
+STEP: Final = _key("accountability.step.id", "string", "step attempt continued? approval effect egress", "the step")
 OUTCOME: Final = _key(
     "accountability.step.outcome",
     "string",
@@ -160,7 +171,7 @@ INVERSIONS: Final = _key(
 REQUEST: Final = _key(
     "accountability.approval.id",
     "string",
-    "approval? request decision effect? withheld? call",
+    "continued? approval? request decision effect? withheld? call",
     "the request to a person",
 )
 REQUEST_DIGEST: Final = _key(

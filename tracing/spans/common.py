@@ -30,16 +30,33 @@ def made(
     status: int = UNSET,
     message: str = "",
     host: str = "",
+    trace: int = 0,
+    elsewhere: Sequence[tuple[int, int]] = (),
 ) -> SpanData:
     """A span of `placed`, in the service `service`, with the machine of `host` or of the record.
 
+    It is in the trace that the run is in, unless another is named; `elsewhere` are links into other traces.
     What has no duration gets a microsecond: Jaeger takes a span that ends when it starts for a mistake.
     """
     record = placed.record
     end = max(end, start + INSTANT)
     origin = Origin(record.system, service, host or getattr(record, "host", "") or history.host)
     return SpanData(
-        origin, history.run, history.trace, span, parent, name, shows, kind, start, end, pairs, links, status, message
+        origin,
+        history.run,
+        trace or history.trace,
+        span,
+        parent,
+        name,
+        shows,
+        kind,
+        start,
+        end,
+        pairs,
+        links,
+        status,
+        message,
+        elsewhere,
     )
 
 

@@ -36,7 +36,7 @@ class Within:
 
 @contextmanager
 def step_context(
-    run: str, step: str, attempt: int, *, node: str = "", system: str = "", sampled: bool = True
+    run: str, step: str, attempt: int, *, segment: int = 0, node: str = "", system: str = "", sampled: bool = True
 ) -> Iterator[None]:
     """Make the future span of a step's attempt the current one.
 
@@ -44,7 +44,7 @@ def step_context(
     is projected; if it is not, those libraries need not record either.
     """
     flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
-    future = SpanContext(trace_id(run), span_id(run, step, attempt), is_remote=False, trace_flags=flags)
+    future = SpanContext(trace_id(run, segment), span_id(run, step, attempt), is_remote=False, trace_flags=flags)
     within = otel.set_value(_KEY, Within(run=run, node=node, system=system))
     token = otel.attach(set_span_in_context(NonRecordingSpan(future), within))
     try:
@@ -69,6 +69,6 @@ def untraced() -> Iterator[None]:
         otel.detach(token)
 
 
-def traceparent(run: str, effect: str, attempt: int, *, sampled: bool = True) -> str:
+def traceparent(run: str, effect: str, attempt: int, *, segment: int = 0, sampled: bool = True) -> str:
     """The header that makes the receiver's spans children of this sending's span (W3C Trace Context)."""
-    return f"00-{trace_id(run):032x}-{span_id(run, effect, attempt):016x}-{'01' if sampled else '00'}"
+    return f"00-{trace_id(run, segment):032x}-{span_id(run, effect, attempt):016x}-{'01' if sampled else '00'}"

@@ -98,6 +98,7 @@ def _call(
         service=service,
         span=history.span(record.effect, attempt),
         parent=parent,
+        trace=history.segments.trace_of(history.span(record.effect, attempt)),
         name=prepared.method if prepared is not None and prepared.method else "call",
         kind=CLIENT,
         start=start,

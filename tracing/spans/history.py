@@ -29,6 +29,7 @@ from answerable.tracing.ledger.records import (
     EffectWithdrawn,
     RequestMade,
     RequestWithdrawn,
+    RunContinued,
     RunEnded,
     RunReopened,
     RunRested,
@@ -36,6 +37,7 @@ from answerable.tracing.ledger.records import (
     StepFinished,
     StepStarted,
 )
+from answerable.tracing.spans.segments import Segments
 
 
 class Above(NamedTuple):
@@ -56,10 +58,9 @@ class Running(NamedTuple):
 class RunHistory:
     """What is known of one run, up to (and without) the place `upto`. Only `add` changes it."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, *, segments: bool = True) -> None:
         self.run = run
-        self.trace = ids.trace_id(run)
-        self.root = ids.span_id(run, run)
+        self.segments = Segments(run, wanted=segments)
         self.upto = 0
         self.start: Placed | None = None
         self.version = ""
@@ -89,6 +90,16 @@ class RunHistory:
         self.refusals: dict[str, int] = {}
 
     # -- ids of spans -------------------------------------------------------------------------------------------------
+
+    @property
+    def trace(self) -> int:
+        """The trace that the run is in."""
+        return self.segments.trace
+
+    @property
+    def root(self) -> int:
+        """The run's own span in that trace."""
+        return self.segments.root
 
     def span(self, what: str, number: int = 1) -> int:
         """The span id of one thing of this run."""
@@ -141,9 +152,11 @@ class RunHistory:
                 self.waiting[record.crossing] = placed
                 self.sent_at[record.crossing] = record.at
                 self.sent.add((record.step, record.target))
+                self.segments.expect(self.span(record.crossing))
             case StepStarted():
                 self.nodes[record.step] = record.node
                 self.running[record.step] = Running(record, self.above(record.node, record.parent), placed)
+                self.segments.place(self.span(record.step, record.attempt))
                 if record.effect:
                     self.carried_by[record.effect] = record.step
             case StepFinished():
@@ -167,6 +180,7 @@ class RunHistory:
                 self._called(record.effect)
                 self.grants[record.effect] = (record.grant, record.decision)
                 self.states[record.effect] = "sent"
+                self.segments.place(self.span(record.effect, record.attempt))
                 self.unanswered[record.effect] = placed
             case EffectAnswered():
                 self.states[record.effect] = record.outcome
@@ -188,10 +202,16 @@ class RunHistory:
             case RunStarted():
                 self.start = placed
                 self.version = record.version
+                self.segments.after = record.segment_after
+            case RunContinued():
+                if self.segments.begin(placed):
+                    self.anchors.clear()
             case RunRested():
+                self.segments.shown = True
                 self.rests += 1
                 self.frozen = frozenset(record.frozen)
             case RunEnded():
+                self.segments.shown = True
                 self.ends += 1
                 for effect in list(self.unanswered):
                     self._called(effect)

@@ -35,8 +35,9 @@ def _span(span: SpanData) -> dict[str, Any]:
     said |= {"name": span.name, "kind": span.kind}
     said |= {"startTimeUnixNano": str(span.start * 1000), "endTimeUnixNano": str(span.end * 1000)}
     said["attributes"] = _attributes(span.pairs)
-    if span.links:
-        said["links"] = [{"traceId": trace, "spanId": f"{other:016x}", "flags": FLAGS} for other in span.links]
+    links = [(trace, other) for other in span.links] + [(f"{far:032x}", other) for far, other in span.elsewhere]
+    if links:
+        said["links"] = [{"traceId": where, "spanId": f"{other:016x}", "flags": FLAGS} for where, other in links]
     if span.status:
         said["status"] = ({"message": span.message} if span.message else {}) | {"code": span.status}
     return said | {"flags": FLAGS}

@@ -4,8 +4,8 @@
 2. Every crossing of an edge becomes one span, when the step that takes it is recorded, or when the run ends. Nothing
    else makes a span of an edge.
 3. A span is made when what it shows is over; nothing is ever changed or ended later.
-4. Every span but the run's has a real parent. Links lead to spans that started earlier: a step never starts before its
-   messages were sent, whatever the machines' clocks say.
+4. Every span but the run's has a real parent (for runs that waited for long, see `segments.py`). Links lead to spans
+   that started earlier: a step never starts before its messages were sent, whatever the machines' clocks say.
 5. A pause is no error. A no by a person is none either. Silence until the time is over, a failure, an attempt that
    died, and a call that somebody tried to send without the right, are.
 """
@@ -26,6 +26,7 @@ from answerable.tracing.ledger.records import (
     EffectWithdrawn,
     RequestMade,
     RequestWithdrawn,
+    RunContinued,
     RunEnded,
     RunReopened,
     RunRested,
@@ -45,11 +46,27 @@ from answerable.tracing.spans.steps import END, dead, edge, egress, step_finishe
 
 def project(placed: Placed, history: RunHistory) -> list[SpanData]:
     """The spans of the next record of a run. `history` holds its earlier records, and is not changed."""
-    spans = _project(placed, history)
+    spans = history.segments.settle(_project(placed, history))
     if checked.FILE:
         for span in spans:
             check(span)
     return spans
+
+
+def follow(placed: Placed, history: RunHistory) -> list[SpanData]:
+    """The spans of the next record of a run, which `history` has taken in then."""
+    spans = project(placed, history)
+    history.add(placed)
+    history.segments.note(spans)
+    return spans
+
+
+def catch_up(placed: Placed, history: RunHistory) -> None:
+    """Take a record in whose spans were made already, by another process."""
+    if history.segments.after:
+        follow(placed, history)
+    else:
+        history.add(placed)
 
 
 def _project(placed: Placed, history: RunHistory) -> list[SpanData]:
@@ -96,8 +113,7 @@ def project_all(records: Iterable[Placed], histories: dict[str, RunHistory] | No
         run = placed.record.run
         if run:
             history = histories.get(run) or histories.setdefault(run, RunHistory(run))
-            spans += project(placed, history)
-            history.add(placed)
+            spans += follow(placed, history)
     return spans
 
 
@@ -155,26 +171,30 @@ def _ended(placed: Placed, record: RunEnded, history: RunHistory) -> list[SpanDa
 
 
 def _run(placed: Placed, history: RunHistory, status: str, message: str) -> list[SpanData]:
-    """The run's own span, when it rests or ends for the first time."""
-    start = history.start
-    if start is None or history.rests or history.ends:
+    """The run's own span, when it rests or ends for the first time, or for the first time after a long wait."""
+    start, segments = history.start, history.segments
+    if start is None or segments.shown:
         return []
     started_by = getattr(start.record, "started_by", "")
-    pairs = [*about(start), (key.RUN_STATUS, status), (key.APP_VERSION, history.version), (key.USER, started_by)]
+    opening = segments.opening or start
+    pairs = [*about(opening), (key.RUN_STATUS, status), (key.APP_VERSION, history.version), (key.USER, started_by)]
     system = start.record.system
     pairs += [(key.OPERATION, "invoke_workflow"), (key.WORKFLOW, system), (key.CONVERSATION, history.run)]
+    if isinstance(opening.record, RunContinued):
+        pairs += [(key.SEGMENT, opening.record.segment), (key.WAITED, opening.record.waited)]
     return [
         made(
             history,
-            start,
+            opening,
             shows="run",
             service=system,
             span=history.root,
             parent=0,
             name=f"invoke_workflow {system}",
-            start=start.record.at,
-            end=max(start.record.at, placed.record.at),
+            start=opening.record.at,
+            end=max(opening.record.at, placed.record.at),
             pairs=pairs,
+            elsewhere=segments.before,
             status=ERROR if message else UNSET,
             message=message,
         )

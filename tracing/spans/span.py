@@ -66,6 +66,7 @@ class SpanData(NamedTuple):
     links: Sequence[int] = ()
     status: int = UNSET
     message: str = ""
+    elsewhere: Sequence[tuple[int, int]] = ()  # links into other traces: trace, span
 
     @property
     def key(self) -> str:
@@ -88,6 +89,9 @@ def encode(span: SpanData) -> bytes:
     parts += [counted(_ATTRIBUTE, _pair(key, value)) for key, value in span.pairs]
     here = _LINK_TRACE + trace + _LINK_SPAN
     parts += [counted(_LINK, here + other.to_bytes(8, "big") + _LINK_FLAGS) for other in span.links]
+    for other, there in span.elsewhere:
+        link = _LINK_TRACE + other.to_bytes(16, "big") + _LINK_SPAN + there.to_bytes(8, "big")
+        parts.append(counted(_LINK, link + _LINK_FLAGS))
     if span.status:
         parts.append(counted(_STATUS, _status(span.status, span.message)))
     parts.append(_FLAGS)

@@ -112,6 +112,7 @@ def attempt_over(
         end=max(record.at, placed.record.at),
         pairs=[*said, *pairs],
         links=[above.link] if above.link else [],
+        trace=history.segments.trace_of(history.span(record.step, record.attempt)),
         status=status,
         message=message,
     )

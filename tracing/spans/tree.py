@@ -1,7 +1,7 @@
 """The tree of a run in the terminal: what Jaeger would show, readable at 80 columns and without Jaeger.
 
-1. It is made of the run's spans, so both tell the same story. Edges are not lines of their own: how long a message
-   waited stands at the step that took it.
+1. It is made of the run's spans, as one trace however long it waited, so both tell the same story. Edges are not lines
+   of their own: how long a message waited stands at the step that took it.
 2. What is not over has no span yet; it is read from the history: attempts that run, requests and calls that wait.
 3. Persons appear by the handles that the caller looked up; an id that nobody knows stays an id. Everything that was
    written by somebody is shown as plain text, control characters made visible.
@@ -23,7 +23,7 @@ from answerable.tracing.ledger.records import EffectRecord, RunStarted
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.common import span_of_request
 from answerable.tracing.spans.history import RunHistory
-from answerable.tracing.spans.projection import project
+from answerable.tracing.spans.projection import follow
 from answerable.tracing.spans.span import ERROR, INSTANT, SpanData, Value
 
 _STYLES = {
@@ -40,9 +40,8 @@ def run_tree(entries: Iterable[Entry], names: Mapping[str, str]) -> RenderableTy
     history: RunHistory | None = None
     spans: list[SpanData] = []
     for placed in as_placed(entries):
-        history = history or RunHistory(placed.record.run)
-        spans += project(placed, history)
-        history.add(placed)
+        history = history or RunHistory(placed.record.run, segments=False)
+        spans += follow(placed, history)
     if history is None or history.start is None:
         return Text("nothing is recorded of this run")
     view = _View(history, spans, names)

@@ -144,6 +144,9 @@ runs = Table(
     Column("lease_fence", BigInteger, nullable=False),
     Column("lease_until", BigInteger, nullable=False),
     Column("wake_at", BigInteger),  # when an engine is to advance it; null: when somebody wakes it
+    Column("segment", Integer, nullable=False, server_default="0"),  # which of its traces it is in
+    Column("segment_after", BigInteger, nullable=False, server_default="0"),  # microseconds; 0: it has one trace
+    Column("rested_at", BigInteger, nullable=False, server_default="0"),  # since when it waits; 0: it does not
 )
 Index("runs_to_wake", runs.c.wake_at)
 Index("runs_by_status", runs.c.status, runs.c.started_at)
