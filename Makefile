@@ -41,9 +41,10 @@ format: .venv/.ready-all  ## repair what can be repaired without thinking
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: .venv/.ready-all  ## what a step costs, beside the peers, and what an outage of the collector loses
+bench: .venv/.ready-all  ## what a step costs, beside the peers; what an outage loses; how long an answer to "why?" takes
 	.venv/bin/python -m benchmarks.hop
 	.venv/bin/python -m benchmarks.delivery
+	.venv/bin/python -m benchmarks.why
 
 crash: .venv/.ready-all  ## kill the logistics run at random instants, ANSWERABLE_CRASH_RUNS times
 	ANSWERABLE_CRASH_RUNS=$(ANSWERABLE_CRASH_RUNS) .venv/bin/pytest tests/crash -m long --numprocesses=auto

@@ -31,3 +31,10 @@ def test_what_a_run_leaves_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     grown = grow("sqlite_saver", 10)
     assert grown.bytes_per_step > 1000  # the message alone has as many
     assert grown.memory > 10_000_000
+
+
+def test_how_long_an_answer_takes_is_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.why", "--json", "--records", "2000", "--asked", "3"]
+    said = json.loads(subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    assert said["records"] >= 2000 and said["hops"] == 50
+    assert all(said[name][0] > 0 for name in ("find", "why", "why_by_subject", "impact", "page", "command"))

@@ -60,7 +60,7 @@ def at_once(_node: str) -> int:
 
 
 class Sketch:
-    """A system in the making. `pure` has the plain function of each agent, by name; `pace` may be set at any time."""
+    """A system in the making. `pure` has each agent's plain function, by name; it and `pace` may be set at any time."""
 
     def __init__(self, name: str = "sketch") -> None:
         self.system = System(name, responsible=RESPONSIBLE)
@@ -79,7 +79,7 @@ class Sketch:
             self.calls.append(name)
             for _ in range(self.pace(name)):
                 await asyncio.sleep(0)
-            return pure(**values)
+            return self.pure[name](**values)
 
         self.pure[name] = pure
         node: Agent[Any, Any] = self.system.agent(owner=OWNER, name=name, **options)(

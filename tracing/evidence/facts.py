@@ -203,7 +203,9 @@ class _Reading:
         else:
             start = self.facts[self.run].last(RunStarted) if self.run in self.facts else None
             passed = [start.message.id] if start is not None else []
-        return passed if len(passed) == 1 and passed != [sent.message.id] else [sent.step or self.run]
+        if decision and passed == [sent.message.id]:  # an option of what a person edited: no step made it
+            return [made.request for made in self.facts[decision].all(Decided)]
+        return passed if len(passed) == 1 else [sent.step or self.run]
 
     def of_crossing(self, fact: Fact) -> list[str]:
         return [

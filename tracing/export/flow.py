@@ -9,6 +9,7 @@
 4. Where the outbox is full, the projection stands still in the same way, and goes on when there is room (`room.py`).
 5. What another process projected in between is read from the ledger, for the runs that are touched only.
 6. The ledger is signed when that is due, and anchored beside the rest: an anchor that is slow or gone holds up nothing.
+7. When nothing else is to be done, the index of ids is fed (`naming.py`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from answerable.tracing.export.room import Room, room
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.checkpointing import Checkpointing
+from answerable.tracing.ledger.naming import feed, is_behind
 from answerable.tracing.ledger.placed import placed_from, placed_of
 from answerable.tracing.ledger.records import RunEnded, StepFinished
 from answerable.tracing.ledger.sequencer import sequence
@@ -122,6 +124,7 @@ class Flow:
                     await asyncio.sleep(GATHER_SECONDS)
                     self._wake.clear()
                 await self._follow()
+                await self._name()
         finally:
             with self._loop_lock:
                 self._loop = None
@@ -186,6 +189,17 @@ class Flow:
                 await asyncio.sleep(SHARE * (time.monotonic() - began))
         except AnswerableError as error:
             _log.warning("the ledger's followers wait: %s", error)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _name(self) -> None:
+        """While nothing else is to be done, feed the index of ids, for whoever asks `why` later."""
+        try:
+            while not self._wake.is_set() and await self._store.read(is_behind):
+                began = time.monotonic()
+                await self._store.write(feed)
+                await asyncio.sleep(SHARE * (time.monotonic() - began))
+        except AnswerableError as error:
+            _log.warning("the index of ids waits: %s", error)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _advance(self) -> bool:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Integer, bindparam, or_, select
+from sqlalchemy import Integer, bindparam, select
 from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQLite writes in the same way
 
 from answerable.errors import StoreReadOnly
@@ -42,16 +42,15 @@ _KINDS: Final = {
 """The fields of each kind of record that name something for the first time."""
 
 _COLUMNS: Final = (records.c.id, records.c.seq, records.c.run, records.c.kind, records.c.body)
-_naming = records.c.kind.in_(list(_KINDS))
 _PLACED: Final = Statement(
     select(*_COLUMNS)
     .where(records.c.seq >= bindparam("start"))
     .order_by(records.c.seq)
     .limit(bindparam("at_most", type_=Integer))
 )
-_BEHIND: Final = Statement(
-    select(*_COLUMNS).where(or_(records.c.seq >= bindparam("start"), records.c.seq.is_(None)), _naming)
-)
+# Each has an index of its own; joined by OR they would have none.
+_NOT_TAKEN_IN: Final = Statement(select(*_COLUMNS).where(records.c.seq >= bindparam("start")))
+_UNPLACED: Final = Statement(select(*_COLUMNS).where(records.c.seq.is_(None)))
 _PUT: Final = Statement(
     insert(named_ids).on_conflict_do_nothing(index_elements=[named_ids.c.key]).inline(), ["key", "record"]
 )
@@ -82,7 +81,8 @@ def find_ids(tx: Tx, given: str) -> list[Named]:
         return []
     digits = match[2][:_DIGITS]
     rows = tx.all(_RANGE, low=_key(digits.ljust(_DIGITS, "0")), high=_key(digits.ljust(_DIGITS, "f")))
-    rows += tx.all(_BEHIND, start=cursors.position_of(tx, cursors.NAMING))
+    rows += tx.all(_NOT_TAKEN_IN, start=cursors.position_of(tx, cursors.NAMING))
+    rows += tx.all(_UNPLACED)
     found = {Named(id, row[2]) for row in rows for id in _named(row) if id.startswith(given)}
     return sorted(found)[:MOST]
 
