@@ -18,6 +18,7 @@ from answerable.errors import AnswerableError
 
 COMMANDS: Final = {
     "approve": "decisions",
+    "bundle": "bundle",
     "decisions": "decided",
     "demo": "demo",
     "edit": "decisions",

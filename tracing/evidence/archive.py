@@ -39,9 +39,9 @@ def archive(files: Mapping[str, bytes], about: Mapping[str, Any], origin: str, s
     return whole + _seal(whole, origin, signer)
 
 
-def as_json(value: Any) -> bytes:
-    """JSON that a person can read: the same bytes for the same value."""
-    return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
+def as_json(value: Any, *, indent: int | None = 1) -> bytes:
+    """JSON that a person can read; without `indent` in one line. The same bytes for the same value."""
+    return json.dumps(value, ensure_ascii=False, indent=indent).encode() + b"\n"
 
 
 def _seal(whole: bytes, origin: str, signer: Signer | None) -> bytes:

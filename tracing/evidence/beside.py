@@ -67,7 +67,7 @@ def _payload(tx: Tx, run: str, fact: Fact, found: Beside) -> None:
     row = tx.one(_MESSAGE, run=run, message=fact.id)
     if row is None or not row[1] or fact.ref is None:
         return
-    salt, payload = bytes(row[0]), bytes(row[1])
+    salt, payload = as_bytes(row[0]), as_bytes(row[1])
     if ids.commitment(salt, payload) == fact.ref.commitment:
         found.payloads[fact.id] = json.loads(payload)
     else:
@@ -78,7 +78,7 @@ def _request(tx: Tx, fact: Fact, found: Beside) -> None:
     asked, row = fact.last(RequestMade), tx.one(_REQUEST, request=fact.id)
     if asked is None or row is None or not row[0]:
         return
-    body, view = bytes(row[0]), bytes(row[1])
+    body, view = as_bytes(row[0]), as_bytes(row[1])
     if sha256(body).hexdigest() != asked.digest:
         found.changed.append(fact.id)
         return
@@ -101,3 +101,8 @@ def _reason(tx: Tx, fact: Fact, found: Beside) -> None:
         found.reasons[fact.id] = row[0]
     else:
         found.changed.append(fact.id)
+
+
+def as_bytes(value: bytes | str) -> bytes:
+    """What a column of bytes holds, in which SQLite takes text, too, if somebody writes by hand."""
+    return value.encode() if isinstance(value, str) else bytes(value)

@@ -64,7 +64,7 @@ def test_it_trusts_the_keys_that_we_trust(
         KeyChain([trusted.public], notes).check(read_checkpoint(made.text), origin=ORIGIN)
     except AnswerableError:
         with pytest.raises(Unsound):
-            check_checkpoint(made.text, follow(notes, read_key(str(trusted.public))))
+            check_checkpoint(made.text, follow(notes, [read_key(str(trusted.public))]))
     else:
-        found = check_checkpoint(made.text, follow(notes, read_key(str(trusted.public))))
+        found = check_checkpoint(made.text, follow(notes, [read_key(str(trusted.public))]))
         assert found == (checkpoint[0].size, checkpoint[0].root)
