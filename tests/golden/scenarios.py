@@ -19,8 +19,12 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.office import open_office
 from answerable.orchestrator.system import System
 from answerable.testing import FakeClock, FakeReceiver, Received, Reply
+from answerable.tracing.evidence.readings import record_reading
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.ledger.records import StepFinished
+from answerable.tracing.ledger.sequencer import sequence_all
+from answerable.tracing.ledger.signing import replace_key
+from answerable.tracing.people import get_person
 from tests.orchestrator.letters import LEAD, Account, Ask, Letter, Receipt, batches, letters, serving, signed
 from tests.support import parcels
 from tests.support.forks import KILLED, forking
@@ -347,3 +351,18 @@ async def restored(url: str) -> None:
     async with serving(letters(), url, "http://127.0.0.1:9") as service:
         await service.asettle(found.in_doubt[0], outcome="failed", by="dora", reason="they have not got it")
         await service.aresume(run.id)
+
+
+@scenario
+async def office(url: str) -> None:
+    """What belongs to no run: a token, a reading, another key, rows made anew."""
+    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+        await service.arun(Ask(), by="nils", run_id="office")
+    async with open_office(url) as opened:
+        made, _ = await opened.make_token("dora", seconds=HOUR, note="for the night")
+        await opened.revoke_token(made.id)
+        await record_reading(opened.store, by="rita", what="why", about=["office"], form="terminal")
+        reader = await opened.store.read(lambda tx: get_person(tx, "rita"))
+        await replace_key(opened.store, by=reader.id, reason="a year is over")
+        await sequence_all(opened.store)
+        await opened.rebuild(by="alice", reason="a row was lost")

@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 
 from answerable.tracing.ledger.record import RECORD_VERSION
+from answerable.tracing.ledger.records import AnyRecord
 from answerable.tracing.spans.attributes import Shows
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.spans.span import PROJECTION_VERSION, encode
@@ -52,9 +53,16 @@ def test_each_scenario_is_stored_for_this_version_of_records() -> None:
     assert stored >= set(SCENARIOS), "run `make golden`, and look at what it wrote"
 
 
+def test_each_kind_of_record_is_in_one() -> None:
+    stored = {one.record.kind for file in stored_records() for one in read_stored(file)}
+    kinds = {kind.model_fields["kind"].default for kind in get_args(get_args(AnyRecord)[0])}
+    assert kinds == stored, "add a scenario that records it to tests/golden/scenarios.py, and run `make golden`"
+
+
 def test_each_kind_of_span_is_in_one() -> None:
     spans = [span for file in stored_records() for span in project_all(read_stored(file))]
-    assert {span.shows for span in spans} == set(get_args(Shows)), "tests/golden/scenarios.py has none that shows them"
+    kinds = set(get_args(Shows)) - {"checkpoint"}  # it is made of the ledger's head, not of a record
+    assert {span.shows for span in spans} == kinds, "tests/golden/scenarios.py has none that shows them"
 
 
 def test_each_version_of_the_projection_is_a_decision() -> None:
