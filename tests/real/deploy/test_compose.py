@@ -79,6 +79,9 @@ def test_every_file_that_is_mounted_is_there(project: dict[str, Any]) -> None:
         if mount["type"] == "bind"
     ]
     assert bound
+    for name in ("worker", "prepare"):
+        build = project["services"][name]["build"]
+        assert (Path(build["context"]) / build["dockerfile"]).samefile(DEPLOY / "Containerfile")
     for source, read_only in bound:
         assert Path(source).is_file() and read_only, source
 
