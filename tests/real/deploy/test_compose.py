@@ -53,7 +53,8 @@ def test_pages_are_published_to_this_machine_only(project: dict[str, Any]) -> No
     }
     assert {host for ports in published.values() for host, _ in ports} == {"127.0.0.1"}
     assert published["jaeger"] == [("127.0.0.1", 16686)]
-    assert not published["postgres"] and not published["collector"] and not published["worker"]
+    assert published["worker"] == [("127.0.0.1", 8080)]
+    assert not published["postgres"] and not published["collector"]
     assert project["networks"]["store"]["internal"] and project["networks"]["traces"]["internal"]
 
 

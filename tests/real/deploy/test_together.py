@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import pytest
 from tests.real import jaeger_server
 from tests.real.deploy import reading
 from tests.real.deploy.collector_server import Collector
+from tests.support.servers import free_ports
 
 ROOT = Path(__file__).parents[3]
 ENTRYPOINT = ROOT / "deploy" / "entrypoint"
@@ -27,9 +29,10 @@ DIFFERS, WAITING = 5, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the compose file says of the worker, its environment with other places for what it names, the collector."""
+    """How the compose file has the worker run and asked for its health, with other places; and the collector."""
 
-    worker: dict[str, Any]
+    command: list[str]
+    health: list[str]
     environment: dict[str, str]
     collector: Collector
 
@@ -53,7 +56,13 @@ def parts(services: Path, jaeger_program: Path, postgres_url: str, tmp_path: Pat
         assert elsewhere.keys() <= worker["environment"].keys()
         here = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OTEL_METRIC_EXPORT_INTERVAL": "500"}
         environment = os.environ | worker["environment"] | elsewhere | here
-        yield Parts(worker=worker, environment=environment, collector=collector)
+        (port,) = free_ports(1)
+        command, (kind, *health) = [
+            [word.replace("8080", str(port)).replace("0.0.0.0", "127.0.0.1") for word in words]
+            for words in (worker["command"], worker["healthcheck"]["test"])
+        ]
+        assert kind == "CMD"
+        yield Parts(command=command, health=health, environment=environment, collector=collector)
 
 
 def test_a_run_of_the_example_is_decided_carried_out_and_seen(parts: Parts, services: Path, tmp_path: Path) -> None:
@@ -66,14 +75,12 @@ def test_a_run_of_the_example_is_decided_carried_out_and_seen(parts: Parts, serv
         assert done.returncode == code, f"{words}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
 
-    began = [ENTRYPOINT, *parts.worker["command"]]
+    began: list[str | Path] = [ENTRYPOINT, *parts.command]
     with subprocess.Popen(began, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None and process.stdout.readline() == "working for logistics\n"
-            healthy = subprocess.run(
-                [ENTRYPOINT, *parts.worker["healthcheck"]["test"][2:]], env=environment, check=False
-            )
-            assert healthy.returncode == 0
+            assert process.stdout is not None
+            assert re.fullmatch("serving http://.*/, working for logistics\n", process.stdout.readline())
+            subprocess.run(parts.health, env=environment, check=True)
             run = command("demo", "logistics", "--decide", "wait", code=WAITING)["run"]
             (request,) = command("inbox")
             command("approve", request["id"], "--option", "floor", "--as", "dora")
