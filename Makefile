@@ -43,6 +43,7 @@ format: .venv/.ready-all  ## repair what can be repaired without thinking
 
 bench: .venv/.ready-all  ## what a step costs, beside the peers; what an outage loses; how long an answer to "why?" takes
 	.venv/bin/python -m benchmarks.hop
+	.venv/bin/python -m benchmarks.verify
 	.venv/bin/python -m benchmarks.delivery
 	.venv/bin/python -m benchmarks.why
 

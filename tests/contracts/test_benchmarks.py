@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.chains import NAMES
 from benchmarks.growth import grow
+from benchmarks.verify import NAMES as VERIFIED
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -38,3 +39,10 @@ def test_how_long_an_answer_takes_is_measured() -> None:
     said = json.loads(subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout)
     assert said["records"] >= 2000 and said["hops"] == 50
     assert all(said[name][0] > 0 for name in ("find", "why", "why_by_subject", "impact", "page", "command"))
+
+
+def test_verifying_is_measured_beside_its_peer() -> None:
+    command = [sys.executable, "-m", "benchmarks.verify", "--json", "--records", "600", "--rounds", "1"]
+    said = json.loads(subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    assert all(said[name] > 0 for name in VERIFIED)
+    assert said["ratio"] == pytest.approx(said["verify"] / said["sha256"], abs=0.01)

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQLite writes in the same way
 
-from answerable.errors import AnswerableError, InvalidInput
+from answerable.errors import AnswerableError, InvalidInput, StoreUnavailable
 from answerable.tracing.clock import Micros
 from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.storage.statements import Statement
@@ -103,7 +103,12 @@ def open_anchors(place: Place) -> dict[str, Anchor]:
     opened = {}
     for name in sorted(found):
         if not named or name in named:
-            anchor: Anchor | None = found[name].load()(place)
+            try:
+                anchor: Anchor | None = found[name].load()(place)
+            except StoreUnavailable:  # its library is not installed
+                if name in named:
+                    raise
+                continue
             if anchor is not None:
                 opened[name] = anchor
     return opened
