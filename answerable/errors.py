@@ -13,7 +13,8 @@
     │   │   └── StoreReadOnly   it can be read, and not written
     │   ├── StoreFull           the disk is full; nothing was half-written
     │   ├── StoreNewer          it was written by a newer Answerable
-    │   └── StoreCorrupt        a stored row is not what was written
+    │   ├── StoreCorrupt        a stored row is not what was written
+    │   └── Erased              what is asked for was erased; its record says by whom
     ├── RunError                a run cannot go on
     │   ├── RunBusy             another worker holds its lease
     │   ├── LeaseLost           another worker took the lease over; this one stops
@@ -28,6 +29,7 @@
     │   └── TooManyRequests     more than one person is answered in this time
     ├── NotProved               a checkpoint, a proof or a key does not show what it should
     ├── OutboxFull              no room for spans that were to be sent again
+    ├── NotErasable             it may not be erased (yet): a run, a call, a legal hold or the retention needs it
     ├── EffectRefused           a call was not sent; nothing left the process
     ├── UnknownOrigin           `connect()` was not told where a receiver is; the run waits
     └── JaegerUnavailable       Jaeger's query API cannot be asked: nobody answers, or something else does
@@ -144,6 +146,12 @@ class StoreCorrupt(StoreError):
     code = "store-corrupt"
 
 
+class Erased(StoreError):
+    """What is asked for was erased. The record of that says by whom, and why."""
+
+    code = "erased"
+
+
 class RunError(AnswerableError):
     """A run cannot go on here."""
 
@@ -226,6 +234,12 @@ class OutboxFull(AnswerableError):
     """There is no room in the outbox for spans that were to be sent again. Those before are on their way."""
 
     code = "outbox-full"
+
+
+class NotErasable(AnswerableError):
+    """It may not be erased: its run is not over, a call is not settled, a legal hold stands, or it is too young."""
+
+    code = "not-erasable"
 
 
 class EffectRefused(AnswerableError):

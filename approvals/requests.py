@@ -187,12 +187,21 @@ def read_request(fields: dict[str, Any]) -> RequestRow:
     try:
         body, view = bytes(fields["body"]), bytes(fields["view"])
         bound = json.loads(body)
-        whole = sha256(body).hexdigest() == fields["digest"] and sha256(view).hexdigest() == bound["view"]
+        erased = not view and fields["state"] != "open"  # nobody decides about what they cannot see
+        whole = sha256(body).hexdigest() == fields["digest"] and (erased or sha256(view).hexdigest() == bound["view"])
         if whole and all(fields[column] == bound[name] for column, name in _REPEATED.items()):
-            return RequestRow(**{**fields, "routed": bool(fields["routed"]), "body": bound, "view": json.loads(view)})
+            shown = _nothing_shown(bound) if erased else json.loads(view)
+            return RequestRow(**{**fields, "routed": bool(fields["routed"]), "body": bound, "view": shown})
     except (TypeError, ValueError, LookupError):  # not even of the form that it had
         pass
     raise StoreCorrupt(
         f"request {fields['id']} is not what it was when it was made",
         hint="`answerable ledger verify` finds what was changed",
     )
+
+
+def _nothing_shown(body: dict[str, Any]) -> dict[str, Any]:
+    """The view of a request whose view was erased: its options by name, and nothing of what they said."""
+    nothing: dict[str, Any] = {"message": {}, "tiers": None, "inversions": None, "calls": []}
+    options = [{"name": option["name"], **nothing} for option in body["options"]]
+    return {"message": {}, "options": options, "tiers": [], "trouble_with_options": "", "erased": True}

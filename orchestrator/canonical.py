@@ -20,6 +20,7 @@ from sqlalchemy import Table, bindparam, select
 
 from answerable.orchestrator.runs import get_run
 from answerable.tracing import ids
+from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.people import all_people
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
@@ -125,7 +126,7 @@ def _canonical_row(table: Table, names: tuple[str, ...], values: tuple[Any, ...]
             for option in json.loads(bytes(row.pop("body")))["options"]
         ]
     if table is messages:
-        row["payload"] = _timeless(row["type"], json.loads(bytes(row["payload"])))
+        row["payload"] = _timeless(row["type"], json.loads(bytes(row["payload"]))) if row["payload"] else ERASED
     if table is effects:
         row["body"] = _text(bytes(row["body"]))
     row |= {name: json.loads(row[name]) for name in _JSON & row.keys()}

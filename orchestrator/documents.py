@@ -19,6 +19,7 @@ from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
 from answerable.tracing.clock import iso
 from answerable.tracing.freezes import Freeze
+from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import Entry, records_of
 from answerable.tracing.ledger.placed import as_placed
 from answerable.tracing.ledger.records import Crossed
@@ -170,4 +171,6 @@ def _crossed(entries: list[Entry], declared: Mapping[str, Mapping[str, Any]]) ->
 
 def _result(tx: Tx, row: RunRow) -> Any:
     stored = tx.one(_PAYLOAD, run=row.id, message=row.result) if row.result else None
-    return json.loads(bytes(stored[0])) if stored else None
+    if stored is None:
+        return None
+    return json.loads(bytes(stored[0])) if stored[0] else ERASED

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from answerable.agents.texts import check_handle, check_names, check_text
 from answerable.approvals.answering import Once, answer_request, answered_before
@@ -25,11 +25,21 @@ from answerable.approvals.requests import all_requests, get_request, open_reques
 from answerable.approvals.tokens import make_token, revoke_token
 from answerable.errors import AlreadyDecided
 from answerable.orchestrator import interventions
+from answerable.orchestrator.erasing import ErasedPerson, erase_person
 from answerable.orchestrator.rebuilding import Rebuilt, rebuild
 from answerable.orchestrator.reports import OpenRequest, request_report
 from answerable.orchestrator.restoring import Restored, restored
 from answerable.tracing import freezes, people
 from answerable.tracing.clock import Clock, micros
+from answerable.tracing.evidence.erasing import (
+    ErasedPayloads,
+    Pruned,
+    erase_message,
+    erase_run,
+    erase_subject,
+    prune,
+)
+from answerable.tracing.evidence.holds import Hold, lift_hold, place_hold
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.freezes import Freeze
 from answerable.tracing.ledger.checkpointing import Checkpointing
@@ -38,6 +48,9 @@ from answerable.tracing.people import PersonRow
 from answerable.tracing.storage.store import Store, Tx, open_store
 
 T = TypeVar("T")
+Erasable: TypeAlias = Literal["message", "run", "subject"]
+
+RUNS_AT_ONCE: Final = 50  # that one transaction prunes
 
 
 class Office:
@@ -179,9 +192,14 @@ class Office:
 
     async def rebuild(self, *, by: By, reason: str) -> Rebuilt:
         """Make the tables say what the records say. Raises: UnknownId, RunBusy, StoreCorrupt."""
-        who = identified(by)
-        return await self.act_as(
-            by, reason, lambda tx, now: rebuild(tx, self.key, by=who.handle, reason=reason, at=now)
+        return await self._keep(by, reason, lambda tx, who, now: rebuild(tx, self.key, by=who, reason=reason, at=now))
+
+    # -- what is kept -------------------------------------------------------------------------------------------------
+
+    async def place_hold(self, covers: str, of: str, *, by: By, reason: str) -> Hold:
+        """Put a run, a system or a subject under legal hold. Raises: InvalidInput, UnknownId."""
+        return await self._keep(
+            by, reason, lambda tx, who, now: place_hold(tx, covers, of, by=who, reason=reason, at=now)
         )
 
     async def replace_signing_key(self, *, by: str, reason: str) -> SigningKeys:
@@ -192,6 +210,53 @@ class Office:
         keys = await replace_key(self.store, by=person, reason=reason)
         self.committed()
         return keys
+
+    async def lift_hold(self, hold: str, *, by: By, reason: str) -> Hold:
+        """Lift a legal hold. Raises: InvalidInput, UnknownId."""
+        return await self._keep(by, reason, lambda tx, who, now: lift_hold(tx, hold, by=who, reason=reason, at=now))
+
+    async def erase_person(self, handle: str, *, by: By, reason: str) -> ErasedPerson:
+        """Remove a person's handle, name, contact and words. Raises: UnknownId, NotErasable, StoreCorrupt."""
+        check_handle(handle)
+        return await self._keep(
+            by, reason, lambda tx, who, now: erase_person(tx, self.key, handle, by=who, reason=reason, at=now)
+        )
+
+    async def erase_payloads(self, what: Erasable, id: str, *, by: By, reason: str) -> list[ErasedPayloads]:
+        """Remove payloads: of a message, a run, or all that is about a subject. Raises: UnknownId, NotErasable."""
+
+        def work(tx: Tx, who: str, now: int) -> list[ErasedPayloads]:
+            acting: dict[str, Any] = {"by": people.get_person(tx, who).id, "reason": reason, "at": now}
+            if what == "subject":
+                return erase_subject(tx, id, **acting)
+            return [(erase_message if what == "message" else erase_run)(tx, id, **acting)]
+
+        return await self._keep(by, reason, work)
+
+    async def prune(self, before: int, *, by: By, reason: str) -> tuple[list[str], dict[str, str]]:
+        """Remove payloads and work rows of runs that ended before a time (microseconds); which, and which not and why.
+
+        Each transaction takes some runs. Raises: UnknownId; NotErasable if that is younger than the retention.
+        """
+        done: list[str] = []
+        skipped: dict[str, str] = {}
+        after = ""
+        while True:
+
+            def work(tx: Tx, who: str, now: int, after: str = after) -> Pruned:
+                person = people.get_person(tx, who).id
+                return prune(tx, before=before, after=after, at_most=RUNS_AT_ONCE, by=person, reason=reason, at=now)
+
+            found = await self._keep(by, reason, work)
+            done += found.runs
+            skipped |= found.skipped
+            after = found.goes_on
+            if not after:
+                return done, skipped
+
+    async def _keep(self, by: By, reason: str, work: Callable[[Tx, str, int], T]) -> T:
+        who = identified(by).handle
+        return await self.act_as(by, reason, lambda tx, now: work(tx, who, now))
 
     # -- people -------------------------------------------------------------------------------------------------------
 

@@ -126,10 +126,10 @@ class _Rebuilding:
         for table in OF_RUNS:
             self._drop(table, dict(agreement.stored_of_no_run(self.tx, table)), {})
         for span in agreement.spans(self.tx):
-            self._span(span, told.suspended)
+            self._span(span, told)
 
-    def _span(self, span: Span, suspended: set[str]) -> None:
-        told = agreement.indexes_of(self.tx, span, suspended)
+    def _span(self, span: Span, of_store: Indexes) -> None:
+        told = agreement.indexes_of(self.tx, span, of_store)
         stored = {table.name: dict(span.rows(self.tx, table)) for table in OF_RUNS}
         for table in OF_RUNS:
             self._drop(table, stored[table.name], told.rows[table.name])
@@ -165,7 +165,7 @@ class _Rebuilding:
         if stored is None:
             self.not_made.append(f"request {id}")
             return
-        values = {name: told[name] for name in differing("requests", stored, told)}
+        values = {name: told[name] for name in differing("requests", stored, told) if name != "erased"}
         routed = self._routed(id, told, indexes)
         if routed is not None and stored["routed"] != routed:
             values["routed"] = routed
@@ -186,7 +186,7 @@ class _Rebuilding:
             if stored is None or differing("decisions", stored, told):
                 self.not_made.append(f"decision {id}")
             return
-        columns = {name: value for name, value in told.items() if name != "commitment"}
+        columns = {name: value for name, value in told.items() if name not in ("commitment", "erased")}
         made = Decision(id=id, **columns, reason=stored["reason"] if stored else "", mac="").signed(self.key)
         if record.commitment and ids.commitment(bytes.fromhex(made.mac), made.reason.encode()) != record.commitment:
             erased = stored is not None and stored["reason"] in agreement.GONE
@@ -242,7 +242,7 @@ class _Rebuilding:
             self.not_made.append(f"effect {id}")
             return
         wrong = differing("effects", stored, told)
-        values = {name: told[name] for name in wrong if name not in ("path_digest",)}
+        values = {name: told[name] for name in wrong if name not in ("path_digest", "erased")}
         if values:
             self._change(effects, id, values)
         if stored["attempt"] > told["attempt"]:

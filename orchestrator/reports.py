@@ -10,6 +10,7 @@ from answerable.agents.messages import Message
 from answerable.approvals.decisions import Decision, decision_on
 from answerable.approvals.gate import effects_of
 from answerable.approvals.requests import RequestRow, requests_of
+from answerable.errors import Erased
 from answerable.orchestrator.running.execution import Worker, load_message
 from answerable.orchestrator.runs import RunRow
 from answerable.tracing.people import authority, person_by_id
@@ -92,7 +93,14 @@ def run_report(tx: Tx, row: RunRow, worker: Worker) -> Run[Any]:
         detail=row.detail,
         started_by=starter.handle if starter else row.started_by,
         responsible=responsible.handle if responsible else in_force.responsible,
-        result=load_message(tx, worker, row.id, row.result) if row.result else None,
+        result=_result(tx, row, worker),
         waiting_for=tuple(request_report(tx, each) for each in requests_of(tx, row.id) if each.state == "open"),
         in_doubt=tuple(effect.id for effect in effects_of(tx, row.id) if effect.state == "in-doubt"),
     )
+
+
+def _result(tx: Tx, row: RunRow, worker: Worker) -> Message | None:
+    try:
+        return load_message(tx, worker, row.id, row.result) if row.result else None
+    except Erased:
+        return None

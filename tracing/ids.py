@@ -21,6 +21,7 @@ GRANT = "grt"
 EFFECT = "eff"
 FREEZE = "frz"
 PERSON = "prs"
+HOLD = "hld"
 BEARER = "tok"  # a bearer token
 LINK = "lnk"
 SESSION = "ses"

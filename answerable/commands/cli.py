@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "graph": "graph",
     "handover": "handover",
     "impact": "why",
+    "holds": "holds",
     "inbox": "inbox",
     "ledger": "ledger",
     "people": "people",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import click
 
-from answerable.commands.options import json_option, store_option
+from answerable.commands.options import as_option, json_option, reason_option, store_option
 from answerable.commands.reaching import at_office
 from answerable.commands.saying import say, say_json, table
+from answerable.orchestrator.documents import handles
+from answerable.orchestrator.erasing import OUT_OF_REACH, ErasedPerson
 from answerable.orchestrator.office import Office
+from answerable.tracing.clock import iso
 from answerable.tracing.people import PersonRow
 
 
@@ -31,6 +34,41 @@ def add(handle: str, name: str, contact: str, roles: tuple[str, ...], teams: tup
 
     row = at_office(store, work, make=True)
     say(f"{row.handle} is registered: roles {', '.join(row.roles) or 'none'}, teams {', '.join(row.teams) or 'none'}")
+
+
+@people.command()
+@click.argument("handle")
+@reason_option
+@as_option
+@store_option
+@json_option
+def erase(handle: str, reason: str, by: str, store: str, as_json: bool) -> None:
+    """Remove the handle, name, contact and words of HANDLE. Their opaque id, and every record, stay."""
+
+    async def work(office: Office) -> tuple[ErasedPerson, dict[str, str]]:
+        return await office.erase_person(handle, by=by, reason=reason), await office.store.read(handles)
+
+    done, names = at_office(store, work)
+    handed_out = [
+        {
+            "at": iso(one.at),
+            "by": names.get(one.by, one.by),
+            "what": one.what,
+            "about": list(one.about),
+            "form": one.form,
+        }
+        for one in done.handed_out
+    ]
+    if as_json:
+        counts = {"decisions": list(done.decisions), "messages": list(done.messages), "runs": list(done.runs)}
+        say_json({"person": done.person, **counts, "handed_out": handed_out, "out_of_reach": list(OUT_OF_REACH)})
+        return
+    say(f"erased: the name, contact and handle of {done.person}, and {len(done.decisions)} reasons or texts of theirs")
+    say("out of reach, for you to see to:")
+    for one in done.handed_out:
+        who = names.get(one.by, one.by)
+        say(f"- {one.what} ({one.form}), taken by {who} on {iso(one.at)}: {', '.join(one.about)}")
+    say(*(f"- {text}" for text in OUT_OF_REACH))
 
 
 @people.command("list")

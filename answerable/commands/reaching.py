@@ -26,7 +26,7 @@ from answerable.tracing.ledger.checkpointing import Checkpointing
 from answerable.tracing.people import all_systems
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store
-from answerable.tracing.storage.tables import credentials, decisions, effects, freezes, requests, runs, steps
+from answerable.tracing.storage.tables import credentials, decisions, effects, freezes, holds, requests, runs, steps
 
 T = TypeVar("T")
 
@@ -44,6 +44,7 @@ _BY_PREFIX: Final = {
         "decision": decisions.c.id,
         "effect": effects.c.id,
         "freeze": freezes.c.id,
+        "hold": holds.c.id,
         "step": steps.c.id,
         "token": credentials.c.id,
     }.items()
@@ -53,6 +54,7 @@ _LISTED_BY: Final = {
     "request": "`answerable inbox --all` lists them",
     "effect": "`answerable effects list` lists them",
     "freeze": "`answerable freezes` lists them",
+    "hold": "`answerable holds list` lists them",
     "token": "`answerable token list` lists them",
     "step": "`answerable runs show RUN` lists them",
 }

@@ -45,6 +45,8 @@ def request_shown(request: OpenRequest, names: Mapping[str, str], *, whole: bool
     if request.edited_from:
         head.append(f"\nan edit of {request.edited_from}")
     parts: list[RenderableType] = [head, Text(), options_table(request)]
+    if request.view.get("erased"):
+        parts.append(Text("what was shown was erased", "yellow"))
     if request.view.get("trouble_with_options"):
         parts.append(Text(f"no alternatives: {plain(request.view['trouble_with_options'])}", "yellow"))
     if request.decision is not None:

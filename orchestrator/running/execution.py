@@ -20,7 +20,7 @@ from answerable.agents.nodes import Agent, Effect, Node
 from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Response
 from answerable.agents.prioritization import Prioritization, Tally, tally
 from answerable.approvals.keys import Key
-from answerable.errors import LeaseLost, StoreCorrupt
+from answerable.errors import Erased, LeaseLost, StoreCorrupt
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal
@@ -378,11 +378,13 @@ def tally_of(counted: Tally | None) -> dict[str, tuple[int, int]] | None:
 
 
 def load_message(tx: Tx, worker: Worker, run: str, id: str) -> Message:
-    """A stored message, checked against its commitment. Raises: StoreCorrupt, InvalidMessage."""
+    """A stored message, checked against its commitment. Raises: StoreCorrupt, Erased, InvalidMessage."""
     row = tx.one(_MESSAGE, run=run, message=id)
     if row is None:
         raise StoreCorrupt(f"message {id} is gone from the store", hint="`answerable ledger verify` tells what else is")
     name, version, salt, payload, promised = row
+    if not payload:
+        raise Erased(f"message {id} was erased", hint="a record of its run says by whom, and why")
     if ids.commitment(bytes(salt), bytes(payload)) != promised:
         raise StoreCorrupt(
             f"message {id} is not what was written", hint="`answerable ledger verify` tells what was changed"

@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, select
 
 from answerable.tracing import ids
 from answerable.tracing.evidence.facts import Fact
+from answerable.tracing.ledger.agreement import GONE
 from answerable.tracing.ledger.records import Decided, RequestMade
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
@@ -91,7 +92,7 @@ def _request(tx: Tx, fact: Fact, found: Beside) -> None:
 
 def _reason(tx: Tx, fact: Fact, found: Beside) -> None:
     made, row = fact.last(Decided), tx.one(_DECISION, decision=fact.id)
-    if made is None or row is None or not row[0]:
+    if made is None or row is None or not row[0] or row[0] in GONE:
         return
     try:
         genuine = ids.commitment(bytes.fromhex(row[1]), row[0].encode()) == made.commitment

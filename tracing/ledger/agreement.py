@@ -17,7 +17,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Integer, Select, Table, bindparam, select
+from sqlalchemy import ColumnElement, Integer, Select, Table, bindparam, case, func, select
 
 from answerable.tracing import ids
 from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, exemption_key
@@ -30,6 +30,7 @@ from answerable.tracing.storage.tables import (
     exemptions,
     freezes,
     grants,
+    messages,
     people,
     records,
     requests,
@@ -39,7 +40,9 @@ from answerable.tracing.storage.tables import (
 
 RUNS_AT_ONCE: Final = 200
 ENDS: Final = frozenset({"done", "denied", "stuck", "failed", "cancelled"})
-GONE: Final = frozenset({"[erased]", "[lost]"})  # what stands for words that were removed, or went with their row
+ERASED: Final = "[erased]"  # what stands for words that were removed
+GONE: Final = frozenset({ERASED, "[lost]"})  # or that went with their row
+ERASED_TYPE: Final = "erased"  # the content type of a call whose bytes were removed
 APART: Final = 30_000_000  # microseconds between a row and its record, where older programs looked at the clock twice
 OF_RUNS: Final = (runs, requests, decisions, grants, effects)
 OF_THE_STORE: Final = (people, systems, exemptions, freezes)
@@ -58,11 +61,11 @@ _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here need
     table: names.split()
     for table, names in {
         "runs": "id system version status started_by input result detail started_at ended_at rested",
-        "requests": "id run system approval step message digest state routed edited_from edited_by expires_at",
-        "decisions": "id run request outcome option message by assurance reason digest mac at",
+        "requests": "id run system approval step message digest state routed edited_from edited_by expires_at erased",
+        "decisions": "id run request outcome option message by assurance reason digest mac at erased",
         "grants": "id run effect decision call_digest expires_at state",
         "effects": "id run system name receiver guarantee step message origin method path call_digest"
-        " idempotency_key state attempt sent_at detail",
+        " idempotency_key state attempt sent_at detail erased",
         "people": "id roles teams",
         "systems": "name responsible successor frozen",
         "exemptions": "system approval name version accepted_by",
@@ -97,6 +100,11 @@ class Span:
         found = tx.all(_RECORDS[kinds, self.last is None], **self._parameters())
         return [(kind, body) for kind, body in found]
 
+    def without_payload(self, tx: Tx) -> list[tuple[str, str]]:
+        """Run and id of their messages of which nothing is left."""
+        found = tx.all(_NO_PAYLOAD[self.last is None], **self._parameters())
+        return [(str(run), str(id)) for run, id in found]
+
     def _parameters(self) -> dict[str, str]:
         return {"after": self.after} if self.last is None else {"after": self.after, "last": self.last}
 
@@ -119,9 +127,9 @@ def indexes_of_the_store(tx: Tx) -> Indexes:
     return made
 
 
-def indexes_of(tx: Tx, span: Span, suspended: Iterable[str]) -> Indexes:
-    """What the records of some runs tell."""
-    made = Indexes(suspended)
+def indexes_of(tx: Tx, span: Span, of_store: Indexes) -> Indexes:
+    """What the records of some runs tell; `of_store` is what those of no run do."""
+    made = Indexes(of_store.suspended, of_store.erased)
     _take(made, span.records(tx, KINDS))
     if made.rows["effects"] or made.rows["decisions"]:
         _take(made, span.records(tx, _ENDS_OF_STEPS))
@@ -149,9 +157,12 @@ def disagreements(tx: Tx) -> Iterator[Fault]:
     for table in OF_THE_STORE:
         yield from compared(table.name, dict(stored_of_the_store(tx, table)), of_store.rows[table.name])
     for span in spans(tx):
-        told = indexes_of(tx, span, of_store.suspended)
+        told = indexes_of(tx, span, of_store)
         for name, id in told.twice:
             yield Fault(where=f"{SINGULAR[name]} {id}", what="is recorded more than once")
+        for run, message in span.without_payload(tx):
+            if not {run, message} & told.erased:
+                yield Fault(where=f"message {message}", what="has no payload, and no record says that it was erased")
         for table in OF_RUNS:
             yield from compared(table.name, dict(span.rows(tx, table)), told.rows[table.name])
     for table in OF_RUNS:
@@ -229,14 +240,20 @@ def _same_reason(row: Columns, told: Any) -> bool:
     if not told:
         return not row["reason"]
     if row["reason"] in GONE:
-        return True
+        return True  # `erased` is compared for itself
     try:
         return bool(ids.commitment(bytes.fromhex(row["mac"]), row["reason"].encode()) == told)
     except (TypeError, ValueError, AttributeError):
         return False
 
 
+def _same_erased(row: Columns, told: Any) -> bool:
+    return bool(row["erased"]) is told
+
+
 def _same_path(row: Columns, told: Any) -> bool:
+    if row["erased"]:
+        return not row["path"]
     path = row["path"]
     return bool(told == (sha256(path.encode()).hexdigest() if path else ""))
 
@@ -248,8 +265,9 @@ _SPECIAL: Final[dict[str, dict[str, Any]]] = {
         "started_at": _about("started_at"),
         "ended_at": _about("ended_at"),
     },
-    "decisions": {"commitment": _same_reason},
-    "effects": {"path_digest": _same_path, "detail": _same_words("detail")},
+    "requests": {"erased": _same_erased},
+    "decisions": {"commitment": _same_reason, "erased": _same_erased},
+    "effects": {"path_digest": _same_path, "detail": _same_words("detail"), "erased": _same_erased},
     "people": {"roles": _same_list("roles"), "teams": _same_list("teams")},
     "systems": {"frozen": _same_list("frozen")},
     "freezes": {"in_flight": _same_flights},
@@ -268,8 +286,24 @@ def _between(column: ColumnElement[Any], *, is_open: bool) -> list[ColumnElement
     return [after] if is_open else [after, column <= bindparam("last")]
 
 
+_ERASED: Final[dict[str, ColumnElement[Any]]] = {
+    "requests": case((func.length(requests.c.view) == 0, 1), else_=0),
+    "decisions": case((decisions.c.reason == ERASED, 1), else_=0),
+    "effects": case((effects.c.content_type == ERASED_TYPE, 1), else_=0),
+}
+_NO_PAYLOAD: Final = {
+    is_open: Statement(
+        select(messages.c.run, messages.c.id).where(
+            *_between(messages.c.run, is_open=is_open), func.length(messages.c.payload) == 0
+        )
+    )
+    for is_open in (False, True)
+}
+
+
 def _reading(table: Table) -> Select[Any]:
-    return select(*(table.c[name] for name in _COLUMNS[table.name]))
+    gone = _ERASED.get(table.name)
+    return select(*(gone if name == "erased" else table.c[name] for name in _COLUMNS[table.name]))  # type: ignore[arg-type]  # where a table has none, its columns have no such name
 
 
 _OF_SPAN: Final = {

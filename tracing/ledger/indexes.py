@@ -24,11 +24,15 @@ _YES: Final = ("approved", "exempted")
 
 
 class Indexes:
-    """The rows that records tell of, by table and id; columns by name. `suspended` are grants that an offer holds."""
+    """The rows that records tell of, by table and id; columns by name.
 
-    def __init__(self, suspended: Iterable[str] = ()) -> None:
+    `suspended` are grants that an offer holds, `erased` the decisions and messages that lost their words with a person.
+    """
+
+    def __init__(self, suspended: Iterable[str] = (), erased: Iterable[str] = ()) -> None:
         self.rows: dict[str, dict[str, Columns]] = defaultdict(dict)
         self.suspended = set(suspended)
+        self.erased = set(erased)  # ids, and runs of which everything was
         self.frozen: dict[str, set[str]] = defaultdict(set)  # system → targets that stand
         self.refused: dict[str, str] = {}  # effect → why it was last turned away
         self.twice: list[tuple[str, str]] = []  # table and id of what was recorded again, as something else perhaps
@@ -51,6 +55,11 @@ class Indexes:
         consumed = self.rows["consumed"].keys()
         for grant, row in self.rows["grants"].items():
             row["state"] = "consumed" if grant in consumed else "suspended" if grant in self.suspended else "granted"
+        for table in ("requests", "effects", "decisions"):
+            for id, row in self.rows[table].items():
+                row["erased"] = id in self.erased or (table != "decisions" and row["run"] in self.erased)
+                if row["erased"] and table == "effects":
+                    row["detail"] = None
         for name, row in self.rows["systems"].items():
             row["frozen"] = sorted(self.frozen[name])
 
@@ -237,6 +246,17 @@ class Indexes:
         if ended is not None and ended.startswith(REFUSED) and ended != said.get("error", ""):
             row |= {"state": "withdrawn", "detail": ended.removeprefix(REFUSED)}
 
+    # -- what was erased ----------------------------------------------------------------------------------------------
+
+    def _payload_erased(self, record: Plain) -> None:
+        self.erased.update(record["messages"], record["requests"], record["effects"])
+        if record["whole"]:
+            self.erased.add(record["run"])
+
+    def _person_erased(self, record: Plain) -> None:
+        self.erased.update(record["decisions"], record["messages"])
+        self.rows["people"][record["person"]] = {"roles": [], "teams": []}
+
     # -- stops --------------------------------------------------------------------------------------------------------
 
     def _froze(self, record: Plain) -> None:
@@ -286,6 +306,8 @@ _KINDS: Final[dict[str, Callable[[Indexes, Plain], None]]] = {
     "froze": Indexes._froze,
     "freeze.quiesced": Indexes._quiesced,
     "thawed": Indexes._thawed,
+    "payload.erased": Indexes._payload_erased,
+    "person.erased": Indexes._person_erased,
 }
 
 KINDS: Final = tuple(sorted(_KINDS.keys() - {"step.finished", "crossed"}))

@@ -30,3 +30,53 @@ class StoreRebuilt(Record):
     changed: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     not_made: tuple[str, ...] = ()
+
+
+class HoldPlaced(Record):
+    """A person put a run, a system or a subject under legal hold: nothing of it is erased while it stands."""
+
+    kind: Literal["hold.placed"] = "hold.placed"
+    durable: ClassVar[bool] = True
+    hold: str
+    covers: Literal["run", "system", "subject"]
+    of: str  # the run, the system; for a subject a salted digest of its key, which lies beside the record
+    by: str  # person
+    reason: str
+
+
+class HoldLifted(Record):
+    """A person lifted a legal hold."""
+
+    kind: Literal["hold.lifted"] = "hold.lifted"
+    durable: ClassVar[bool] = True
+    hold: str
+    by: str  # person
+    reason: str
+
+
+class PayloadErased(Record):
+    """A person had payloads of a run removed: all (`whole`), or these; `before` is the time that they had to be of."""
+
+    kind: Literal["payload.erased"] = "payload.erased"
+    durable: ClassVar[bool] = True
+    by: str  # person
+    reason: str
+    asked: Literal["message", "run", "subject", "retention"]
+    whole: bool = False
+    messages: tuple[str, ...] = ()
+    requests: tuple[str, ...] = ()  # what they showed
+    effects: tuple[str, ...] = ()  # what they sent
+    before: int = 0  # microseconds; for retention, with which the run's work rows went, too
+
+
+class PersonErased(Record):
+    """A person had somebody's handle, name, contact and words removed. Their id, and what they did, stay."""
+
+    kind: Literal["person.erased"] = "person.erased"
+    durable: ClassVar[bool] = True
+    person: str
+    by: str  # person
+    reason: str
+    decisions: tuple[str, ...] = ()  # whose reason or text was removed
+    messages: tuple[str, ...] = ()  # in which it stood, too
+    runs: tuple[str, ...] = ()  # whose detail, or gathers, repeated it

@@ -15,7 +15,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, TypeAdapter
 
 from answerable.tracing.ledger.access import TokenMade, TokenRevoked
-from answerable.tracing.ledger.kept import EvidenceRead, StoreRebuilt
+from answerable.tracing.ledger.kept import (
+    EvidenceRead,
+    HoldLifted,
+    HoldPlaced,
+    PayloadErased,
+    PersonErased,
+    StoreRebuilt,
+)
 from answerable.tracing.ledger.record import MessageRef, Record
 from answerable.tracing.ledger.rotation import KeyReplaced
 
@@ -412,6 +419,10 @@ AnyRecord = Annotated[
     | EvidenceRead
     | StoreRebuilt
     | KeyReplaced
+    | HoldPlaced
+    | HoldLifted
+    | PayloadErased
+    | PersonErased
     | TokenMade
     | TokenRevoked,
     Field(discriminator="kind"),

@@ -337,6 +337,19 @@ freezes = Table(
     Column("in_flight", Text, nullable=False),  # JSON list of [effect, attempt] as it was committed
 )
 
+# Legal holds: what must not be erased.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("covers", Text, nullable=False),  # run, system, subject
+    Column("of", Text, nullable=False),  # the run, the system, the subject's key
+    Column("by", Text, nullable=False),  # person id
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),  # standing, lifted
+    Column("at", BigInteger, nullable=False),
+)
+
 # What a person shows instead of saying who they are: tokens, and the sessions and one-time links of the pages.
 credentials = Table(
     "credentials",
