@@ -19,7 +19,7 @@ from answerable.approvals.decisions import withdraw_effect
 from answerable.approvals.gate import EffectRow, doubt, effects_of, get_effect
 from answerable.approvals.node import RESPONSE
 from answerable.approvals.requests import RequestRow, close_request, mark_routed, requests_of
-from answerable.errors import InvalidInput, UnknownId
+from answerable.errors import Erased, InvalidInput, UnknownId
 from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.journal import StepRow
@@ -80,7 +80,7 @@ def cancel(tx: Tx, run: str, *, by: str, reason: str, at: int) -> None:
 def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None:
     """Supersede a recorded step and what followed from it, so that it runs anew in its next generation.
 
-    Raises: UnknownId; InvalidInput if the step still runs, or an effect that followed was sent; RunBusy.
+    Raises: UnknownId; InvalidInput if the step still runs, or an effect that followed was sent; RunBusy; Erased.
     """
     row, person = get_run(tx, run), get_person(tx, by)
     _check_reason(reason)
@@ -92,6 +92,8 @@ def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None
         raise InvalidInput(f"step {step} is {wrong.state}; only one that has ended can run anew")
     if row.status == "cancelled":
         raise InvalidInput(f"{run} was cancelled", hint="begin a new run")
+    if not journal.read_payload(tx, run, row.input):
+        raise Erased(f"what {run} began with was erased", hint="begin a new run")
     go_on(tx, run, at=at)
     set_status(tx, run, "running", wake_at=at)
     fence = acquire_lease(tx, run, owner=by, now=at).lease_fence  # nobody else works on it until this is committed

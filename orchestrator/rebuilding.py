@@ -129,7 +129,7 @@ class _Rebuilding:
             self._span(span, told)
 
     def _span(self, span: Span, of_store: Indexes) -> None:
-        told = agreement.indexes_of(self.tx, span, of_store)
+        told = agreement.indexes_of(self.tx, span, of_store, routed=True)
         stored = {table.name: dict(span.rows(self.tx, table)) for table in OF_RUNS}
         for table in OF_RUNS:
             self._drop(table, stored[table.name], told.rows[table.name])

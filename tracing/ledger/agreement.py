@@ -72,7 +72,10 @@ _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here need
         "freezes": "id system target by reason state at in_flight",
     }.items()
 }
-_ENDS_OF_STEPS: Final = ("crossed", "step.finished")
+_ENDS_OF_STEPS: Final = ("step.finished",)
+_CROSSINGS: Final = ("crossed",)
+# What their bytes hold where something follows from them for rows: most need not be read.
+_OF_EFFECTS, _OF_DECISIONS = b'"role":"effect"', f'"{ids.DECISION}_'.encode()
 
 _NEXT_RUNS = Statement(
     select(records.c.run)
@@ -127,12 +130,19 @@ def indexes_of_the_store(tx: Tx) -> Indexes:
     return made
 
 
-def indexes_of(tx: Tx, span: Span, of_store: Indexes) -> Indexes:
-    """What the records of some runs tell; `of_store` is what those of no run do."""
+def indexes_of(tx: Tx, span: Span, of_store: Indexes, *, routed: bool = False) -> Indexes:
+    """What the records of some runs tell; `of_store` is what those of no run do.
+
+    `routed` asks also which decisions crossings came from.
+    """
     made = Indexes(of_store.suspended, of_store.erased)
     _take(made, span.records(tx, KINDS))
-    if made.rows["effects"] or made.rows["decisions"]:
-        _take(made, span.records(tx, _ENDS_OF_STEPS))
+    if made.rows["effects"]:
+        ended = span.records(tx, _ENDS_OF_STEPS)
+        _take(made, ((kind, body) for kind, body in ended if _OF_EFFECTS in bytes(body)))
+    if routed and made.rows["decisions"]:
+        crossed = span.records(tx, _CROSSINGS)
+        _take(made, ((kind, body) for kind, body in crossed if _OF_DECISIONS in bytes(body)))
     made.finish()
     return made
 
@@ -318,7 +328,7 @@ _RECORDS: Final = {
         .where(*_between(records.c.run, is_open=is_open), records.c.kind.in_(kinds))
         .order_by(records.c.run, records.c.id)
     )
-    for kinds in (KINDS, _ENDS_OF_STEPS)
+    for kinds in (KINDS, _ENDS_OF_STEPS, _CROSSINGS)
     for is_open in (False, True)
 }
 _OF_NO_RUN = Statement(
