@@ -237,7 +237,7 @@ requests = Table(
     Column("edited_by", Text, nullable=False),  # person id, or ""
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
-    Column("urgency", Integer, nullable=False),  # place of the most critical tier that goes short
+    Column("urgency", Integer, nullable=False, server_default="0"),  # place of the most critical tier that goes short
     Column("mac", Text, nullable=False),
 )
 Index("requests_by_run", requests.c.run)
