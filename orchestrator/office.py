@@ -194,14 +194,6 @@ class Office:
         """Make the tables say what the records say. Raises: UnknownId, RunBusy, StoreCorrupt."""
         return await self._keep(by, reason, lambda tx, who, now: rebuild(tx, self.key, by=who, reason=reason, at=now))
 
-    # -- what is kept -------------------------------------------------------------------------------------------------
-
-    async def place_hold(self, covers: str, of: str, *, by: By, reason: str) -> Hold:
-        """Put a run, a system or a subject under legal hold. Raises: InvalidInput, UnknownId."""
-        return await self._keep(
-            by, reason, lambda tx, who, now: place_hold(tx, covers, of, by=who, reason=reason, at=now)
-        )
-
     async def replace_signing_key(self, *, by: str, reason: str) -> SigningKeys:
         """Have another key sign the ledger's checkpoints. Raises: UnknownId, InvalidInput, StoreError."""
         check_handle(by)
@@ -210,6 +202,14 @@ class Office:
         keys = await replace_key(self.store, by=person, reason=reason)
         self.committed()
         return keys
+
+    # -- what is kept -------------------------------------------------------------------------------------------------
+
+    async def place_hold(self, covers: str, of: str, *, by: By, reason: str) -> Hold:
+        """Put a run, a system or a subject under legal hold. Raises: InvalidInput, UnknownId."""
+        return await self._keep(
+            by, reason, lambda tx, who, now: place_hold(tx, covers, of, by=who, reason=reason, at=now)
+        )
 
     async def lift_hold(self, hold: str, *, by: By, reason: str) -> Hold:
         """Lift a legal hold. Raises: InvalidInput, UnknownId."""
