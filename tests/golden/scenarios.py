@@ -366,3 +366,17 @@ async def office(url: str) -> None:
         await replace_key(opened.store, by=reader.id, reason="a year is over")
         await sequence_all(opened.store)
         await opened.rebuild(by="alice", reason="a row was lost")
+
+
+@scenario
+async def kept(url: str) -> None:
+    """What must not go, and what goes: a legal hold, payloads, and a person."""
+    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+        run = await service.arun(Ask(), by="nils", run_id="kept")
+        await service.areject(run.waiting_for[0].id, by="dora", reason="not like that")
+        await service.aresume(run.id)
+    async with open_office(url) as opened:
+        hold = await opened.place_hold("run", "kept", by="alice", reason="a claim")
+        await opened.lift_hold(hold.id, by="alice", reason="settled")
+        await opened.erase_payloads("run", "kept", by="alice", reason="they asked for it")
+        await opened.erase_person("dora", by="alice", reason="they left")
