@@ -27,9 +27,10 @@ _KEY: Final = otel.create_key("answerable-step")
 
 @dataclass(frozen=True, kw_only=True)
 class Within:
-    """The step that is running: its run, and (if the caller said so) its node and system."""
+    """The step that is running: its run, its future span, and (if the caller said so) its node and system."""
 
     run: str
+    future: SpanContext
     node: str
     system: str
 
@@ -45,7 +46,7 @@ def step_context(
     """
     flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
     future = SpanContext(trace_id(run, segment), span_id(run, step, attempt), is_remote=False, trace_flags=flags)
-    within = otel.set_value(_KEY, Within(run=run, node=node, system=system))
+    within = otel.set_value(_KEY, Within(run=run, future=future, node=node, system=system))
     token = otel.attach(set_span_in_context(NonRecordingSpan(future), within))
     try:
         yield
