@@ -20,6 +20,7 @@ demo: .venv/.ready-demo  ## the storm, from its forecast to the decision, in thi
 
 test: .venv/.ready-all  ## every test but the long ones
 	scripts/postgresql
+	scripts/chromium
 	scripts/jaeger
 	scripts/services
 	scripts/test
@@ -58,6 +59,7 @@ jaeger:  ## a Jaeger for a look at runs, in this terminal until Ctrl-C
 
 setup: .venv/.ready-all  ## all that the other targets need
 	scripts/postgresql
+	scripts/chromium
 	scripts/jaeger
 	scripts/services
 

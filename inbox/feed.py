@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,7 +78,11 @@ class Feed:
             self._listeners.discard(queue)
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop looking, and end every listening."""
+        ended, self._listeners = self._listeners, set()
+        for queue in ended:
+            with suppress(asyncio.QueueFull):
+                queue.put_nowait(None)  # whoever waits for something wakes up, and sees that it is over
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)

@@ -15,10 +15,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import uvicorn
+from fastapi import FastAPI
 
 from answerable.errors import InvalidInput
 from answerable.inbox.app import inbox
 from answerable.inbox.desk import Desk
+from answerable.inbox.feed import Feed
 from answerable.inbox.pages.entering import is_loopback
 from answerable.inbox.sessions import make_link
 from answerable.orchestrator.office import open_office
@@ -103,9 +105,10 @@ async def serve_inbox(
         if person:
             secret = await office.act(lambda tx, now: make_link(tx, office.key, person, at=now))
             link = f"{origins[0]}/enter/{secret}"
+        app = inbox(desk)
         async with _at_work(services):
             settings = uvicorn.Config(
-                inbox(desk),
+                app,
                 log_config=None,
                 access_log=False,  # an address may hold a link's secret
                 server_header=False,
@@ -113,7 +116,20 @@ async def serve_inbox(
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
             ready(origins[0], link)
-            await uvicorn.Server(settings).serve(sockets=[on])
+            await _Server(settings, app).serve(sockets=[on])
+
+
+class _Server(uvicorn.Server):
+    """One that ends its streams when it is told to stop; it would wait for them."""
+
+    def __init__(self, settings: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(settings)
+        self._feed: Feed = app.state.feed
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        await self._feed.close()
+        await super().shutdown(sockets)
 
 
 @asynccontextmanager

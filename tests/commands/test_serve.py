@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,46 +13,13 @@ import pytest
 from answerable.orchestrator.reports import Run
 from tests.commands.conftest import Desk
 from tests.commands.serving import app
+from tests.inbox.served import Served, serving
 from tests.inbox.site import fields_of
 from tests.orchestrator.letters import CARRIER, Ask
 
-_ANSWERABLE = Path(sys.executable).with_name("answerable")
 
-
-@dataclass(frozen=True, kw_only=True)
-class Served:
-    """A server, where it is, and the link that it printed ("" for none)."""
-
-    process: subprocess.Popen[str]
-    address: str
-    link: str
-
-    def client(self, token: str = "") -> httpx.Client:
-        """A program that shows a token, or a browser that nobody has signed in to."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {"Origin": self.address}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=60)
-
-
-@contextmanager
-def serving(desk: Desk, *words: str, store: str = "", **environment: str) -> Iterator[Served]:
-    """A server on a free port, until it is told to stop."""
-    command = [str(_ANSWERABLE), "serve", "--port", "0", *words]
-    named = {**os.environ, **desk.environment, "ANSWERABLE_STORE": store or desk.url, **environment}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=named) as process:
-        try:
-            assert process.stdout is not None
-            said = ""
-            while "/enter/" not in said and "/sign-in" not in said:
-                line = process.stdout.readline()
-                assert line, said
-                said += line
-            found = re.search(r"serving (http://[^/]+)/", said)
-            assert found, said
-            link = re.search(r"http://\S+/enter/\S+", said)
-            yield Served(process=process, address=found[1], link=link[0] if link else "")
-        finally:
-            process.send_signal(signal.SIGTERM)
-        assert process.wait() == 0
+def _serving(desk: Desk, *words: str, store: str = "", **environment: str) -> AbstractContextManager[Served]:
+    return serving(store or desk.url, *words, environment=desk.environment | environment)
 
 
 def _until_done(client: httpx.Client, run: str) -> dict[str, Any]:
@@ -81,7 +41,7 @@ def test_a_decision_through_the_api_goes_on_by_itself(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # where a PostgreSQL store's key lies
     run = _waiting(store_url, desk)
     token = desk.json("token", "create", "dora", "--store", store_url)["token"]
-    with serving(desk, store=store_url) as served, served.client(token) as client:
+    with _serving(desk, store=store_url) as served, served.client(token) as client:
         (line,) = client.get("/api/v1/requests").json()["requests"]
         body = {"answer": "approve", "option": "kinder", "digest": line["digest"]}
         made = client.post(f"/api/v1/requests/{line['id']}/decisions", json=body)
@@ -94,7 +54,7 @@ def test_a_decision_through_the_api_goes_on_by_itself(
 def test_a_person_enters_by_the_link_and_decides_on_the_page(desk: Desk) -> None:
     run = desk.waiting("ann")
     path = f"/requests/{run.waiting_for[0].id}"
-    with serving(desk, "--as", "dora") as served, served.client() as browser:
+    with _serving(desk, "--as", "dora") as served, served.client() as browser:
         assert browser.get(path).headers["location"].startswith("/sign-in")
         page = browser.get(served.link)
         entered = browser.post("/enter", data=fields_of(page.text, "/enter"))
@@ -109,7 +69,7 @@ def test_what_another_process_decides_is_told_as_it_happens(desk: Desk) -> None:
     token = desk.json("token", "create", "dora")["token"]
     query = {"run": run.id}
     with (
-        serving(desk) as served,
+        _serving(desk) as served,
         served.client(token) as client,
         client.stream("GET", "/api/v1/events", params=query) as stream,
     ):
@@ -130,7 +90,7 @@ def test_what_another_process_decides_is_told_as_it_happens(desk: Desk) -> None:
 def test_without_the_program_it_serves_and_decides(desk: Desk) -> None:
     run = desk.waiting()
     token = desk.json("token", "create", "dora")["token"]
-    with serving(desk, ANSWERABLE_SERVICE="") as served, served.client(token) as client:
+    with _serving(desk, ANSWERABLE_SERVICE="") as served, served.client(token) as client:
         (line,) = client.get("/api/v1/requests").json()["requests"]
         body = {"answer": "approve", "option": "kinder", "digest": line["digest"]}
         assert client.post(f"/api/v1/requests/{line['id']}/decisions", json=body).status_code == 201
@@ -142,7 +102,7 @@ def test_what_cannot_be_served_is_said(desk: Desk) -> None:
     assert "unknown-id" in desk("serve", "--as", "nobody", code=1).stderr
     assert "by which address" in desk("serve", "--host", "0.0.0.0", "--port", "0", code=1).stderr
     assert "no address" in desk("serve", "--origin", "inbox.example", "--port", "0", code=1).stderr
-    with serving(desk) as served:
+    with _serving(desk) as served:
         port = served.address.rpartition(":")[2]
         assert "choose another --port" in desk("serve", "--port", port, code=1).stderr
     assert "there is no store" in desk("serve", "--store", "sqlite:///nowhere.db", code=1).stderr

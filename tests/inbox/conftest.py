@@ -1,4 +1,4 @@
-"""A site on each database."""
+"""A site on each database; and the desk of the command line's tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.commands.conftest import desk
 from tests.inbox.site import Site, standing
+
+__all__ = ["desk", "site"]
 
 
 @pytest.fixture
