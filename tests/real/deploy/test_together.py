@@ -49,6 +49,7 @@ def parts(services: Path, jaeger_program: Path, postgres_url: str, tmp_path: Pat
         elsewhere = {
             "ANSWERABLE_STORE": postgres_url,
             "XDG_STATE_HOME": str(tmp_path / "state"),
+            "ANSWERABLE_ANCHOR_FOLDER": str(tmp_path / "anchors"),
             "ANSWERABLE_JAEGER": jaeger.query,
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "POSTGRES_PASSWORD_FILE": str(secret),
@@ -102,6 +103,7 @@ def test_a_run_of_the_example_is_decided_carried_out_and_seen(parts: Parts, serv
     while not (found := _verified(environment, tmp_path))["agrees"]:
         assert not any(found[kind] for kind in ("changed", "twice", "unknown", "rejected")), found
     assert found["held"] == found["expected"] > 50
+    assert list((tmp_path / "anchors").glob("*.checkpoints")), "and checkpoints are kept where the compose file says"
 
 
 def _verified(environment: dict[str, str], folder: Path) -> Any:
