@@ -12,7 +12,7 @@ from typing import Any
 
 from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START
-from answerable.agents.options import HOUR
+from answerable.agents.options import DAY, HOUR
 from answerable.agents.outcomes import Response
 from answerable.approvals.node import exemption
 from answerable.orchestrator.app import App
@@ -380,3 +380,24 @@ async def kept(url: str) -> None:
         await opened.lift_hold(hold.id, by="alice", reason="settled")
         await opened.erase_payloads("run", "kept", by="alice", reason="they asked for it")
         await opened.erase_person("dora", by="alice", reason="they left")
+
+
+@scenario
+async def segments(url: str) -> None:
+    """A decision after days, in a system that has a trace begin anew after one."""
+    system = System("segments", responsible="alice", segment_after=DAY)
+    sign = system.approval("sign", of=Ask, by=LEAD, within=30 * DAY)
+
+    @system.agent(owner="writers")
+    def file(ask: Ask) -> Receipt:
+        return Receipt(text=ask.text)
+
+    system.edge(START, sign, purpose="may it be filed?")
+    system.edge(sign, file, purpose="file it")
+    system.edge(file, END, purpose="the receipt")
+    clock = FakeClock()
+    async with serving(system.build(Ask, Receipt), url, clock=clock) as service:
+        run = await service.arun(Ask(), by="nils", run_id="segments")
+        clock.advance(3 * DAY)
+        await service.aapprove(run.waiting_for[0].id, by="dora")
+        await service.aresume(run.id)
