@@ -328,6 +328,9 @@ def _unplaced(tx: Tx) -> Iterator[Row]:
         after = rows[-1][0]
 
 
-def _text(raw: bytes) -> str:
-    """What a JSON string says, from its bytes between the quotes."""
-    return str(json.loads(b'"' + raw + b'"')) if b"\\" in raw else raw.decode()
+def _text(raw: bytes) -> str | None:
+    """What a JSON string says, from its bytes between the quotes; None if they say nothing."""
+    try:
+        return str(json.loads(b'"' + raw + b'"')) if b"\\" in raw else raw.decode()
+    except ValueError:  # no JSON, or no UTF-8
+        return None

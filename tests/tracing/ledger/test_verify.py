@@ -131,6 +131,17 @@ async def test_bytes_that_are_no_record(store: Store, body: bytes) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("old", "new"), [(b"run_1", b"run\xff1"), (b"run_1", b"run\\q1"), (b"stp_", b"st\xff_")])
+async def test_bytes_that_are_no_text(store: Store, old: bytes, new: bytes) -> None:
+    await filled(store, 3)
+    body = step(1, "run_1").model_dump_json().encode().replace(old, new)
+    await store.write(lambda tx: tx.run(CHANGE_BOTH, place=1, changed=body, new_leaf=leaf_hash(body)))
+    report = await store.read(lambda tx: verify_ledger(tx, deep=True))
+    assert wheres(report) == ["record 1"]
+    assert wheres(await verify(store)) == (["record 1"] if old == b"run_1" else [])
+
+
+@pytest.mark.anyio
 async def test_text_in_place_of_bytes(sqlite_url: str) -> None:
     store = open_store(sqlite_url)
     try:
