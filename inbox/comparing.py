@@ -96,6 +96,8 @@ def _joined(parts: Sequence[dict[str, str]]) -> dict[str, str]:
 
 
 def _said(value: Any, place: str) -> str:
+    if isinstance(value, list | Mapping):  # an empty one
+        return "none"
     if isinstance(value, bool) or value is None or not isinstance(value, int | float):
         return {True: "yes", False: "no", None: "nothing"}.get(value, "none") if not isinstance(value, str) else value
     return f"{value / 100:,.2f}" if place.endswith(_CENTS) else f"{value:,}"

@@ -21,6 +21,7 @@ from answerable.approvals.requests import RequestRow, call_digest, get_request
 from answerable.errors import NotEligible, StoreCorrupt
 from answerable.orchestrator.documents import handles
 from answerable.tracing.freezes import frozen_for_show
+from answerable.tracing.ledger.agreement import ERASED, ERASED_TYPE
 from answerable.tracing.people import authority, find_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
@@ -92,7 +93,7 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str) -> RequestShown:
         options=options,
         tiers=tuple(view["tiers"]),
         short_tier=short_tier(view),
-        trouble=view["trouble_with_options"],
+        trouble=ERASED if view.get("erased") else view["trouble_with_options"],
         responsible=names.get(in_force, in_force),
         started_by=names.get(row.asked.started_by, row.asked.started_by),
         edited_by=names.get(row.edited_by, row.edited_by),
@@ -107,6 +108,8 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str) -> RequestShown:
 
 def _call(tx: Tx, row: RequestRow, bound: Mapping[str, str]) -> EffectRow:
     effect = find_effect(tx, bound["effect"])
+    if effect is not None and effect.content_type == ERASED_TYPE and effect.call_digest == bound["digest"]:
+        return effect  # nothing is left of its bytes, and its request is over
     if effect is None or call_digest(effect) != bound["digest"] or effect.run != row.run:
         raise StoreCorrupt(
             f"call {bound['effect']} is not the one that request {row.id} asks about",

@@ -199,3 +199,16 @@ def test_without_its_program_a_run_shows_what_was_crossed_and_nothing_can_be_edi
         assert "not at hand" in dora.get(f"/runs/{request.run}").text
         assert "Edit the proposal" not in dora.get(f"/requests/{request.id}").text
         assert dora.get(f"/requests/{request.id}/edit").status_code == 409
+
+
+def test_a_request_of_which_payloads_were_erased_is_still_shown(site: Site) -> None:
+    request, dora = site.asked("ann"), site.browser("dora")
+    site.service.reject(request.id, by="dora", reason="not like that")
+    site.service.resume(request.run)
+    site.service.portal.call(
+        lambda: site.service.office.erase_payloads("run", request.run, by="dora", reason="they asked for it")
+    )
+    page = dora.get(f"/requests/{request.id}")
+    assert page.status_code == 200 and "[erased]" in page.text and "dear ann" not in page.text
+    assert "not like that" in page.text and "dear ann" not in str(site.shown(request.id))
+    assert dora.get(f"/runs/{request.run}").status_code == 200
