@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from answerable.tracing.evidence.beside import as_bytes
+from answerable.tracing.ledger.agreement import ERASED_TYPE, GONE
 from answerable.tracing.ledger.record import MessageRef, Record
 from answerable.tracing.ledger.records import Decided, EffectPrepared, RequestMade
 from answerable.tracing.storage.statements import Statement
@@ -44,14 +45,14 @@ def payloads_of(tx: Tx, records: Iterable[Record]) -> dict[str, dict[str, Any]]:
             case RequestMade(request=request):
                 row = tx.one(_REQUEST, request=request)
                 if row is not None and row[0]:
-                    found["requests"][request] = {"bound": _text(row[0]), "shown": _text(row[1])}
+                    found["requests"][request] = {"bound": _text(row[0]), "shown": _text(row[1]) or None}
             case Decided(decision=decision):
                 row = tx.one(_REASON, decision=decision)
-                if row is not None and row[1]:
+                if row is not None and row[1] not in {"", *GONE}:
                     found["reasons"][decision] = {"salt": row[0], "reason": row[1]}
             case EffectPrepared(effect=effect):
                 row = tx.one(_CALL, effect=effect)
-                if row is not None and row[2]:
+                if row is not None and row[1] != ERASED_TYPE:
                     body = base64.b64encode(as_bytes(row[2])).decode()
                     found["calls"][effect] = {"path": row[0], "content_type": row[1], "body": body}
             case _:

@@ -182,3 +182,13 @@ async def test_without_the_stores_key_it_is_made_for_the_newest_checkpoint(sqlit
     assert (made.about["size"], made.about["signed"]) == (first.about["size"], False)
     assert "nobody signed the bundle as a whole" in verify(made.data, key)[2]
     assert "not signed" in files["README.txt"].decode()
+
+
+async def test_what_was_erased_is_not_handed_out_and_the_rest_is_sound(store_url: str) -> None:
+    await SCENARIOS["kept"](store_url)
+    with opened(store_url) as store:
+        made, files, key = await bundle(store, "kept", with_names=True, with_payloads=True)
+    payloads = json.loads(files["payloads.json"])
+    assert payloads["messages"] == payloads["calls"] == {}
+    assert [one["shown"] for one in payloads["requests"].values()] == [None]
+    assert verify(made.data, key)
