@@ -10,12 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
+from answerable.commands.serve import serve
 from answerable.orchestrator.reports import Run
 from tests.commands.conftest import Desk
 from tests.commands.serving import app
 from tests.inbox.served import Served, serving
 from tests.inbox.site import fields_of
 from tests.orchestrator.letters import CARRIER, Ask
+
+ROOT = Path(__file__).parents[2]
 
 
 def _serving(desk: Desk, *words: str, store: str = "", **environment: str) -> AbstractContextManager[Served]:
@@ -106,3 +109,9 @@ def test_what_cannot_be_served_is_said(desk: Desk) -> None:
         port = served.address.rpartition(":")[2]
         assert "choose another --port" in desk("serve", "--port", port, code=1).stderr
     assert "there is no store" in desk("serve", "--store", "sqlite:///nowhere.db", code=1).stderr
+
+
+def test_the_links_of_jaegers_page_lead_to_where_serve_listens() -> None:
+    (port,) = (one.default for one in serve.params if one.name == "port")
+    links = json.loads((ROOT / "deploy" / "jaeger" / "ui.json").read_text(encoding="utf-8"))["linkPatterns"]
+    assert links and all(link["url"].startswith(f"http://127.0.0.1:{port}/") for link in links)
