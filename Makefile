@@ -65,7 +65,7 @@ setup: .venv/.ready-all  ## all that the other targets need
 
 lock: .venv/.ready-setup  ## requirements/ after a change of pyproject.toml; the newest of all with UPGRADE=--upgrade
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev --group bench --output-file requirements/all.txt
-	$(COMPILE) pyproject.toml --extra logistics --constraints requirements/all.txt --output-file requirements/demo.txt
+	$(COMPILE) pyproject.toml --extra logistics --extra inbox --constraints requirements/all.txt --output-file requirements/demo.txt
 	$(COMPILE) pyproject.toml --all-extras --constraints requirements/all.txt --output-file requirements/container.txt
 	$(COMPILE) --group setup --constraints requirements/all.txt --output-file requirements/setup.txt
 

@@ -15,7 +15,7 @@ from answerable.approvals.node import AS_PROPOSED
 from answerable.commands.exits import INTERRUPTED, exit_code
 from answerable.commands.live import watched
 from answerable.commands.options import json_option, store_option
-from answerable.commands.saying import command_line, say, say_json, short, table, to_stderr, to_stdout
+from answerable.commands.saying import command_line, say, say_command, say_json, short, table, to_stderr, to_stdout
 from answerable.commands.showing import calls_text, options_table, status_text
 from answerable.commands.traces import tree_of
 from answerable.errors import DecisionRefused, InvalidInput
@@ -226,7 +226,7 @@ class Demo:
         say(self._read(lambda tx: tree_of(tx, self.run_id)))
         say(Text.assemble("\n", ("Next", "bold")))
         for line, what in self._next(run):
-            say(Text.assemble(f"  {line}", (f"   # {what}", "dim")))
+            say_command(line, what)
 
     def _next(self, run: Run[Report]) -> list[tuple[str, str]]:
         from answerable.examples.logistics.options import FLOOR
@@ -238,6 +238,7 @@ class Demo:
                 (self._line("show", request), "each call that an option would release"),
                 (self._line("approve", request, "--option", FLOOR, "--as", DISPATCH_LEAD), "decide"),
                 (self._line("runs", "resume", short(run.id)), "and have it done"),
+                (self._line("serve", "--as", DISPATCH_LEAD), "or decide in a browser"),
             ]
         if run.status in ("waiting", "frozen"):
             return [
@@ -246,8 +247,12 @@ class Demo:
                 (self._line("runs", "resume", short(run.id)), "go on"),
             ]
         return [
-            (self._line("runs", "show", short(run.id)), "this run, at any time later"),
+            (self._line("why", short(run.id)), "what led to this, who decided, and who answers for it"),
             (self._line("effects", "list", "--run", short(run.id)), "each call and its decision"),
+            (
+                self._line("bundle", short(run.id), "-o", "storm.zip"),
+                "the evidence in one file, for an auditor",
+            ),
             (self._line("ledger", "verify"), "whether anybody changed a record"),
         ]
 

@@ -38,7 +38,7 @@ def list_(run: str, state: str | None, in_doubt: bool, store: str, as_json: bool
 
     def look(tx: Tx) -> list[dict[str, Any]]:
         runs = [whole_id(tx, "run", run)] if run else [row.id for row in all_runs(tx)]
-        found = [one for each in runs for one in effect_documents(tx, each)]
+        found = [one for each in runs for one in sorted(effect_documents(tx, each), key=_sent_first)]
         return [one for one in found if wanted is None or one["state"] == wanted]
 
     found = read(store, look)
@@ -60,6 +60,11 @@ def list_(run: str, state: str | None, in_doubt: bool, store: str, as_json: bool
         ]
         columns = ("effect", "name", "state", "attempts", "decision", "detail")
         say(table(*columns, rows=rows, right=["attempts"]))
+
+
+def _sent_first(document: dict[str, Any]) -> tuple[bool, str, str]:
+    """The order of calls in a list: those that were sent first, by name and time; their ids say nothing to people."""
+    return document["sent_at"] is None, document["name"], document["sent_at"] or ""
 
 
 @effects.command()

@@ -44,6 +44,14 @@ def say(*parts: RenderableType) -> None:
     to_stdout().print(Group(*(Text(part) if isinstance(part, str) else part for part in parts)))
 
 
+def say_command(line: str, what: str) -> None:
+    """Print a command that may be next, and what it does: never folded, so that it can be copied from any terminal."""
+    console = to_stdout()
+    one_line = Text.assemble("  ", line, "   ", (f"# {what}", "dim"))
+    two_lines = Text.assemble("  ", line, "\n      ", (f"# {what}", "dim"))
+    console.print(one_line if one_line.cell_len <= console.width else two_lines, soft_wrap=True)
+
+
 def say_json(document: Any) -> None:
     """Print for programs: one JSON document."""
     print(json.dumps(document, indent=2, ensure_ascii=True))

@@ -31,7 +31,7 @@ def serve(by: str, host: str, port: int, origins: tuple[str, ...], jaeger: str, 
     try:
         from answerable.inbox.server import addresses, listening, serve_inbox
     except ImportError as error:
-        raise InvalidInput(f"the inbox is not installed: {error}", hint="install answerable[inbox]") from error
+        raise InvalidInput(f"the inbox is not installed: {error}", hint="pip install 'answerable[inbox]'") from error
     check_there(store)
     if by:
         read(store, lambda tx: get_person(tx, by))
