@@ -35,6 +35,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from answerable.orchestrator.runs import insert_run
 from answerable.tracing import ids
 from answerable.tracing.evidence.answers import explain
 from answerable.tracing.evidence.document import document_of
@@ -49,13 +50,12 @@ from answerable.tracing.ledger.sequencer import sequence
 from answerable.tracing.people import register_system
 from answerable.tracing.storage.statements import inserting
 from answerable.tracing.storage.store import Store, Tx, open_store
-from answerable.tracing.storage.tables import runs, subjects
+from answerable.tracing.storage.tables import subjects
 
 RECORDS: Final = 1_000_000
 HOPS: Final = 50
 LARGE: Final = (1_000, 10_000)  # records of one run
 BEGAN: Final = 1_700_000_000_000_000
-_INSERT_RUN: Final = inserting(runs)
 _INSERT_SUBJECT: Final = inserting(subjects)
 
 
@@ -124,7 +124,7 @@ def _write(tx: Tx, part: list[tuple[int, int]]) -> None:
     for number, hops in part:
         run = name(number, hops)
         append_all(tx, chain(run, hops))
-        tx.run(_INSERT_RUN, **run_row(run, BEGAN + number))
+        insert_run(tx, id=run, system="bench", version="1", started_by="", input=message_of(run, 0), at=BEGAN + number)
         tx.run(_INSERT_SUBJECT, subject=f"S-{number}", run=run, message=message_of(run, hops))
 
 
@@ -191,16 +191,6 @@ def chain(run: str, hops: int) -> Iterator[Record]:
                 host=host,
             )
     yield RunEnded(**stamp(), status="done", result=ref(hops))
-
-
-def run_row(run: str, at: int) -> dict[str, Any]:
-    """The row of a run that is over."""
-    texts = dict.fromkeys(("started_by", "input", "result", "detail", "lease_owner"), "")
-    numbers = dict.fromkeys(("rested", "lease_fence", "lease_until"), 0)
-    over = {"status": "done", "started_at": at, "ended_at": at, "wake_at": None}
-    known = {column.name for column in runs.columns}
-    row: dict[str, Any] = {"id": run, "system": "bench", "version": "1", **texts, **numbers, **over}
-    return {key: value for key, value in row.items() if key in known}
 
 
 async def ask(store: Store, chains: int, asked: int) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 1. The run's input, `Storm`, contains everything that the run depends on: weather, fleet, stock, orders and past demand.
 2. Quantities are whole: units (pallets), cents, metres, seconds. Dates are ISO 8601.
-3. A plan says the same thing three times, and has to mean it: what it claims to serve is exactly what its calls to the
+3. What is sent and what is answered can be asked about by the number that people know: a truck, a depot, the carrier's
+   number of the shipment (`answerable why carrier-08dcdd57d190`).
+4. A plan says the same thing three times, and has to mean it: what it claims to serve is exactly what its calls to the
    carriers carry, and exactly what its calls to the warehouses hand out.
 """
 
@@ -149,7 +151,7 @@ class Routes(Message):
     driving_cents: NonNegativeInt
 
 
-class DispatchOrder(Message):
+class DispatchOrder(Message, subject="truck"):
     """What a carrier is told: this truck, loaded with these units, drives to these stops in this order."""
 
     date: str
@@ -168,7 +170,7 @@ class Pick(Message):
     units: PositiveInt
 
 
-class ReleaseOrder(Message):
+class ReleaseOrder(Message, subject="depot"):
     """What a warehouse is told: hand these goods out to these trucks."""
 
     date: str
@@ -208,15 +210,15 @@ class Plan(Prioritization):
         return self
 
 
-class Dispatched(Message):
-    """A carrier's receipt for one truck."""
+class Dispatched(Message, subject="reference"):
+    """A carrier's receipt for one truck; `reference` is the number of the shipment there."""
 
     reference: str
     truck: str
     units: NonNegativeInt
 
 
-class Released(Message):
+class Released(Message, subject="reference"):
     """A warehouse's receipt for one depot."""
 
     reference: str

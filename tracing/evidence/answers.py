@@ -147,7 +147,12 @@ def _focus(lineage: Lineage, target: Target, question: Question) -> tuple[Fact |
         return None, []
     messages = {fact.id for fact in known} if target.about else set()
     calls = [
-        fact for fact in lineage.facts.values() if any(one.message in messages for one in fact.all(EffectPrepared))
+        fact
+        for fact in lineage.facts.values()
+        if fact.kind == "effect"
+        and not messages.isdisjoint(
+            [*(one.message for one in fact.all(EffectPrepared)), *answers_to(fact.id, lineage.facts, lineage.caused)]
+        )
     ]
     focus = max(calls or known, key=lambda fact: fact.seq)
     return focus, [fact.id for fact in (*known, *calls)]

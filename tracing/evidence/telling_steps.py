@@ -7,7 +7,7 @@ from collections import Counter
 from answerable.tracing.evidence.facts import Fact
 from answerable.tracing.evidence.known import Known, Told, purpose_of
 from answerable.tracing.evidence.lineage import END, START
-from answerable.tracing.evidence.words import Piece, Text, join, plural, text
+from answerable.tracing.evidence.words import Piece, Text, join, plural, summary, text
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import (
     Crossed,
@@ -26,7 +26,9 @@ def tell_step(record: Record, fact: Fact | None, known: Known) -> Told | None:
     """The words for a record of the run, a step, a gather, or a crossing to END; None for others."""
     match record:
         case RunStarted(started_by=by, message=message):
-            return Told("start", text(known.people.name(by), " started the run with a ", Piece(message.type, "type")))
+            words = text(known.people.name(by), " started the run with a ", Piece(message.type, "type"))
+            said = summary(known.beside.payloads.get(message.id))
+            return Told("start", words, (text(Piece("it says: ", "quiet"), said),) if said else ())
         case RunEnded():
             return Told("end", _ended(record, known))
         case RunReopened():

@@ -113,9 +113,9 @@ def summary(payload: Any) -> Text:
         return ()
     parts = []
     for name, value in list(payload.items())[:MOST_FIELDS]:
-        if isinstance(value, list | dict):
+        if isinstance(value, list):
             parts.append(text(Piece(f"{len(value)} {name}", "payload")))
-        elif value not in ("", None):
+        elif value not in ("", None) and not isinstance(value, dict):
             said = value if isinstance(value, str) else json.dumps(value)
             short = said if len(said) <= MOST_CHARACTERS else f"{said[:MOST_CHARACTERS]}…"
             parts.append(text(Piece(f"{name} {short}", "payload")))
