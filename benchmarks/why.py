@@ -110,7 +110,7 @@ def _bytes(file: Path) -> int:
 async def fill(store: Store, records: int) -> int:
     """Chains of `HOPS` hops up to so many records, and the large runs; how many chains."""
     await store.write(lambda tx: register_system(tx, "bench", responsible="alice", version="1", at=BEGAN))
-    chains = max(2, records // (3 * HOPS + 3))
+    chains = -(-records // (3 * HOPS + 3))
     sizes = [HOPS] * chains + [size // 3 for size in LARGE if size * 10 <= records or records == RECORDS]
     for start in range(0, len(sizes), 100):
         part = list(enumerate(sizes))[start : start + 100]
