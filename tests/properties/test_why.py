@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from hypothesis import event, given, reject
 from hypothesis import strategies as st
 
 from answerable.agents.messages import Message
-from answerable.agents.outcomes import Ended
+from answerable.agents.nodes import END, START
+from answerable.agents.outcomes import Ended, Expired, Rejected, Response
 from answerable.tracing.evidence.beside import Beside
 from answerable.tracing.evidence.document import document_of
 from answerable.tracing.evidence.labels import Question
@@ -26,16 +28,16 @@ from answerable.tracing.evidence.page import page_of
 from answerable.tracing.evidence.sources import Sources
 from answerable.tracing.evidence.story import tell
 from answerable.tracing.evidence.words import People
-from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.records import Crossed, Decided
 from tests.properties.evidence import Evidence, played
 from tests.properties.naive import causes_in, everything_before
 from tests.properties.playing import PEOPLE, RUN, Disorder
 from tests.properties.profiles import examples
 from tests.properties.receiver import Receiver
 from tests.reference.graphs import valid_worlds
-from tests.reference.interpreter import Account, Asked, TooLarge
-from tests.reference.specs import AgentSpec, Case, World
-from tests.reference.systems import Again, Batch, Item, face
+from tests.reference.interpreter import Account, Answer, Asked, TooLarge
+from tests.reference.specs import AgentSpec, Case, World, build
+from tests.reference.systems import Again, Batch, Item, Sketch, annotated, face
 
 SPOILED = 1000
 seeds = st.integers(0, 2**16)
@@ -238,6 +240,78 @@ def test_why_is_the_recorded_truth(receiver: Receiver, world: World, disorder: D
     event(f"spoiled messages: {min(9, leads_back_to_the_fault(evidence, lineage, at_fault))}")
     event(f"calls: {min(5, names_the_person(evidence, lineage, case))}")
     told(evidence, lineage, sorted(lineage.facts)[:: max(1, len(lineage.facts) // 4)])
+
+
+def answered(*, denied: bool) -> Case:
+    """Every kind of answer, an item for each: random systems seldom have all of them where they matter.
+
+    With `denied`, a no is worked on. What is let through goes to the receiver; all is gathered.
+    """
+    sketch = Sketch()
+    spread = sketch.agent(
+        "spread", {"item": Item}, Batch, lambda item: Batch(items=[Item(value=at) for at in range(item.value)])
+    )
+    write = sketch.agent("write", {"task": Item | Response}, Item, lambda task: Item(value=getattr(task, "value", 30)))
+    sign = sketch.approval("sign", options=_doubled)
+    send = sketch.effect("send")
+    no = sketch.agent("no", {"said": Rejected | Expired | Response}, Item, lambda said: Item(value=len(said.approval)))
+    meet = sketch.agent("meet", {"item": Item}, Item, lambda item: Item(value=item.value))
+    close = sketch.agent("close", {"ended": list[Ended[Item]]}, Item, lambda ended: Item(value=len(ended)))
+    sketch.edge(START, spread)
+    sketch.edge(spread, write, each="items")
+    sketch.edge(write, sign)
+    sketch.edge(sign, send)
+    sketch.edge(sign.response, write)
+    if denied:
+        sketch.edge(sign.denied, no)
+    sketch.edge(no, meet)
+    sketch.edge(send, meet)
+    sketch.edge(meet, close, gather=True)
+    sketch.edge(close, END)
+    sketch.system.loop(write, sign, at_most=2, then=no)
+    script = {
+        (0, 0): Answer(kind="approve"),
+        (1, 0): Answer(kind="approve", option="other"),
+        (2, 0): Answer(kind="reject", text="no"),
+        (3, 0): Answer(kind="expire"),
+        (4, 0): Answer(kind="edit", edited=Item(value=40)),
+        (40, 1): Answer(kind="approve"),
+        (5, 0): Answer(kind="edit", edited=Item(value=50)),
+        (50, 1): Answer(kind="approve", option="other"),
+        (6, 0): Answer(kind="edit", edited=Item(value=60)),
+        (60, 1): Answer(kind="reject", text="not even so"),
+        (7, 0): Answer(kind="respond", text="shorter"),
+        (30, 0): Answer(kind="respond", text="shorter still"),
+    }
+    return Case(
+        sketch=sketch,
+        app=build(sketch, Item),
+        run_input=Item(value=8),
+        answer=lambda asked: script[cast("Item", asked.message).value, asked.edits],
+        receive=lambda _effect, message: Item(value=cast("Item", message).value),
+    )
+
+
+def _doubled(message: Any, _run_input: Any) -> Any:
+    return {"other": Item(value=message.value + 100)}
+
+
+_doubled = annotated(_doubled, {"message": Item, "_run_input": Message}, dict[str, Item])
+
+
+@pytest.mark.parametrize("denied", [False, True])
+def test_every_kind_of_answer(receiver: Receiver, denied: bool) -> None:
+    case = answered(denied=denied)
+    evidence = played(case, receiver)
+    lineage = Lineage(RUN, evidence.placed)
+    outcomes = {made.outcome for fact in lineage.facts.values() for made in fact.all(Decided)}
+    assert outcomes == {"approved", "rejected", "expired", "edited", "answered"}
+    ports = {sent.port for fact in lineage.facts.values() for sent in fact.all(Crossed)}
+    assert ports == ({"", "response", "denied"} if denied else {"", "response"})
+    agrees_with_the_tables(evidence, lineage)
+    agrees_with_the_interpreter(evidence, lineage, case.account())
+    assert names_the_person(evidence, lineage, case) == 4
+    told(evidence, lineage, lineage.facts)
 
 
 def at_random(world: World, case: Case, at: int) -> tuple[str, dict[str, Any]]:
