@@ -9,7 +9,7 @@
 4. Where the outbox is full, the projection stands still in the same way, and goes on when there is room (`room.py`).
 5. What another process projected in between is read from the ledger, for the runs that are touched only.
 6. The ledger is signed when that is due, and anchored beside the rest: an anchor that is slow or gone holds up nothing.
-7. When nothing else is to be done, the index of ids is fed (`naming.py`).
+7. When all is quiet, the index of ids is fed (`naming.py`). A run pays nothing for it.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ _log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2  # other processes write records, too
 GATHER_SECONDS = 0.05  # after a nudge, until work begins
 AGAIN_SECONDS = 1.0  # after the store failed
+QUIET_SECONDS = 1.0  # without anything new, until the index of ids is fed
 ANCHOR_SECONDS = 2.0  # until an anchor that failed is looked at again
 BATCH = 64  # records
 SHARE = 3  # it rests so many times as long as it works
@@ -80,6 +81,7 @@ class Flow:
         self._said: set[Room] = set()
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._worked_at = time.monotonic()  # when there was last something to place or to project
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_lock = Lock()
 
@@ -192,15 +194,18 @@ class Flow:
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _name(self) -> None:
-        """While nothing else is to be done, feed the index of ids, for whoever asks `why` later."""
+        """While all is quiet, feed the index of ids, for whoever asks `why` later."""
         try:
-            while not self._wake.is_set() and await self._store.read(is_behind):
+            while self._is_quiet() and await self._store.read(is_behind):
                 began = time.monotonic()
                 await self._store.write(feed)
                 await asyncio.sleep(SHARE * (time.monotonic() - began))
         except AnswerableError as error:
             _log.warning("the index of ids waits: %s", error)
             await asyncio.sleep(AGAIN_SECONDS)
+
+    def _is_quiet(self) -> bool:
+        return not self._wake.is_set() and time.monotonic() - self._worked_at > QUIET_SECONDS
 
     async def _advance(self) -> bool:
         """One batch; False if there was nothing to do."""
@@ -223,6 +228,8 @@ class Flow:
                 await self._others.write(self._store)
             if exporting and self._delivery is not None:
                 self._delivery.nudge()
+        if worked:
+            self._worked_at = time.monotonic()
         return worked
 
     def _behind(self, tx: Tx) -> tuple[bool, bool, int, bool]:
