@@ -31,7 +31,7 @@ ROW: Final = 84.0
 HEIGHT: Final = 46.0  # of a node
 EDGE: Final = 14.0  # around the drawing
 LOOP: Final = 46.0  # how far an edge that goes up reaches out
-MOST: Final = 20  # characters in a node
+MOST: Final = 18  # characters in a node
 Sort = Literal["ends", "agent", "approval", "effect"]
 
 
