@@ -102,7 +102,7 @@ def _said(
     request: Request, error: AnswerableError, *, status: int = 0, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An error, as a page where a page was asked for; whoever is not signed in is asked to."""
-    if request.url.path.startswith(f"{PREFIX}/"):
+    if request.url.path.startswith("/api/"):  # of whatever version
         return problem(error, status=status, headers=headers)
     if isinstance(error, NotAuthenticated) and request.method == "GET" and not request.url.path.startswith("/enter/"):
         return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", status_code=303)

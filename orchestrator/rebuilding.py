@@ -155,7 +155,9 @@ class _Rebuilding:
             # A worker that had a lease and comes back has a smaller number than the time in microseconds.
             lease = {"lease_owner": "", "lease_fence": self.at, "lease_until": 0}
             wakes = None if told["status"] in ENDS else self.at
-            self.tx.run(inserting(runs), id=id, **known, **lease, wake_at=wakes)
+            # Since when it waits is not in a record of its own: it counts from now.
+            rested_at = 0 if told["status"] == "running" else self.at
+            self.tx.run(inserting(runs), id=id, **known, **lease, wake_at=wakes, rested_at=rested_at)
             self.made.append(f"run {id}")
         elif wrong := differing("runs", stored, told):
             over = told["status"] in ENDS

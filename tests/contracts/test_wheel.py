@@ -71,7 +71,7 @@ def test_each_module_of_the_installed_wheel_can_be_imported(wheel: Path, tmp_pat
     _run(_UV, "venv", "--quiet", "--python", sys.executable, "venv", cwd=tmp_path)
     locked = _REPOSITORY / "requirements" / "all.txt"
     install: list[str | Path] = [_UV, "pip", "install", "--quiet", "--python", python, "--constraints", locked]
-    _run(*install, f"{wheel}[inbox,logistics,postgres]", cwd=tmp_path)
+    _run(*install, f"{wheel}[inbox,logistics,postgres,timestamps]", cwd=tmp_path)
     _run(_UV, "pip", "check", "--quiet", "--python", python, cwd=tmp_path)
 
     imported = set(_run(python, "-I", "-c", _IMPORT_EVERYTHING, cwd=tmp_path).split())

@@ -30,7 +30,7 @@ from tests.reference.specs import World
 Rows = dict[str, dict[str, Any]]
 
 TABLES = (decisions, effects, grants, people, requests, runs, systems)
-GONE_WITH_A_LEASE = ("lease_owner", "lease_fence", "lease_until", "wake_at")
+GONE_WITH_A_LEASE = ("lease_owner", "lease_fence", "lease_until", "wake_at", "rested_at")
 CHANGES: dict[Table, dict[str, Any]] = {  # what somebody may write there; payloads are kept elsewhere, or not at all
     decisions: {"outcome": "rejected", "option": "another", "by": "prs_0", "at": 1, "digest": "0", "mac": "0" * 64},
     effects: {"state": "withdrawn", "attempt": 0, "sent_at": 7, "detail": "?", "call_digest": "0", "step": "stp_0"},

@@ -60,7 +60,8 @@ SINGULAR: Final = {
 _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here needs
     table: names.split()
     for table, names in {
-        "runs": "id system version status started_by input result detail started_at ended_at rested",
+        "runs": "id system version status started_by input result detail started_at ended_at rested segment"
+        " segment_after",
         "requests": "id run system approval step message digest state routed edited_from edited_by expires_at erased",
         "decisions": "id run request outcome option message by assurance reason digest mac at erased",
         "grants": "id run effect decision call_digest expires_at state",

@@ -99,7 +99,12 @@ class Indexes:
             "started_at": record["at"],
             "ended_at": None,
             "rested": 0,
+            "segment": 0,
+            "segment_after": record.get("segment_after", 0),  # records of schema 1 do not have it
         }
+
+    def _continued(self, record: Plain) -> None:
+        self.rows["runs"][record["run"]]["segment"] = record["segment"]
 
     def _rested(self, record: Plain) -> None:
         row = self.rows["runs"][record["run"]]
@@ -288,6 +293,7 @@ _KINDS: Final[dict[str, Callable[[Indexes, Plain], None]]] = {
     "handover.accepted": Indexes._accepted,
     "exemption.accepted": Indexes._exemption,
     "run.started": Indexes._started,
+    "run.continued": Indexes._continued,
     "run.rested": Indexes._rested,
     "run.ended": Indexes._run_ended,
     "run.reopened": Indexes._reopened,
