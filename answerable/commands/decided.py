@@ -14,6 +14,7 @@ from answerable.commands.saying import say
 from answerable.errors import InvalidInput
 from answerable.tracing.clock import micros
 from answerable.tracing.evidence.decided import as_csv, decisions_between
+from answerable.tracing.evidence.handing import write_whole
 from answerable.tracing.storage.store import Tx
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -47,8 +48,5 @@ def export(first: datetime, last: datetime, system: str, names: bool, output: Pa
         return (text, len(rows)), [*filter(None, about), f"sha256:{sha256(text.encode()).hexdigest()}"]
 
     text, count = read_evidence(store, work, by=by, what="decisions export", form="csv")
-    try:
-        output.write_bytes(text.encode())
-    except OSError as error:
-        raise InvalidInput(f"{output} cannot be written: {error.strerror}") from error
+    write_whole(output, text.encode(), replace=True)
     say(f"{count} decisions, in {output}")

@@ -92,7 +92,7 @@ def resend(run: str, since: str, store: str, as_json: bool) -> None:
 
 def _document(found: Status, settings: ExportSettings) -> dict[str, Any]:
     return {
-        "endpoint": settings.endpoint or None,
+        "endpoint": settings.shown or None,
         "waiting": found.waiting,
         "oldest_at": iso(found.oldest_at),
         "bytes": found.bytes,

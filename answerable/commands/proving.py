@@ -16,6 +16,7 @@ from answerable.commands.options import json_option, reader_option, store_option
 from answerable.commands.reaching import read_evidence, sign_store, whole_id
 from answerable.commands.saying import say, say_error, say_json, when
 from answerable.errors import InvalidInput, NotProved, StoreCorrupt, UnknownId
+from answerable.tracing.evidence.handing import write_whole
 from answerable.tracing.ledger.anchor_file import read_checkpoints
 from answerable.tracing.ledger.checkpoints import Checkpoint, read_checkpoint
 from answerable.tracing.ledger.merkle import leaf_hash
@@ -109,10 +110,7 @@ def prove(id: str, output: str, checkpoint: str, older: str, by: str, store: str
     if output == "-":
         sys.stdout.write(text + "\n")
         return
-    try:
-        Path(output).write_text(text + "\n", "utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{output} cannot be written: {error}", hint="name another file with -o") from error
+    write_whole(Path(output), f"{text}\n".encode(), replace=True)
     say(f"{output}: check it with `answerable ledger check {output} --pubkey FILE`")
 
 

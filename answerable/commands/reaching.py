@@ -138,17 +138,25 @@ def program_of_run(service: str, store: str, run: str) -> tuple[Program, str]:
 
 
 def check_there(store: str) -> None:
-    """Raises: StoreUnavailable if `store` is a file that is not there."""
+    """Raises: StoreUnavailable if `store` is a file that is not there, or is empty."""
     try:
         url = make_url(store)
     except ArgumentError:
         return  # `open_store` says it
     file = url.database or ""
-    if url.get_backend_name() == "sqlite" and file not in ("", ":memory:") and not Path(file).exists():
+    if url.get_backend_name() == "sqlite" and file not in ("", ":memory:") and not _is_store(Path(file)):
         raise StoreUnavailable(
             f"there is no store at {file}",
             hint="name it with --store sqlite:///FILE, or make one: `answerable demo logistics`",
         )
+
+
+def _is_store(file: Path) -> bool:
+    """Whether there is anything; an empty file was cut, or touched: opening it would make a store in it."""
+    try:
+        return file.is_dir() or file.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def whole_id(tx: Tx, what: str, given: str) -> str:

@@ -26,6 +26,7 @@ from answerable.tracing.clock import Micros
 from answerable.tracing.spans.tree import plain
 
 WIDTH_OF_A_PIPE: Final = 500  # cells: nothing is folded for a program that reads it
+LONGEST_ERROR: Final = 4000  # characters: an error may repeat what was given, and nobody reads more
 SHORT_ID: Final = 16  # characters, which is 48 bits of it; commands take the beginning of an id
 
 
@@ -40,8 +41,8 @@ def to_stderr() -> Console:
 
 
 def say(*parts: RenderableType) -> None:
-    """Print for people. A plain string is shown as it is, without markup."""
-    to_stdout().print(Group(*(Text(part) if isinstance(part, str) else part for part in parts)))
+    """Print for people. A plain string is shown as it is, without markup and safe for a terminal."""
+    to_stdout().print(Group(*(Text(lines(part)) if isinstance(part, str) else part for part in parts)))
 
 
 def say_command(line: str, what: str) -> None:
@@ -59,7 +60,8 @@ def say_json(document: Any) -> None:
 
 def say_error(error: AnswerableError) -> None:
     """Print an error: its code, what was wrong, and what to do."""
-    text = Text.assemble(("error", "bold red"), f" [{error.code}] ", lines(error.message))
+    message = error.message if len(error.message) <= LONGEST_ERROR else f"{error.message[:LONGEST_ERROR]} …"
+    text = Text.assemble(("error", "bold red"), f" [{error.code}] ", lines(message))
     if error.hint:
         text.append(f"\n  → {lines(error.hint)}", "cyan")
     to_stderr().print(text, soft_wrap=True)

@@ -14,9 +14,9 @@ from answerable.commands.exits import DONE, PARTIAL
 from answerable.commands.options import json_option, reader_option, store_option
 from answerable.commands.reaching import check_there, read_evidence
 from answerable.commands.saying import say, say_json, to_stderr
-from answerable.errors import InvalidInput
 from answerable.tracing.evidence.answers import explain
 from answerable.tracing.evidence.document import document_of
+from answerable.tracing.evidence.handing import write_whole
 from answerable.tracing.evidence.labels import Question
 from answerable.tracing.evidence.page import page_of
 from answerable.tracing.evidence.story import Story
@@ -40,7 +40,7 @@ def _command(question: Question) -> Callable[[Callable[..., None]], click.Comman
         def command(ctx: click.Context, id: str, store: str, by: str, as_json: bool, page: Path | None) -> None:
             story = _read(question, id, store=store, by=by, form="html" if page else "json" if as_json else "terminal")
             if page is not None:
-                _write(page, page_of(story))
+                write_whole(page, page_of(story).encode(), replace=True)
                 to_stderr().print(Text(f"{question} {story.focus.id} is told in {page}"), soft_wrap=True)
             if as_json:
                 say_json(document_of(story))
@@ -87,11 +87,3 @@ def _read(question: Question, given: str, *, store: str, by: str, form: str) -> 
 
     asyncio.run(prepare())
     return read_evidence(store, work, by=by, what=question, form=form)
-
-
-def _write(file: Path, page: str) -> None:
-    """Raises: InvalidInput if the file cannot be written."""
-    try:
-        file.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror}", hint="name another file") from error

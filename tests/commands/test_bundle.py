@@ -55,6 +55,11 @@ def test_what_cannot_be_written_leaves_nothing(desk: Desk, tmp_path: Path) -> No
     folder.mkdir()
     assert "cannot be written" in desk("bundle", run.id, "-o", str(folder), "--replace", code=1).stderr
     assert list(folder.iterdir()) == [] and not list(tmp_path.glob("folder.*"))
+    pipe = tmp_path / "pipe"
+    pipe.symlink_to("/dev/null")
+    for words in (("bundle", run.id, "--replace", "-o"), ("why", run.id, "--html"), ("ledger", "prove", run.id, "-o")):
+        desk(*words, str(pipe))
+        assert pipe.is_symlink() and pipe.is_char_device()
 
 
 @pytest.mark.parametrize("given", ["nothing", "eff_0", "", "prs_1"])

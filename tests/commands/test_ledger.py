@@ -155,3 +155,14 @@ def test_a_ledger_that_was_cut_in_half(desk: Desk, kept: Path) -> None:
     half = desk.file.with_name("half.db")
     half.write_bytes(cut)
     assert "error [store" in desk("ledger", "verify", "--store", f"sqlite:///{half}", code=1).stderr
+
+
+def test_an_empty_file_is_no_store(desk: Desk) -> None:
+    desk.file.touch()
+    for words in (("ledger", "verify"), ("why", "x")):
+        assert "there is no store" in desk(*words, code=1).stderr
+    assert not desk.file.stat().st_size
+
+
+def test_an_error_is_not_as_long_as_what_was_given(desk: Desk, kept: Path) -> None:
+    assert len(desk("why", "x" * 100_000, code=1).stderr) < 10_000

@@ -314,6 +314,7 @@ def test_what_is_no_jaeger_is_refused(holder: Jaeger) -> None:
         (200, '{"data": [{"spans": [{}], "processes": {}}]}', {}),
         (404, "not found", {}),
         (302, "", elsewhere),
+        (200, '{"a":' * 100_000, {}),
     ):
         with answering(status, body, **headers) as url:
             assert "is no Jaeger" in asked(url), body
@@ -326,7 +327,7 @@ def test_a_jaeger_that_fails_is_said_to(told: Told) -> None:
         assert "answered 500: no more" in asked(url)
     failed = told.verify("--jaeger", "http://127.0.0.1:1", code=1)
     assert "jaeger-unavailable" in failed.stderr and "cannot be reached" in failed.stderr
-    for wrong in ("jaeger:16686", "ftp://jaeger", "http://", "http://jaeger/?x=1"):
+    for wrong in ("jaeger:16686", "ftp://jaeger", "http://", "http://[", "http://jaeger:99999", "http://jaeger/?x=1"):
         assert "no address of a Jaeger" in told.verify("--jaeger", wrong, code=1).stderr
 
 

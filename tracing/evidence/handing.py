@@ -80,7 +80,14 @@ async def hand_out(store: Store, bundle: Bundle, file: Path, *, by: str, replace
 
 
 def write_whole(file: Path, data: bytes, *, replace: bool) -> None:
-    """Write a file that others of this machine cannot read, whole or not at all. Raises: InvalidInput."""
+    """Write a file that others of this machine cannot read, whole or not at all. Raises: InvalidInput.
+
+    What `file` links to is written, not the link. What is no file (a device, a pipe) is written as it is.
+    """
+    file = file.resolve()
+    if file.exists() and not file.is_file():
+        _write_through(file, data)
+        return
     draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
@@ -95,6 +102,13 @@ def write_whole(file: Path, data: bytes, *, replace: bool) -> None:
         sync_folder(file.parent)
     except OSError as error:
         raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def _write_through(there: Path, data: bytes) -> None:
+    try:
+        there.write_bytes(data)
+    except OSError as error:
+        raise InvalidInput(f"{there} cannot be written: {error.strerror or error}") from error
 
 
 def _refuse(file: Path, *, replace: bool) -> None:

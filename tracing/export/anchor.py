@@ -37,7 +37,7 @@ class OtlpAnchor:
             put(tx, [one], at=self._store.clock.now())
 
         await self._store.write(work)
-        return self._settings.endpoint
+        return self._settings.shown
 
 
 def open_otlp_anchor(place: Place) -> OtlpAnchor | None:

@@ -29,9 +29,14 @@ class Jaeger:
     """A connection to the query API of the Jaeger at `url`; use it in `async with`. Raises: InvalidInput."""
 
     def __init__(self, url: str, *, older: bool = False) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise InvalidInput(f"{url!r} is no address of a Jaeger", hint=_HINT)
+        try:
+            parts = urlsplit(url)
+            fits = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+        except ValueError as error:  # of a bracket or a port
+            raise InvalidInput("this is no address of a Jaeger", hint=_HINT) from error
+        if not fits or parts.query or parts.fragment:
+            said = url.rpartition("@")[2]  # without a password
+            raise InvalidInput(f"{said!r} is no address of a Jaeger", hint=_HINT)
         self._base = url.rstrip("/")
         self._shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._older = older
@@ -102,7 +107,7 @@ def _objects(text: str) -> list[dict[str, Any]]:
             found.append(one)
             while place < len(text) and text[place].isspace():
                 place += 1
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets in brackets, as no Jaeger sends them
         return []
     return found
 

@@ -67,6 +67,13 @@ class ExportSettings:
         )
 
     @property
+    def shown(self) -> str:
+        """The endpoint of spans without the name and password that may stand in it: what is shown or stored."""
+        before, slashes, after = self.endpoint.rpartition("//")
+        host, slash, path = after.partition("/")
+        return f"{before}{slashes}{host.rpartition('@')[2]}{slash}{path}"
+
+    @property
     def traces(self) -> Destination:
         """Where spans go."""
         return Destination(endpoint=self.endpoint, protocol=self.protocol, timeout_seconds=self.timeout_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import random
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from answerable.tracing.evidence.archive import archive, as_json
-from answerable.tracing.evidence.verifier import Unsound, verify
+from answerable.tracing.evidence.verifier import Unsound, main, verify
 from answerable.tracing.ledger.checkpoints import read_checkpoint, sign_head
 from tests.tracing.evidence.bundles import Handed, files_of, hand_out_everything
 from tests.tracing.ledger.signers import signer
@@ -196,3 +197,22 @@ def test_the_verifier_runs_with_python_and_cryptography_alone(handed: Handed, tm
     assert run("x.zip").returncode == 2
     assert "NOT the" in run("--help").stdout
     assert run("nothing.zip", "--pubkey", "ledger.pub").returncode == 1
+
+
+def test_what_would_fill_the_memory_or_the_terminal_is_refused(
+    handed: Handed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def packed(name: str, how: int) -> Path:
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w", how) as made:
+            made.writestr("manifest.json", json.dumps({"format": name}))
+            made.comment = b"?" * 65
+        whole = data.getvalue()[:-65]
+        file = tmp_path / "x.zip"
+        file.write_bytes(whole + b"\n" + hashlib.sha256(whole).hexdigest().encode())
+        return file
+
+    for how, said in ((zipfile.ZIP_DEFLATED, "compressed"), (zipfile.ZIP_STORED, "\\u001b[31m")):
+        assert main([str(packed("\x1b[31m", how)), "--pubkey", handed.key]) == 1
+        error = capsys.readouterr().err
+        assert said in error and "\x1b" not in error

@@ -118,6 +118,10 @@ async def test_a_checkpoint_leaves_as_a_span_of_its_own(store: Store) -> None:
     assert await store.read(lambda tx: tx.all(SPANS)) == [(encode(span),)]
     assert span.parent == 0 and not span.links
     assert checkpoint_span(at(4), 7).trace != span.trace
+    secret = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://nils:geheim@127.0.0.1:4318"}
+    other = open_otlp_anchor(Place(store=store, origin=ORIGIN, environment=secret))
+    assert other is not None
+    assert await other.keep(at(4), 7) == "http://127.0.0.1:4318/v1/traces"
 
 
 @pytest.mark.parametrize(
