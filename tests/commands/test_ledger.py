@@ -137,7 +137,7 @@ def test_files_that_are_not_what_they_should_be(desk: Desk, kept: Path, tmp_path
 
 def test_what_cannot_be_proved(desk: Desk, kept: Path, tmp_path: Path) -> None:
     assert "no run" in desk("ledger", "prove", "nonsense", code=1).stderr
-    assert "no effect" in desk("ledger", "prove", "eff_0", code=1).stderr
+    assert "no effect" in desk("ledger", "prove", "eff_none", code=1).stderr
     assert "what is to be proved" in desk("ledger", "prove", code=1).stderr
     assert "--pubkey" in desk("ledger", "check", str(kept), code=1).stderr
     (request,) = [one["id"] for one in desk.json("inbox")]
