@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,6 +227,28 @@ def test_what_is_printed_is_understood_without_knowing_the_program(
     request = place.look("inbox")[0]["id"]
     assert f"answerable approve {request} --option floor --as dora --store {place.url}" in told
     assert len(place.received()) == resumed["effects_by_state"]["done"]
+
+
+def test_a_bundle_says_of_no_option_what_is_not_in_it(
+    waited: tuple[Place, dict[str, Any], dict[str, Any]], tmp_path: Path
+) -> None:
+    """What the other options serve lies in payloads. Without those there is a gap, and no 0 that reads as an answer."""
+    place, first, _ = waited
+    told = {}
+    for switch in ((), ("--with-payloads",)):
+        file = tmp_path / f"evidence{len(switch)}.zip"
+        done = CliRunner().invoke(cli, ["bundle", first["run"], "-o", str(file), *switch, "--store", place.url])
+        assert done.exit_code == 0, done.output
+        with zipfile.ZipFile(file) as archive:
+            page = archive.read("story.html").decode()
+        table = page.split('<table class="options">')[1].split("</table>")[0]
+        rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in table.split("</tr>")]
+        told[switch] = {
+            plain[0]: plain[1:] for row in rows if (plain := [re.sub("<[^>]+>", "", cell).strip() for cell in row])
+        }
+    assert told[()]["floor"][1:] == ["", "", "", ""]
+    assert int(told[()]["as-proposed"][-1]) == int(told["--with-payloads",]["as-proposed"][-1]) > 0
+    assert int(told["--with-payloads",]["floor"][-1]) > 0
 
 
 def test_whoever_may_not_decide_is_told_and_the_run_waits(waited: tuple[Place, dict[str, Any], dict[str, Any]]) -> None:

@@ -156,7 +156,7 @@ def prune(tx: Tx, *, before: int, after: str, at_most: int, by: str, reason: str
     if before > youngest:
         raise NotErasable(
             f"nothing younger than {retention_days()} days is pruned",
-            hint="an earlier --before; ANSWERABLE_RETENTION_DAYS sets another retention",
+            hint="--older-than more days; ANSWERABLE_RETENTION_DAYS sets another retention",
         )
     holds.lock(tx)
     done, skipped = [], {}

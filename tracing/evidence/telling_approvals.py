@@ -74,8 +74,8 @@ def _options(record: RequestMade, known: Known) -> tuple[tuple[Text, ...], ...]:
     for option, calls in record.calls.items():
         tally, inversions = counted[option]
         cells = shares(tally) if tally else [() for _ in tiers]
-        passed = [text(Piece(str(inversions or 0), "bad" if inversions else "good"))] if tiers else []
-        rows.append((text(Piece(option, "strong")), text(str(len(calls))), *cells, *passed))
+        count = text(Piece(str(inversions or 0), "bad" if inversions else "good")) if tally else ()  # never a guess
+        rows.append((text(Piece(option, "strong")), text(str(len(calls))), *cells, *([count] if tiers else [])))
     return tuple(rows)
 
 
