@@ -37,10 +37,10 @@ from rich.table import Table
 
 from answerable.orchestrator.runs import insert_run
 from answerable.tracing import ids
-from answerable.tracing.evidence.answers import explain
-from answerable.tracing.evidence.document import document_of
-from answerable.tracing.evidence.page import page_of
-from answerable.tracing.evidence.story import Story
+from answerable.tracing.evidence.story.answers import explain
+from answerable.tracing.evidence.story.document import document_of
+from answerable.tracing.evidence.story.page import page_of
+from answerable.tracing.evidence.story.story import Story
 from answerable.tracing.ledger import naming
 from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.ledger.naming import find_ids

@@ -20,8 +20,8 @@ from answerable.approvals.decisions import Decision
 from answerable.approvals.keys import Key
 from answerable.errors import NotErasable, StoreCorrupt
 from answerable.orchestrator.runs import ENDS
-from answerable.tracing.evidence import holds
-from answerable.tracing.evidence.erasing import empty_message, without_words
+from answerable.tracing.evidence.keeping import holds
+from answerable.tracing.evidence.keeping.erasing import empty_message, without_words
 from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.kept import EvidenceRead, PersonErased

@@ -31,7 +31,7 @@ from answerable.orchestrator.reports import OpenRequest, request_report
 from answerable.orchestrator.restoring import Restored, restored
 from answerable.tracing import freezes, people
 from answerable.tracing.clock import Clock, micros
-from answerable.tracing.evidence.erasing import (
+from answerable.tracing.evidence.keeping.erasing import (
     ErasedPayloads,
     Pruned,
     erase_message,
@@ -39,7 +39,7 @@ from answerable.tracing.evidence.erasing import (
     erase_subject,
     prune,
 )
-from answerable.tracing.evidence.holds import Hold, lift_hold, place_hold
+from answerable.tracing.evidence.keeping.holds import Hold, lift_hold, place_hold
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.freezes import Freeze
 from answerable.tracing.ledger.checkpointing import Checkpointing

@@ -15,7 +15,7 @@ from answerable.commands.proving import read_checkpoint_file
 from answerable.commands.reaching import check_there
 from answerable.commands.saying import say, say_json, to_stderr
 from answerable.errors import InvalidInput
-from answerable.tracing.evidence.handing import hand_out, prepare_bundle
+from answerable.tracing.evidence.handing.handing import hand_out, prepare_bundle
 from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.storage.store import open_store
 

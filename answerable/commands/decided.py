@@ -13,8 +13,8 @@ from answerable.commands.reaching import read_evidence
 from answerable.commands.saying import say
 from answerable.errors import InvalidInput
 from answerable.tracing.clock import micros
-from answerable.tracing.evidence.decided import as_csv, decisions_between
-from answerable.tracing.evidence.handing import write_whole
+from answerable.tracing.evidence.handing.decided import as_csv, decisions_between
+from answerable.tracing.evidence.handing.handing import write_whole
 from answerable.tracing.storage.store import Tx
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])

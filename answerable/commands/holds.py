@@ -12,7 +12,7 @@ from answerable.commands.saying import say, say_json, short, table
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.office import Office
 from answerable.tracing.clock import iso
-from answerable.tracing.evidence.holds import Hold, all_holds
+from answerable.tracing.evidence.keeping.holds import Hold, all_holds
 
 
 @click.group()

@@ -16,7 +16,7 @@ from answerable.commands.options import json_option, reader_option, store_option
 from answerable.commands.reaching import read_evidence, sign_store, whole_id
 from answerable.commands.saying import say, say_error, say_json, when
 from answerable.errors import InvalidInput, NotProved, StoreCorrupt, UnknownId
-from answerable.tracing.evidence.handing import write_whole
+from answerable.tracing.evidence.handing.handing import write_whole
 from answerable.tracing.ledger.anchor_file import read_checkpoints
 from answerable.tracing.ledger.checkpoints import Checkpoint, read_checkpoint
 from answerable.tracing.ledger.merkle import leaf_hash

@@ -21,7 +21,7 @@ from answerable.commands.saying import to_stderr
 from answerable.errors import InvalidInput, StoreUnavailable, UnknownId
 from answerable.orchestrator.office import Office, open_office
 from answerable.orchestrator.runs import get_run
-from answerable.tracing.evidence.readings import record_reading
+from answerable.tracing.evidence.handing.readings import record_reading
 from answerable.tracing.ledger.checkpointing import Checkpointing
 from answerable.tracing.people import all_systems
 from answerable.tracing.storage.statements import Statement

@@ -14,7 +14,7 @@ from answerable.errors import InvalidInput
 from answerable.orchestrator.office import Erasable, Office
 from answerable.orchestrator.rebuilding import Rebuilt
 from answerable.tracing.clock import micros
-from answerable.tracing.evidence.erasing import DAY_SECONDS, ErasedPayloads
+from answerable.tracing.evidence.keeping.erasing import DAY_SECONDS, ErasedPayloads
 from answerable.tracing.ledger.sequencer import sequence_all
 
 

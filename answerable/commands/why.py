@@ -14,13 +14,13 @@ from answerable.commands.exits import DONE, PARTIAL
 from answerable.commands.options import json_option, reader_option, store_option
 from answerable.commands.reaching import check_there, read_evidence
 from answerable.commands.saying import say, say_json, to_stderr
-from answerable.tracing.evidence.answers import explain
-from answerable.tracing.evidence.document import document_of
-from answerable.tracing.evidence.handing import write_whole
-from answerable.tracing.evidence.labels import Question
-from answerable.tracing.evidence.page import page_of
-from answerable.tracing.evidence.story import Story
-from answerable.tracing.evidence.terminal import in_terminal
+from answerable.tracing.evidence.handing.handing import write_whole
+from answerable.tracing.evidence.story.answers import explain
+from answerable.tracing.evidence.story.document import document_of
+from answerable.tracing.evidence.story.page import page_of
+from answerable.tracing.evidence.story.story import Story
+from answerable.tracing.evidence.story.terminal import in_terminal
+from answerable.tracing.evidence.telling.labels import Question
 from answerable.tracing.ledger.naming import catch_up
 from answerable.tracing.storage.store import Tx, open_store
 

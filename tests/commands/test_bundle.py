@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from answerable.commands.exits import PARTIAL
-from answerable.tracing.evidence.verifier import verify
+from answerable.tracing.evidence.handing.verifier import verify
 from tests.commands.conftest import Desk
 from tests.tracing.evidence.bundles import files_of
 
@@ -62,7 +62,7 @@ def test_what_cannot_be_written_leaves_nothing(desk: Desk, tmp_path: Path) -> No
         assert pipe.is_symlink() and pipe.is_char_device()
 
 
-@pytest.mark.parametrize("given", ["nothing", "eff_0", "", "prs_1"])
+@pytest.mark.parametrize("given", ["nothing", "eff_00000000", "", "prs_00000000"])
 def test_an_id_that_nobody_knows(desk: Desk, tmp_path: Path, given: str) -> None:
     desk.waiting()
     assert "unknown-id" in desk("bundle", given, "-o", str(tmp_path / "a.zip"), code=1).stderr

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from answerable.tracing.evidence.decided import COLUMNS, as_csv, decisions_between
+from answerable.tracing.evidence.handing.decided import COLUMNS, as_csv, decisions_between
 from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.kept import EvidenceRead
 from answerable.tracing.ledger.records import AnyRecord, Decided

@@ -19,7 +19,7 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.office import open_office
 from answerable.orchestrator.system import System
 from answerable.testing import FakeClock, FakeReceiver, Received, Reply
-from answerable.tracing.evidence.readings import record_reading
+from answerable.tracing.evidence.handing.readings import record_reading
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.ledger.records import StepFinished
 from answerable.tracing.ledger.sequencer import sequence_all

@@ -17,7 +17,7 @@ from answerable.orchestrator.office import Office, open_office
 from answerable.orchestrator.running.execution import load_message
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver
-from answerable.tracing.evidence.erasing import DAY_SECONDS
+from answerable.tracing.evidence.keeping.erasing import DAY_SECONDS
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.ledger.kept import HoldPlaced, PayloadErased, PersonErased
 from answerable.tracing.ledger.sequencer import head, sequence_all

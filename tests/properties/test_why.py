@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START
 from answerable.agents.outcomes import Ended, Expired, Rejected, Response
-from answerable.tracing.evidence.beside import Beside
-from answerable.tracing.evidence.document import document_of
-from answerable.tracing.evidence.labels import Question
-from answerable.tracing.evidence.lineage import Lineage
-from answerable.tracing.evidence.page import page_of
-from answerable.tracing.evidence.sources import Sources
-from answerable.tracing.evidence.story import tell
-from answerable.tracing.evidence.words import People
+from answerable.tracing.evidence.lineage.beside import Beside
+from answerable.tracing.evidence.lineage.lineage import Lineage
+from answerable.tracing.evidence.lineage.sources import Sources
+from answerable.tracing.evidence.story.document import document_of
+from answerable.tracing.evidence.story.page import page_of
+from answerable.tracing.evidence.story.story import tell
+from answerable.tracing.evidence.telling.labels import Question
+from answerable.tracing.evidence.telling.words import People
 from answerable.tracing.ledger.records import Crossed, Decided
 from tests.properties.evidence import Evidence, played
 from tests.properties.naive import causes_in, everything_before

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from answerable.tracing.evidence.bundle import Bundle
-from answerable.tracing.evidence.handing import prepare_bundle
+from answerable.tracing.evidence.handing.bundle import Bundle
+from answerable.tracing.evidence.handing.handing import prepare_bundle
 from answerable.tracing.ledger.notes import Signer
 from answerable.tracing.ledger.signing import open_signer, signing_keys_of
 from answerable.tracing.storage.store import Store, open_store

@@ -10,12 +10,12 @@ from answerable import END, HOUR, POST, START, Call, Message, Receiver, System, 
 from answerable.errors import UnknownId
 from answerable.orchestrator.app import App
 from answerable.testing import FakeReceiver
-from answerable.tracing.evidence.answers import explain
-from answerable.tracing.evidence.labels import state_of
-from answerable.tracing.evidence.lineage import Lineage
-from answerable.tracing.evidence.sources import read_sources
-from answerable.tracing.evidence.story import Story
-from answerable.tracing.evidence.words import as_plain
+from answerable.tracing.evidence.lineage.lineage import Lineage
+from answerable.tracing.evidence.lineage.sources import read_sources
+from answerable.tracing.evidence.story.answers import explain
+from answerable.tracing.evidence.story.story import Story
+from answerable.tracing.evidence.telling.labels import state_of
+from answerable.tracing.evidence.telling.words import as_plain
 from answerable.tracing.ledger.naming import catch_up
 from answerable.tracing.storage.store import Store, open_store
 

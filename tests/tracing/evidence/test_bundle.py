@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from answerable.errors import NotProved, StoreCorrupt, UnknownId
-from answerable.tracing.evidence.verifier import Unsound, verify
+from answerable.tracing.evidence.handing.verifier import Unsound, verify
 from answerable.tracing.ledger.checkpoints import read_checkpoint
 from answerable.tracing.ledger.proofs import InclusionProof, read_proof
 from answerable.tracing.ledger.records import Decided, EffectAnswered, EffectPrepared, read_record

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from answerable.tracing.evidence.archive import archive, as_json
-from answerable.tracing.evidence.verifier import Unsound, main, verify
+from answerable.tracing.evidence.handing.archive import archive, as_json
+from answerable.tracing.evidence.handing.verifier import Unsound, main, verify
 from answerable.tracing.ledger.checkpoints import read_checkpoint, sign_head
 from tests.tracing.evidence.bundles import Handed, files_of, hand_out_everything
 from tests.tracing.ledger.signers import signer

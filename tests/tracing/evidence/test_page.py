@@ -10,15 +10,15 @@ from itertools import pairwise
 
 import pytest
 
-from answerable.tracing.evidence.beside import Beside
-from answerable.tracing.evidence.drawing import draw
-from answerable.tracing.evidence.labels import Question
-from answerable.tracing.evidence.layout import WIDTH, lay_out
-from answerable.tracing.evidence.lineage import Lineage
-from answerable.tracing.evidence.page import page_of
-from answerable.tracing.evidence.sources import Sources
-from answerable.tracing.evidence.story import Story, tell
-from answerable.tracing.evidence.words import People
+from answerable.tracing.evidence.lineage.beside import Beside
+from answerable.tracing.evidence.lineage.lineage import Lineage
+from answerable.tracing.evidence.lineage.sources import Sources
+from answerable.tracing.evidence.story.drawing import draw
+from answerable.tracing.evidence.story.layout import WIDTH, lay_out
+from answerable.tracing.evidence.story.page import page_of
+from answerable.tracing.evidence.story.story import Story, tell
+from answerable.tracing.evidence.telling.labels import Question
+from answerable.tracing.evidence.telling.words import People
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import EffectSettled
 from answerable.tracing.people import PersonRow

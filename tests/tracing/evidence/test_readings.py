@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from answerable.errors import InvalidInput
-from answerable.tracing.evidence.readings import record_reading
+from answerable.tracing.evidence.handing.readings import record_reading
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.ledger.kept import EvidenceRead
 from answerable.tracing.ledger.records import AnyRecord, PersonAdded

@@ -10,8 +10,8 @@ from answerable.agents.options import HOUR
 from answerable.approvals.node import exemption
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver, nowhere
-from answerable.tracing.evidence.answers import explain
-from answerable.tracing.evidence.document import document_of
+from answerable.tracing.evidence.story.answers import explain
+from answerable.tracing.evidence.story.document import document_of
 from answerable.tracing.ledger.records import EffectPrepared, EffectSettled, StepFinished
 from tests.orchestrator.letters import Ask, Letter, letters, recorded, serving
 from tests.support.story import whole_run

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from answerable.errors import AnswerableError
-from answerable.tracing.evidence import verifier
-from answerable.tracing.evidence.verifier import Unsound, check_checkpoint, climb, follow, read_key
+from answerable.tracing.evidence.handing import verifier
+from answerable.tracing.evidence.handing.verifier import Unsound, check_checkpoint, climb, follow, read_key
 from answerable.tracing.ledger.checkpoints import KeyChain, read_checkpoint, sign_head, sign_replacement
 from answerable.tracing.ledger.merkle import Head, inclusion_proof, leaf_hash, root, verify_inclusion
 from answerable.tracing.ledger.notes import Signer

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import bindparam, delete, select, update
 
-from answerable.tracing.evidence.facts import facts_of
+from answerable.tracing.evidence.lineage.facts import facts_of
 from answerable.tracing.export.flow import Flow
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.entries import append_all

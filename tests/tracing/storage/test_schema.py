@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from answerable.errors import StoreReadOnly, StoreUnavailable
 from answerable.orchestrator.office import open_office
 from answerable.testing import FakeClock
-from answerable.tracing.evidence.readings import record_reading
+from answerable.tracing.evidence.handing.readings import record_reading
 from answerable.tracing.export.flow import Flow
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.sequencer import sequence_all

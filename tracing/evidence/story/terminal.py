@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text as RichText
 
 from answerable.tracing.clock import Micros
-from answerable.tracing.evidence.story import Story
-from answerable.tracing.evidence.words import Line, Text, plural, spelled
+from answerable.tracing.evidence.story.story import Story
+from answerable.tracing.evidence.telling.words import Line, Text, plural, spelled
 from answerable.tracing.spans.tree import plain
 
 WIDE: Final = 110  # cells from which on the places of records are shown

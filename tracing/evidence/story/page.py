@@ -21,13 +21,13 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from answerable.tracing.clock import Micros
-from answerable.tracing.evidence.document import iso
-from answerable.tracing.evidence.drawing import draw, number
-from answerable.tracing.evidence.facts import Fact
-from answerable.tracing.evidence.labels import label_of, state_of
-from answerable.tracing.evidence.story import Story
-from answerable.tracing.evidence.terminal import MARKS
-from answerable.tracing.evidence.words import as_plain
+from answerable.tracing.evidence.lineage.facts import Fact
+from answerable.tracing.evidence.story.document import iso
+from answerable.tracing.evidence.story.drawing import draw, number
+from answerable.tracing.evidence.story.story import Story
+from answerable.tracing.evidence.story.terminal import MARKS
+from answerable.tracing.evidence.telling.labels import label_of, state_of
+from answerable.tracing.evidence.telling.words import as_plain
 from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RunStarted, StepFinished
 from answerable.tracing.spans.tree import plain
 
@@ -140,12 +140,12 @@ def _lines(text: str) -> str:
 
 @cache
 def _style() -> str:
-    return files("answerable.tracing.evidence").joinpath("page.css").read_text(encoding="utf-8")
+    return files("answerable.tracing.evidence.story").joinpath("page.css").read_text(encoding="utf-8")
 
 
 @cache
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"plain": plain, "lines": _lines, "number": number, "iso": iso, "clock": _clock}
-    source = files("answerable.tracing.evidence").joinpath("page.html.jinja").read_text(encoding="utf-8")
+    source = files("answerable.tracing.evidence.story").joinpath("page.html.jinja").read_text(encoding="utf-8")
     return environment.from_string(source)

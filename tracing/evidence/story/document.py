@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from answerable.tracing.clock import Micros
-from answerable.tracing.evidence.facts import Fact
-from answerable.tracing.evidence.labels import label_of, state_of
-from answerable.tracing.evidence.story import Story
-from answerable.tracing.evidence.words import Line, as_plain
+from answerable.tracing.evidence.lineage.facts import Fact
+from answerable.tracing.evidence.story.story import Story
+from answerable.tracing.evidence.telling.labels import label_of, state_of
+from answerable.tracing.evidence.telling.words import Line, as_plain
 from answerable.tracing.ledger.records import Decided
 
 

@@ -12,16 +12,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from answerable.tracing.evidence.beside import Beside
-from answerable.tracing.evidence.facts import Fact, Kind
-from answerable.tracing.evidence.known import Known
-from answerable.tracing.evidence.labels import Question, label_of, state_of, title_of, tone_of
-from answerable.tracing.evidence.lineage import END, Lineage
-from answerable.tracing.evidence.sources import Sources
-from answerable.tracing.evidence.surroundings import touching
-from answerable.tracing.evidence.telling import lines_of
-from answerable.tracing.evidence.telling_approvals import decides, reason_of
-from answerable.tracing.evidence.words import Line, People, Piece, Text, join, plural, sentence, text
+from answerable.tracing.evidence.lineage.beside import Beside
+from answerable.tracing.evidence.lineage.facts import Fact, Kind
+from answerable.tracing.evidence.lineage.lineage import END, Lineage
+from answerable.tracing.evidence.lineage.sources import Sources
+from answerable.tracing.evidence.lineage.surroundings import touching
+from answerable.tracing.evidence.telling.approvals import decides, reason_of
+from answerable.tracing.evidence.telling.known import Known
+from answerable.tracing.evidence.telling.labels import Question, label_of, state_of, title_of, tone_of
+from answerable.tracing.evidence.telling.lines import lines_of
+from answerable.tracing.evidence.telling.words import Line, People, Piece, Text, join, plural, sentence, text
 from answerable.tracing.ledger.records import Crossed, Decided, RunStarted
 
 MOST_DECISIONS: Final = 4

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from answerable.tracing.evidence.facts import Fact, Kind
-from answerable.tracing.evidence.words import Kind as PieceKind
-from answerable.tracing.evidence.words import Piece, Text, text
+from answerable.tracing.evidence.lineage.facts import Fact, Kind
+from answerable.tracing.evidence.telling.words import Kind as PieceKind
+from answerable.tracing.evidence.telling.words import Piece, Text, text
 from answerable.tracing.ledger.records import (
     Crossed,
     Decided,

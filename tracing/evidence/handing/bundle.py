@@ -17,13 +17,13 @@ from string import Template
 from typing import Any, Final
 
 from answerable.errors import StoreCorrupt
-from answerable.tracing.evidence import verifier
-from answerable.tracing.evidence.answers import explain
-from answerable.tracing.evidence.archive import archive, as_json
-from answerable.tracing.evidence.document import document_of
-from answerable.tracing.evidence.page import page_of
-from answerable.tracing.evidence.payloads import payloads_of
-from answerable.tracing.evidence.story import Story
+from answerable.tracing.evidence.handing import verifier
+from answerable.tracing.evidence.handing.archive import archive, as_json
+from answerable.tracing.evidence.handing.payloads import payloads_of
+from answerable.tracing.evidence.story.answers import explain
+from answerable.tracing.evidence.story.document import document_of
+from answerable.tracing.evidence.story.page import page_of
+from answerable.tracing.evidence.story.story import Story
 from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.ledger.notes import Signer, VerifierKey
 from answerable.tracing.ledger.placed import Placed

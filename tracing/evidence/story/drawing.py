@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from answerable.tracing.evidence.facts import Fact
-from answerable.tracing.evidence.labels import state_of
-from answerable.tracing.evidence.layout import WIDTH, Layout, Point, lay_out, smooth
-from answerable.tracing.evidence.lineage import END, START
-from answerable.tracing.evidence.story import Story
+from answerable.tracing.evidence.lineage.facts import Fact
+from answerable.tracing.evidence.lineage.lineage import END, START
+from answerable.tracing.evidence.story.layout import WIDTH, Layout, Point, lay_out, smooth
+from answerable.tracing.evidence.story.story import Story
+from answerable.tracing.evidence.telling.labels import state_of
 from answerable.tracing.ledger.records import (
     Crossed,
     Decided,

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from answerable.tracing.evidence.facts import Fact, facts_of
+from answerable.tracing.evidence.lineage.facts import Fact, facts_of
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import Crossed, Decided, RunEnded, RunRested, StepFinished
 

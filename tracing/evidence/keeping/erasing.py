@@ -21,7 +21,7 @@ from sqlalchemy import BindParameter, bindparam, case, delete, exists, select, u
 
 from answerable.errors import InvalidInput, NotErasable, UnknownId
 from answerable.tracing.clock import micros
-from answerable.tracing.evidence import holds
+from answerable.tracing.evidence.keeping import holds
 from answerable.tracing.ledger.agreement import ENDS, ERASED, ERASED_TYPE
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.kept import PayloadErased

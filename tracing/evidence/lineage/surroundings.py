@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from answerable.tracing.evidence.facts import Fact
+from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from answerable.tracing.evidence.facts import Fact
-from answerable.tracing.evidence.known import Known, Told
-from answerable.tracing.evidence.words import Piece, Text, summary, text
+from answerable.tracing.evidence.lineage.facts import Fact
+from answerable.tracing.evidence.telling.known import Known, Told
+from answerable.tracing.evidence.telling.words import Piece, Text, summary, text
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import (
     EffectAnswered,

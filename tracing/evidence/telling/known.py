@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from answerable.tracing.evidence.beside import Beside
-from answerable.tracing.evidence.lineage import Lineage
-from answerable.tracing.evidence.words import Kind as PieceKind
-from answerable.tracing.evidence.words import People, Piece, Text, join, plural, text
+from answerable.tracing.evidence.lineage.beside import Beside
+from answerable.tracing.evidence.lineage.lineage import Lineage
+from answerable.tracing.evidence.telling.words import Kind as PieceKind
+from answerable.tracing.evidence.telling.words import People, Piece, Text, join, plural, text
 from answerable.tracing.ledger.records import Crossed, RequestMade
 
 

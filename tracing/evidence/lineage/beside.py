@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from answerable.tracing import ids
-from answerable.tracing.evidence.facts import Fact
+from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.ledger.agreement import GONE
 from answerable.tracing.ledger.records import Decided, RequestMade
 from answerable.tracing.storage.statements import Statement

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from answerable.tracing.evidence.facts import Fact
-from answerable.tracing.evidence.known import Known, Told, purpose_of
-from answerable.tracing.evidence.lineage import END, START
-from answerable.tracing.evidence.words import Piece, Text, join, plural, summary, text
+from answerable.tracing.evidence.lineage.facts import Fact
+from answerable.tracing.evidence.lineage.lineage import END, START
+from answerable.tracing.evidence.telling.known import Known, Told, purpose_of
+from answerable.tracing.evidence.telling.words import Piece, Text, join, plural, summary, text
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import (
     Crossed,

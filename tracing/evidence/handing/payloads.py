@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from answerable.tracing.evidence.beside import as_bytes
+from answerable.tracing.evidence.lineage.beside import as_bytes
 from answerable.tracing.ledger.agreement import ERASED_TYPE, GONE
 from answerable.tracing.ledger.record import MessageRef, Record
 from answerable.tracing.ledger.records import Decided, EffectPrepared, RequestMade

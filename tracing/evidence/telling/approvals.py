@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from answerable.tracing.evidence.known import Known, Tally, Told, purpose_of, shares
-from answerable.tracing.evidence.words import Piece, Text, plural, text
+from answerable.tracing.evidence.telling.known import Known, Tally, Told, purpose_of, shares
+from answerable.tracing.evidence.telling.words import Piece, Text, plural, text
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RequestWithdrawn
 from answerable.tracing.spans.tree import length

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from answerable.tracing.evidence.facts import Fact
-from answerable.tracing.evidence.known import Known, Told
-from answerable.tracing.evidence.telling_approvals import tell_approval
-from answerable.tracing.evidence.telling_effects import tell_effect
-from answerable.tracing.evidence.telling_steps import tell_step
-from answerable.tracing.evidence.words import Line, Piece, Text, as_plain, text
+from answerable.tracing.evidence.lineage.facts import Fact
+from answerable.tracing.evidence.telling.approvals import tell_approval
+from answerable.tracing.evidence.telling.effects import tell_effect
+from answerable.tracing.evidence.telling.known import Known, Told
+from answerable.tracing.evidence.telling.steps import tell_step
+from answerable.tracing.evidence.telling.words import Line, Piece, Text, as_plain, text
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import (

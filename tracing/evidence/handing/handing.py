@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from answerable.errors import InvalidInput, NotProved, StoreCorrupt, StoreError
-from answerable.tracing.evidence.bundle import Bundle, make_bundle
-from answerable.tracing.evidence.readings import record_reading
+from answerable.tracing.evidence.handing.bundle import Bundle, make_bundle
+from answerable.tracing.evidence.handing.readings import record_reading
 from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.checkpointing import Checkpointing
 from answerable.tracing.ledger.checkpoints import Checkpoint

@@ -14,14 +14,14 @@ from typing import Final
 from sqlalchemy import Integer, bindparam, func, select
 
 from answerable.errors import UnknownId
-from answerable.tracing.evidence.beside import read_beside
-from answerable.tracing.evidence.facts import Fact
-from answerable.tracing.evidence.labels import Question
-from answerable.tracing.evidence.lineage import Lineage
-from answerable.tracing.evidence.sources import read_sources
-from answerable.tracing.evidence.story import Story, tell
-from answerable.tracing.evidence.telling_effects import answers_to
-from answerable.tracing.evidence.words import People, Text, plural, text
+from answerable.tracing.evidence.lineage.beside import read_beside
+from answerable.tracing.evidence.lineage.facts import Fact
+from answerable.tracing.evidence.lineage.lineage import Lineage
+from answerable.tracing.evidence.lineage.sources import read_sources
+from answerable.tracing.evidence.story.story import Story, tell
+from answerable.tracing.evidence.telling.effects import answers_to
+from answerable.tracing.evidence.telling.labels import Question
+from answerable.tracing.evidence.telling.words import People, Text, plural, text
 from answerable.tracing.ledger.naming import MOST, find_ids, looks_like_id
 from answerable.tracing.ledger.records import EffectPrepared
 from answerable.tracing.people import all_people

@@ -1,0 +1,1 @@
+"""What is handed out: bundles with their verifier, tables of decisions; and who read what."""

@@ -1,0 +1,1 @@
+"""How long what lies beside the ledger is kept: legal holds, erasing, pruning."""

@@ -1,0 +1,1 @@
+"""The answer to "why?": found, and given as text, JSON and a page with a drawing."""
