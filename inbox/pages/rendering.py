@@ -15,11 +15,12 @@ from typing import Any, Final
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from answerable.approvals.identity import Identity
 from answerable.inbox.entering import desk_of
+from answerable.tracing.evidence.story.page import TEMPLATES
 from answerable.tracing.spans.tree import plain
 
 HERE: Final = Path(__file__).parent.parent
@@ -61,14 +62,14 @@ def pretty(value: Any) -> str:
 
 
 _environment = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
+    loader=ChoiceLoader([FileSystemLoader(HERE / "templates"), TEMPLATES]),
     autoescape=True,
     undefined=StrictUndefined,
     finalize=visible,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters.update(when=when, span=span, body_text=body_text, pretty=pretty)
+_environment.filters.update(when=when, span=span, body_text=body_text, pretty=pretty, plain=plain)
 
 
 def page(request: Request, template: str, *, who: Identity | None, code: int = 200, **values: Any) -> HTMLResponse:

@@ -14,15 +14,17 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.graphs import draw
 from answerable.inbox.pages.rendering import page
-from answerable.inbox.telling import timeline
 from answerable.orchestrator.documents import handles, run_document
 from answerable.orchestrator.running.journal import read_steps
 from answerable.orchestrator.runs import get_run, page_of_runs
+from answerable.tracing.evidence.story.terminal import MARKS
+from answerable.tracing.evidence.story.timeline import timeline
 from answerable.tracing.freezes import frozen_for_show
 from answerable.tracing.ids import trace_id
 from answerable.tracing.storage.store import Tx
 
 PAGE_ROWS: Final = 50
+MOST_LINES: Final = 500
 
 router = APIRouter(include_in_schema=False)
 
@@ -69,14 +71,15 @@ async def one_run(
         service = desk.services.get(row.system)
         graph = service.app.graph if service else None
         document, steps = run_document(tx, id, graph=graph), read_steps(tx, id)
-        lines, older = timeline(tx, id, handles(tx))
+        lines = timeline(tx, id)
         frozen = frozen_for_show(tx, row.system)
         return {
             "row": row,
             "run": document,
             "steps": steps,
-            "lines": lines,
-            "older": older,
+            "lines": lines[-MOST_LINES:] if lines is not None else None,
+            "older": max(0, len(lines) - MOST_LINES) if lines is not None else 0,
+            "marks": {sort: mark for sort, (mark, _) in MARKS.items()},
             "drawing": draw(document, steps, graph, frozen),
             "frozen": sorted(frozen),
             "whole": graph is not None,

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from answerable.tracing.clock import Micros
@@ -33,6 +33,8 @@ from answerable.tracing.spans.tree import plain
 
 MOST_CHARACTERS: Final = 6000  # of one payload
 MOST_PAYLOADS: Final = 40
+HERE: Final = Path(__file__).parent
+TEMPLATES: Final = FileSystemLoader(HERE)  # other pages show a story's texts by its words.html.jinja
 
 
 def page_of(story: Story) -> str:
@@ -140,12 +142,13 @@ def _lines(text: str) -> str:
 
 @cache
 def _style() -> str:
-    return files("answerable.tracing.evidence.story").joinpath("page.css").read_text(encoding="utf-8")
+    return (HERE / "page.css").read_text(encoding="utf-8")
 
 
 @cache
 def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=TEMPLATES, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {"plain": plain, "lines": _lines, "number": number, "iso": iso, "clock": _clock}
-    source = files("answerable.tracing.evidence.story").joinpath("page.html.jinja").read_text(encoding="utf-8")
-    return environment.from_string(source)
+    return environment.get_template("page.html.jinja")
