@@ -1,6 +1,6 @@
 """The graph of a run as a drawing: nodes in layers from START down to END, marked with how each stands.
 
-1. A node lies below everything that leads to it, edges back to an earlier node aside.
+1. Where things lie is the story's layout.
 2. Where the program is not at hand, the drawing has the edges that were crossed.
 3. How a node stands is said by a mark and a word, not by colour alone.
 """
@@ -13,12 +13,8 @@ from typing import Any, Final
 
 from answerable.orchestrator.drawing import MARKS, State
 from answerable.orchestrator.graph import END_NAME, START_NAME, Graph
+from answerable.tracing.evidence.story.layout import lay_out
 
-WIDTH: Final = 150
-HEIGHT: Final = 44
-ACROSS: Final = 180  # from one node to the next beside it
-DOWN: Final = 92
-MARGIN: Final = 12
 _CHARACTERS: Final = 18
 
 
@@ -28,8 +24,8 @@ class NodeDrawn:
 
     name: str
     label: str
-    x: int
-    y: int
+    x: float
+    y: float
     state: State
     mark: str
 
@@ -47,8 +43,8 @@ class EdgeDrawn:
 class Drawing:
     """Everything that the template draws."""
 
-    width: int
-    height: int
+    width: float
+    height: float
     nodes: Sequence[NodeDrawn]
     edges: Sequence[EdgeDrawn]
 
@@ -60,63 +56,33 @@ def draw(run: Mapping[str, Any], steps: Iterable[Any], graph: Graph | None, froz
     edges = list(dict.fromkeys([*declared, *crossed]))
     names = [START_NAME, *graph.order] if graph else [START_NAME]
     names = list(dict.fromkeys([*names, *(end for edge in edges for end in edge[:2] if end != END_NAME), END_NAME]))
-    places = _places(names, edges)
+    pairs = [(source, target) for source, target, _ in edges]
+    layout = lay_out(names, pairs)
     states = _states(run, steps, frozen)
-    widths = {row: max(column for column, other in places.values() if other == row) for _, row in places.values()}
-    widest = max(widths.values())
     nodes = [
         NodeDrawn(
             name=name,
             label=name if len(name) <= _CHARACTERS else f"{name[: _CHARACTERS - 1]}…",
-            x=MARGIN + places[name][0] * ACROSS,
-            y=MARGIN + places[name][1] * DOWN,
+            x=layout.corner(name).x,
+            y=layout.corner(name).y,
             state=states.get(name, "idle"),
             mark=MARKS[states.get(name, "idle")][0],
         )
         for name in names
     ]
     return Drawing(
-        width=2 * MARGIN + widest * ACROSS + WIDTH + 60,
-        height=2 * MARGIN + max(row for _, row in places.values()) * DOWN + HEIGHT,
+        width=layout.size(pairs).x,
+        height=layout.size(pairs).y,
         nodes=nodes,
         edges=[
             EdgeDrawn(
-                path=_path(places[source], places[target], widths),
+                path=layout.line(source, target)[0],
                 title=f"{source} → {target}: {carries}, crossed {crossed.get((source, target, carries), 0)} times",
                 count=crossed.get((source, target, carries), 0),
             )
             for source, target, carries in edges
         ],
     )
-
-
-def _places(names: Sequence[str], edges: Iterable[tuple[str, str, str]]) -> dict[str, tuple[int, int]]:
-    """The column and row of each node."""
-    order = {name: place for place, name in enumerate(names)}
-    rows = dict.fromkeys(names, 0)
-    onward = [(source, target) for source, target, _ in edges if order[source] < order[target]]
-    for name in names:
-        rows[name] = max([rows[source] + 1 for source, target in onward if target == name], default=0)
-    rows[END_NAME] = max(rows.values()) if rows[END_NAME] == max(rows.values()) else max(rows.values()) + 1
-    columns: dict[int, int] = {}
-    places = {}
-    for name in names:
-        column = columns.get(rows[name], 0)
-        columns[rows[name]] = column + 1
-        places[name] = (column, rows[name])
-    return places
-
-
-def _path(source: tuple[int, int], target: tuple[int, int], widths: Mapping[int, int]) -> str:
-    x1, y1 = MARGIN + source[0] * ACROSS + WIDTH // 2, MARGIN + source[1] * DOWN + HEIGHT
-    x2, y2 = MARGIN + target[0] * ACROSS + WIDTH // 2, MARGIN + target[1] * DOWN
-    if target[1] == source[1] + 1:
-        return f"M{x1} {y1} C{x1} {y1 + 24} {x2} {y2 - 24} {x2} {y2 - 6}"
-    first, last = sorted((source[1], target[1]))
-    column = max([widths[row] for row in range(first + 1, last) if row in widths] or [source[0], target[0]])
-    edge = MARGIN + column * ACROSS + WIDTH + 8 * min(last - first, 6)  # past the boxes between
-    side = max(x1, x2) + (edge - max(x1, x2)) * 4 // 3  # a curve comes to three quarters of the way
-    return f"M{x1} {y1} C{side} {y1 + 40} {side} {y2 - 40} {x2} {y2 - 6}"
 
 
 def _states(run: Mapping[str, Any], steps: Iterable[Any], frozen: frozenset[str]) -> dict[str, State]:

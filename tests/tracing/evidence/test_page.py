@@ -147,7 +147,7 @@ def test_the_path_is_brought_out() -> None:
 )
 def test_nothing_is_drawn_on_top_of_another(edges: list[tuple[str, str]]) -> None:
     nodes = list(dict.fromkeys(name for edge in edges for name in edge)) or ["a"]
-    layout = lay_out(nodes, edges, row=100)
+    layout = lay_out(nodes, edges)
     rows: dict[float, list[float]] = {}
     for point in layout.nodes.values():
         rows.setdefault(point.y, []).append(point.x)

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.evidence.lineage.lineage import END, START
-from answerable.tracing.evidence.story.layout import WIDTH, Layout, Point, lay_out, smooth
+from answerable.tracing.evidence.story.layout import HEIGHT, WIDTH, Layout, Point, lay_out
 from answerable.tracing.evidence.story.story import Story
 from answerable.tracing.evidence.telling.labels import state_of
 from answerable.tracing.ledger.records import (
@@ -27,10 +27,6 @@ from answerable.tracing.ledger.records import (
     StepStarted,
 )
 
-ROW: Final = 84.0
-HEIGHT: Final = 46.0  # of a node
-EDGE: Final = 14.0  # around the drawing
-LOOP: Final = 46.0  # how far an edge that goes up reaches out
 MOST: Final = 18  # characters in a node
 Sort = Literal["ends", "agent", "approval", "effect"]
 
@@ -82,7 +78,7 @@ def draw(story: Story) -> Drawing:
     nodes += [name for name in dict.fromkeys(_node_of(fact) for fact in facts.values()) if name and name not in nodes]
     nodes.sort(key=lambda name: name == END)
     pairs = list(dict.fromkeys((sent.source, sent.target) for sent in everything))
-    layout = lay_out(nodes, pairs, row=ROW)
+    layout = lay_out(nodes, pairs)
     on_path = {name for sent in path for name in (sent.source, sent.target)} | {_node_of(fact) for fact in story.path}
     below = _second_lines(story)
     sorts = _sorts(facts.values())
@@ -93,8 +89,8 @@ def draw(story: Story) -> Drawing:
             label=_short(name),
             below=_short(below.get(name, "")),
             sort="ends" if name in (START, END) else sorts.get(name, "agent"),
-            x=layout.nodes[name].x - WIDTH / 2 + EDGE,
-            y=layout.nodes[name].y + EDGE,
+            x=layout.corner(name).x,
+            y=layout.corner(name).y,
             on_path=name in on_path,
             focus=name == about,
         )
@@ -102,12 +98,11 @@ def draw(story: Story) -> Drawing:
     )
     crossed = {(sent.source, sent.target) for sent in path}
     edges = tuple(_edge(pair, layout, everything, on_path=pair in crossed) for pair in pairs)
-    reach = LOOP if layout.upward or any(source == target for source, target in pairs) else 0.0
     return Drawing(
         nodes=drawn,
         edges=tuple(sorted(edges, key=lambda one: one.on_path)),  # what is brought out lies on top
-        width=layout.width + 2 * EDGE + reach,
-        height=layout.height + HEIGHT + 2 * EDGE,
+        width=layout.size(pairs).x,
+        height=layout.size(pairs).y,
         words=_words(pairs, crossed),
     )
 
@@ -118,24 +113,11 @@ def _crossed(facts: Iterable[Fact]) -> list[Crossed]:
 
 def _edge(pair: tuple[str, str], layout: Layout, everything: Iterable[Crossed], *, on_path: bool) -> DrawnEdge:
     source, target = pair
-    begin, end = layout.nodes[source], layout.nodes[target]
     sent = [one for one in everything if (one.source, one.target) == pair]
     types = ", ".join(dict.fromkeys(one.message.type for one in sent))
     purposes = "; ".join(dict.fromkeys(one.purpose for one in sent if one.purpose))
     title = f"{source} → {target}: {types}, {len(sent)} times" if len(sent) > 1 else f"{source} → {target}: {types}"
-    if pair in layout.upward or source == target:
-        right = max(begin.x, end.x) + WIDTH / 2 + EDGE
-        low, high = begin.y + EDGE + HEIGHT * 0.7, end.y + EDGE + HEIGHT * 0.3
-        x1, x2 = begin.x + WIDTH / 2 + EDGE, end.x + WIDTH / 2 + EDGE
-        out = number(right + LOOP)
-        line = f"M{number(x1)} {number(low)} C{out} {number(low)} {out} {number(high)} {number(x2)} {number(high)}"
-        at = Point(right + LOOP * 0.7, (low + high) / 2)
-    else:
-        between = [Point(point.x + EDGE, point.y + EDGE + HEIGHT / 2) for point in layout.ways[pair]]
-        first, last = Point(begin.x + EDGE, begin.y + EDGE + HEIGHT), Point(end.x + EDGE, end.y + EDGE - 7)
-        points = [first, *between, last]
-        line = smooth(points, number)
-        at = Point((points[0].x + points[1].x) / 2, (points[0].y + points[1].y) / 2)
+    line, at = layout.line(source, target)
     return DrawnEdge(
         line=line,
         title=f"{title}; {purposes}" if purposes else title,
@@ -211,8 +193,3 @@ def _words(pairs: Iterable[tuple[str, str]], crossed: set[tuple[str, str]]) -> s
 
 def _short(text: str) -> str:
     return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
-
-
-def number(value: float) -> str:
-    """A length in the drawing: no more digits than one sees."""
-    return f"{value:.1f}".rstrip("0").rstrip(".")

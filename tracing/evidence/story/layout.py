@@ -11,12 +11,16 @@ Source: K. Sugiyama, S. Tagawa, M. Toda, "Methods for Visual Understanding of Hi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 WIDTH: Final = 150.0  # of a node
+HEIGHT: Final = 46.0
+ROW: Final = 84.0  # from one layer to the next
+EDGE: Final = 14.0  # around the drawing
+LOOP: Final = 46.0  # how far an edge that goes up reaches out
 GAP: Final = 18.0  # between two things in a layer
 LANE: Final = 4.0  # width of a waypoint
 SWEEPS: Final = 8
@@ -39,12 +43,36 @@ class Layout:
     width: float
     height: float
 
+    def corner(self, node: str) -> Point:
+        """The upper left corner of a node's box."""
+        return Point(self.nodes[node].x - WIDTH / 2 + EDGE, self.nodes[node].y + EDGE)
+
+    def size(self, edges: Iterable[tuple[str, str]]) -> Point:
+        """How wide and how high the drawing is, with these edges in it."""
+        reach = LOOP if self.upward or any(source == target for source, target in edges) else 0.0
+        return Point(self.width + 2 * EDGE + reach, self.height + HEIGHT + 2 * EDGE)
+
+    def line(self, source: str, target: str) -> tuple[str, Point]:
+        """An edge's line as an SVG path, and where its mark stands."""
+        begin, end = self.nodes[source], self.nodes[target]
+        if (source, target) in self.upward or source == target:
+            right = max(begin.x, end.x) + WIDTH / 2 + EDGE
+            low, high = begin.y + EDGE + HEIGHT * 0.7, end.y + EDGE + HEIGHT * 0.3
+            x1, x2 = number(begin.x + WIDTH / 2 + EDGE), number(end.x + WIDTH / 2 + EDGE)
+            out = number(right + LOOP)
+            curve = f"M{x1} {number(low)} C{out} {number(low)} {out} {number(high)} {x2} {number(high)}"
+            return curve, Point(right + LOOP * 0.7, (low + high) / 2)
+        between = [Point(point.x + EDGE, point.y + EDGE + HEIGHT / 2) for point in self.ways[source, target]]
+        first, last = Point(begin.x + EDGE, begin.y + EDGE + HEIGHT), Point(end.x + EDGE, end.y + EDGE - 7)
+        points = [first, *between, last]
+        return smooth(points), Point((first.x + points[1].x) / 2, (first.y + points[1].y) / 2)
+
 
 _Thing = str | tuple[str, str, int]  # a node, or an edge's waypoint in a layer
 
 
-def lay_out(nodes: Sequence[str], edges: Iterable[tuple[str, str]], *, row: float) -> Layout:
-    """Place `nodes` (the first ones first) that these edges tie; rows are `row` apart."""
+def lay_out(nodes: Sequence[str], edges: Iterable[tuple[str, str]]) -> Layout:
+    """Place `nodes` (the first ones first) that these edges tie."""
     pairs = [pair for pair in dict.fromkeys(edges) if pair[0] != pair[1]]
     upward = _upward(nodes, pairs)
     down = [pair for pair in pairs if pair not in upward]
@@ -67,13 +95,13 @@ def lay_out(nodes: Sequence[str], edges: Iterable[tuple[str, str]], *, row: floa
     across = _across(rows, above, below)
     left = min((across[thing] - _room(thing) / 2 for row_ in rows for thing in row_), default=0.0)
     right = max((across[thing] + _room(thing) / 2 for row_ in rows for thing in row_), default=0.0)
-    points = {thing: Point(across[thing] - left, at * row) for at, row_ in enumerate(rows) for thing in row_}
+    points = {thing: Point(across[thing] - left, at * ROW) for at, row_ in enumerate(rows) for thing in row_}
     return Layout(
         nodes={node: points[node] for node in nodes},
         ways={pair: tuple(points[thing] for thing in between) for pair, between in chains.items()},
         upward=frozenset(upward),
         width=right - left,
-        height=(len(rows) - 1) * row,
+        height=(len(rows) - 1) * ROW,
     )
 
 
@@ -183,10 +211,15 @@ def _room(thing: _Thing) -> float:
     return WIDTH if isinstance(thing, str) else LANE
 
 
-def smooth(points: Sequence[Point], number: Callable[[float], str]) -> str:
+def smooth(points: Sequence[Point]) -> str:
     """A path through these points that leaves and arrives straight down (or up), as SVG says it."""
     path = [f"M{number(points[0].x)} {number(points[0].y)}"]
     for start, end in pairwise(points):
         middle = number((start.y + end.y) / 2)
         path.append(f"C{number(start.x)} {middle} {number(end.x)} {middle} {number(end.x)} {number(end.y)}")
     return " ".join(path)
+
+
+def number(value: float) -> str:
+    """A length in the drawing: no more digits than one sees."""
+    return f"{value:.1f}".rstrip("0").rstrip(".")

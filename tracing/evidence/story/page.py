@@ -23,7 +23,8 @@ from markupsafe import Markup
 from answerable.tracing.clock import Micros
 from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.evidence.story.document import iso
-from answerable.tracing.evidence.story.drawing import draw, number
+from answerable.tracing.evidence.story.drawing import draw
+from answerable.tracing.evidence.story.layout import number
 from answerable.tracing.evidence.story.story import Story
 from answerable.tracing.evidence.story.terminal import MARKS
 from answerable.tracing.evidence.telling.labels import label_of, state_of
