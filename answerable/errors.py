@@ -21,6 +21,7 @@
     │   └── VersionGone         this process does not have the app version that began the run
     ├── DecisionRefused         a decision was not taken; its request is unchanged
     │   ├── NotEligible         this person may not decide this request
+    │   │   └── NotSureEnough   we are less sure of who answers than the request asks for
     │   ├── AlreadyDecided      somebody decided first
     │   ├── NotOpen             expired, withdrawn, or suspended by a freeze
     │   └── NotAsShown          the request is not the one that this person was shown
@@ -186,6 +187,12 @@ class NotEligible(DecisionRefused):
     """This person may not decide this request."""
 
     code = "not-eligible"
+
+
+class NotSureEnough(NotEligible):
+    """The request asks for a surer or fresher login than this person acts with."""
+
+    code = "not-sure-enough"
 
 
 class AlreadyDecided(DecisionRefused):

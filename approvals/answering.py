@@ -53,7 +53,7 @@ def answer_request(
 ) -> tuple[Decision, bool]:
     """Decide a request, or find that this answer was given before (then True).
 
-    Raises: NotAuthenticated, NotAsShown, UnknownId, InvalidInput, NotEligible, AlreadyDecided, NotOpen.
+    Raises: NotAuthenticated, NotAsShown, UnknownId, InvalidInput, NotEligible, NotSureEnough, AlreadyDecided, NotOpen.
     """
     check_standing(tx, key, who, at=at)
     earlier = answered_before(tx, request_id, who=who, once=once)
@@ -64,7 +64,7 @@ def answer_request(
         raise NotAsShown(
             f"request {request_id} is not the one that was shown to {who.handle}", hint="look at it again, as it is now"
         )
-    decision = decide(tx, key, request_id, answer, by=who.handle, assurance=who.assurance, at=at)
+    decision = decide(tx, key, request_id, answer, who=who, at=at)
     if once is not None:
         tx.run(_INSERT, person=decision.by, key=once.key, fingerprint=once.fingerprint, request=request_id, at=at)
     return decision, False

@@ -58,6 +58,7 @@ class Credential:
     expires_at: int
     ended_at: int | None
     mac: str
+    since: int
 
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""
@@ -79,6 +80,7 @@ class Credential:
             self.parent,
             self.made_at,
             self.expires_at,
+            self.since,
         )
 
 
@@ -94,8 +96,12 @@ def make_credential(
     at: int,
     parent: str = "",
     note: str = "",
+    since: int = 0,
 ) -> Credential:
-    """Write a credential of a person (an id) for a secret that nobody else has."""
+    """Write a credential of a person (an id) for a secret that nobody else has.
+
+    `since` is when they proved who they are, for one that follows a login.
+    """
     unsigned = Credential(
         id=ids.fresh(_PREFIXES[kind]),
         kind=kind,
@@ -108,6 +114,7 @@ def make_credential(
         expires_at=expires_at,
         ended_at=None,
         mac="",
+        since=since,
     )
     fields = {**vars(unsigned), "mac": key.mac("credential", *unsigned._signed())}
     tx.run(_INSERT, **fields)
@@ -130,7 +137,9 @@ def whose(tx: Tx, key: Key, kind: Kind, secret: str, *, at: int) -> tuple[Creden
 
 def identity_of(credential: Credential, person: PersonRow) -> Identity:
     """Who acts when they show this credential."""
-    return Identity(handle=person.handle, assurance=credential.assurance, credential=credential.id)
+    return Identity(
+        handle=person.handle, assurance=credential.assurance, credential=credential.id, since=credential.since
+    )
 
 
 def check_standing(tx: Tx, key: Key, who: Identity, *, at: int, lock: bool = True) -> None:

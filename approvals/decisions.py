@@ -17,6 +17,7 @@ from typing import Any, Literal
 from sqlalchemy import bindparam, select, update
 
 from answerable.approvals.eligibility import check_eligible
+from answerable.approvals.identity import Identity, check_sure
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import RequestRow, close_request, get_request
 from answerable.approvals.seals import sealed
@@ -103,13 +104,13 @@ class Answer:
     reason: str = ""
 
 
-def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, by: str, assurance: str, at: int) -> Decision:
-    """A person with the handle `by` answers an open request.
+def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, at: int) -> Decision:
+    """A person answers an open request.
 
-    Raises: UnknownId, InvalidInput (no such option, no reason), NotEligible, AlreadyDecided, NotOpen.
+    Raises: UnknownId, InvalidInput (no such option, no reason), NotEligible, NotSureEnough, AlreadyDecided, NotOpen.
     """
     request = get_request(tx, request_id)
-    person = get_person(tx, by)
+    person = get_person(tx, who.handle)
     if not request.genuine(key):
         raise StoreCorrupt(
             f"request {request.id} was not made by this system: its MAC is wrong",
@@ -117,13 +118,14 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, by: str, assura
         )
     _check_open(tx, request, at=at)
     check_eligible(person, request.asked, responsible=authority(tx, request.system).responsible)
+    check_sure(who, requires=request.asked.requires, fresh_seconds=request.asked.fresh_seconds, at=at)
     if answer.outcome == "approved" and request.option(answer.option) is None:
         raise InvalidInput(
             f"request {request.id} has no option {answer.option!r}", hint=f"choose one of {', '.join(request.options)}"
         )
     if answer.outcome in ("rejected", "answered") and not answer.reason.strip():
         raise InvalidInput("a no needs a reason, and a response a text", hint="say why, for whoever reads it later")
-    return record_decision(tx, key, request, answer, by=person.id, assurance=assurance, at=at)
+    return record_decision(tx, key, request, answer, by=person.id, assurance=who.assurance, at=at)
 
 
 def expire(tx: Tx, key: Key, request_id: str, *, at: int) -> Decision | None:

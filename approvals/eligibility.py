@@ -26,6 +26,8 @@ class Asked:
     editors: Sequence[str]
     owners: Sequence[str]
     may_decide_own: bool
+    requires: str  # the least assurance that will do, "" for any
+    fresh_seconds: int  # how old a login may be, 0 for any age
 
 
 def check_eligible(person: PersonRow, asked: Asked, *, responsible: str) -> None:

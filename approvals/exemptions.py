@@ -94,6 +94,7 @@ def accept_exemption(tx: Tx, key: Key, system: str, approval: Approval[Any], *, 
         exemption=exempt.name,
         version=exempt.version,
         by=person.id,
+        assurance=tx.assurance,
     )
     append(tx, sealed(key, record))
 

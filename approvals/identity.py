@@ -4,6 +4,8 @@
    makes one.
 2. On the command line a person says who they are: `asserted-local`, by handle alone. Every other identity names the
    credential that was shown, so that whoever acts on it can see, in the acting transaction, whether it still stands.
+3. From the least sure to the surest: `asserted-local`, `token`, `oidc` (a provider vouches for the login), `signed`
+   (with the person's own key). A request may ask for the least that will do, and for how old a login may be.
 """
 
 from __future__ import annotations
@@ -12,20 +14,28 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from answerable.agents.texts import check_handle
+from answerable.errors import NotSureEnough
 
-Assurance: TypeAlias = Literal["asserted-local", "token"]
+Assurance: TypeAlias = Literal["asserted-local", "token", "oidc", "signed"]
 
 ASSERTED: Final[Assurance] = "asserted-local"  # who acts is what the local user says
 BEARER: Final[Assurance] = "token"
+VOUCHED: Final[Assurance] = "oidc"
+SIGNED: Final[Assurance] = "signed"
+ASSURANCES: Final[tuple[Assurance, ...]] = (ASSERTED, BEARER, VOUCHED, SIGNED)  # the surest last
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """A person by handle, how sure we are of it, and the id of the credential that they showed ("" for none)."""
+    """A person by handle, how sure we are of it, and the id of the credential that they showed ("" for none).
+
+    `since` is when they proved who they are (microseconds), 0 where nobody knows.
+    """
 
     handle: str
     assurance: Assurance
     credential: str = ""
+    since: int = 0
 
 
 By: TypeAlias = str | Identity
@@ -36,3 +46,33 @@ def identified(by: By) -> Identity:
     if isinstance(by, Identity):
         return by
     return Identity(handle=check_handle(by), assurance=ASSERTED)
+
+
+def check_sure(who: Identity, *, requires: str, fresh_seconds: int, at: int) -> None:
+    """Whether we are as sure of who acts as is asked for: `requires` "" is nothing, `fresh_seconds` 0 is any login.
+
+    Raises: NotSureEnough.
+    """
+    if requires and ASSURANCES.index(who.assurance) < _rank(requires):
+        raise NotSureEnough(
+            f"this asks for a person of whom we are as sure as {requires!r}, and of {who.handle} it is"
+            f" {who.assurance!r} only",
+            hint=_HINTS.get(requires, ""),
+        )
+    if fresh_seconds and not who.since <= at < who.since + fresh_seconds * 1_000_000:
+        raise NotSureEnough(
+            f"this asks for a login that is not older than {fresh_seconds} seconds, and that of {who.handle} is",
+            hint="sign in again, and answer then; or sign the answer with your own key",
+        )
+
+
+_HINTS: Final[dict[str, str]] = {
+    BEARER: "show a token: `answerable token create PERSON` makes one",
+    VOUCHED: "sign in with your organization's login, on the page",
+    SIGNED: "sign the answer with your own key, on the command line: --sign",
+}
+
+
+def _rank(required: str) -> int:
+    """The place of what is required; nothing reaches one that this program does not know."""
+    return ASSURANCES.index(required) if required in ASSURANCES else len(ASSURANCES)

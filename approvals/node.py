@@ -60,6 +60,8 @@ class Approval(Node[M, M], Generic[M]):
         exempt: Exemption | None,
         options: Callable[[Any, Any], Mapping[str, Message]] | None,
         may_decide_own: bool,
+        requires: str,
+        fresh_seconds: int,
         owner: str,
     ) -> None:
         super().__init__(name, (Input(name="message", types=(of,)),), (of,), owner)
@@ -69,5 +71,7 @@ class Approval(Node[M, M], Generic[M]):
         self.exempt = exempt
         self.options = options
         self.may_decide_own = may_decide_own
+        self.requires = requires
+        self.fresh_seconds = fresh_seconds
         self.denied: Source[Rejected | Expired] = Source(name, (Rejected, Expired), port=DENIED)
         self.response: Source[Response] = Source(name, (Response,), port=RESPONSE)

@@ -138,6 +138,8 @@ class RequestRow:
             editors=asked["editors"],
             owners=asked["owners"],
             may_decide_own=asked["may_decide_own"],
+            requires=asked["requires"],
+            fresh_seconds=asked["fresh_seconds"],
         )
 
     def option(self, name: str) -> dict[str, Any] | None:

@@ -52,7 +52,15 @@ def sign_in_by_link(tx: Tx, key: Key, secret: str, *, at: int) -> str:
     session = fresh_secret()
     until = at + micros(SESSION_SECONDS)
     make_credential(
-        tx, key, "session", person=person.id, secret=session, assurance=link.assurance, expires_at=until, at=at
+        tx,
+        key,
+        "session",
+        person=person.id,
+        secret=session,
+        assurance=link.assurance,
+        expires_at=until,
+        at=at,
+        since=at,
     )
     return session
 
@@ -71,5 +79,6 @@ def sign_in_with_token(tx: Tx, key: Key, secret: str, *, at: int) -> str:
         expires_at=min(token.expires_at, at + micros(SESSION_SECONDS)),
         at=at,
         parent=token.id,
+        since=at,
     )
     return session

@@ -78,6 +78,7 @@ class Office:
             now = clock.now()
             if who is not None:
                 check_standing(tx, self.key, who, at=now)
+                tx.assurance = who.assurance
             result = work(tx, now)
             failpoint("intervention:before-commit")
             return result
@@ -132,13 +133,13 @@ class Office:
         failpoint("decision:after-commit")
         return decision
 
-    async def accept_exemption(self, system: str, approval: Approval[Any], *, by: str) -> None:
+    async def accept_exemption(self, system: str, approval: Approval[Any], *, by: By) -> None:
         """The RI lets the exemption of an approval, in its present version, be used.
 
         Raises: InvalidInput if it declares none; NotEligible, UnknownId.
         """
-        check_handle(by)
-        await self.act(lambda tx, now: accept_exemption(tx, self.key, system, approval, by=by, at=now))
+        who = identified(by)
+        await self.act(lambda tx, now: accept_exemption(tx, self.key, system, approval, by=who.handle, at=now), who=who)
 
     # -- stops, runs and handovers ------------------------------------------------------------------------------------
 
@@ -169,37 +170,45 @@ class Office:
         who = identified(by)
         await self.act_as(who, reason, lambda tx, now: freezes.thaw(tx, freeze, by=who.handle, reason=reason, at=now))
 
-    async def cancel(self, run: str, *, by: str, reason: str) -> None:
+    async def cancel(self, run: str, *, by: By, reason: str) -> None:
         """End a run: nothing of it is begun or sent any more. Raises: UnknownId, InvalidInput if it is over."""
-        await self.act_as(by, reason, lambda tx, now: interventions.cancel(tx, run, by=by, reason=reason, at=now))
-
-    async def handover(self, system: str, *, to: str, by: str, reason: str) -> None:
-        """The RI offers a system; nothing is sent until the successor accepts. Raises: NotEligible, UnknownId."""
-        check_handle(to)
+        who = identified(by)
         await self.act_as(
-            by, reason, lambda tx, now: people.offer_handover(tx, system, to=to, by=by, reason=reason, at=now)
+            who, reason, lambda tx, now: interventions.cancel(tx, run, by=who.handle, reason=reason, at=now)
         )
 
-    async def accept_handover(self, system: str, *, by: str) -> None:
-        """The successor answers for a system from here on. Raises: NotEligible, UnknownId."""
-        check_handle(by)
-        await self.act(lambda tx, now: people.accept_handover(tx, system, by=by, at=now))
+    async def handover(self, system: str, *, to: str, by: By, reason: str) -> None:
+        """The RI offers a system; nothing is sent until the successor accepts. Raises: NotEligible, UnknownId."""
+        check_handle(to)
+        who = identified(by)
+        await self.act_as(
+            who, reason, lambda tx, now: people.offer_handover(tx, system, to=to, by=who.handle, reason=reason, at=now)
+        )
 
-    async def restored(self, *, by: str) -> Restored:
+    async def accept_handover(self, system: str, *, by: By) -> None:
+        """The successor answers for a system from here on. Raises: NotEligible, UnknownId."""
+        who = identified(by)
+        await self.act(lambda tx, now: people.accept_handover(tx, system, by=who.handle, at=now), who=who)
+
+    async def restored(self, *, by: By) -> Restored:
         """Note that this store is a restored backup. Raises: UnknownId."""
-        check_handle(by)
-        return await self.act(lambda tx, now: restored(tx, by=by, at=now))
+        who = identified(by)
+        return await self.act(lambda tx, now: restored(tx, by=who.handle, at=now), who=who)
 
     async def rebuild(self, *, by: By, reason: str) -> Rebuilt:
         """Make the tables say what the records say. Raises: UnknownId, RunBusy, StoreCorrupt."""
         return await self._keep(by, reason, lambda tx, who, now: rebuild(tx, self.key, by=who, reason=reason, at=now))
 
-    async def replace_signing_key(self, *, by: str, reason: str) -> SigningKeys:
+    async def replace_signing_key(self, *, by: By, reason: str) -> SigningKeys:
         """Have another key sign the ledger's checkpoints. Raises: UnknownId, InvalidInput, StoreError."""
-        check_handle(by)
+        who = identified(by)
         check_text("the reason", reason, required=True)
-        person = await self.store.read(lambda tx: people.get_person(tx, by).id)
-        keys = await replace_key(self.store, by=person, reason=reason)
+
+        def acting(tx: Tx) -> str:
+            check_standing(tx, self.key, who, at=self.store.clock.now(), lock=False)
+            return people.get_person(tx, who.handle).id
+
+        keys = await replace_key(self.store, by=await self.store.read(acting), reason=reason, assurance=who.assurance)
         self.committed()
         return keys
 

@@ -280,27 +280,30 @@ class Service(Generic[In, Out]):
             lambda tx: [run_report(tx, row, worker) for row in all_runs(tx) if row.system == system]
         )
 
-    async def acancel(self, run: str, *, by: str, reason: str) -> None:
+    async def acancel(self, run: str, *, by: By, reason: str) -> None:
         """End a run: nothing of it is begun or sent any more. Raises: UnknownId, InvalidInput if it is over."""
         await self.office.cancel(run, by=by, reason=reason)
 
-    async def aretry(self, run: str, step: str, *, by: str, reason: str) -> Run[Out]:
+    async def aretry(self, run: str, step: str, *, by: By, reason: str) -> Run[Out]:
         """Have a recorded step run anew, with everything that followed from it, and go on.
 
         Raises: UnknownId, InvalidInput if something that followed was sent already.
         """
+        who = identified(by)
         await self.office.act_as(
-            by, reason, lambda tx, now: interventions.retry(tx, run, step, by=by, reason=reason, at=now)
+            who, reason, lambda tx, now: interventions.retry(tx, run, step, by=who.handle, reason=reason, at=now)
         )
         return await self.aresume(run)
 
-    async def amigrate(self, run: str, *, by: str, reason: str) -> None:
+    async def amigrate(self, run: str, *, by: By, reason: str) -> None:
         """Move a run to this version of the app, by a named decision. Raises: UnknownId, InvalidInput."""
-        graph, version = self.app.graph, self.app.version
+        graph, version, who = self.app.graph, self.app.version, identified(by)
         await self.office.act_as(
-            by,
+            who,
             reason,
-            lambda tx, now: interventions.migrate(tx, graph, run, version=version, by=by, reason=reason, at=now),
+            lambda tx, now: interventions.migrate(
+                tx, graph, run, version=version, by=who.handle, reason=reason, at=now
+            ),
         )
 
     async def asettle(
@@ -308,7 +311,7 @@ class Service(Generic[In, Out]):
         effect: str,
         *,
         outcome: Literal["done", "failed", "again"],
-        by: str,
+        by: By,
         reason: str,
         result: Mapping[str, Any] | None = None,
     ) -> None:
@@ -316,12 +319,12 @@ class Service(Generic[In, Out]):
 
         Raises: UnknownId, InvalidInput, InvalidMessage.
         """
-        graph = self.app.graph
+        graph, who = self.app.graph, identified(by)
         await self.office.act_as(
-            by,
+            who,
             reason,
             lambda tx, now: interventions.settle(
-                tx, graph, effect, outcome=outcome, by=by, reason=reason, result=result, at=now
+                tx, graph, effect, outcome=outcome, by=who.handle, reason=reason, result=result, at=now
             ),
         )
 
@@ -374,7 +377,7 @@ class Service(Generic[In, Out]):
         )
         return await self.arequest(made)
 
-    async def aaccept_exemption(self, approval: str, *, by: str) -> None:
+    async def aaccept_exemption(self, approval: str, *, by: By) -> None:
         """The RI lets the exemption of an approval, in its present version, be used. Raises: NotEligible, UnknownId."""
         node, system = self.app.graph.nodes.get(approval), self.app.graph.system
         if not isinstance(node, Approval):
@@ -383,7 +386,7 @@ class Service(Generic[In, Out]):
 
     # -- stops and handovers ------------------------------------------------------------------------------------------
 
-    async def afreeze(self, target: str = freezes.WHOLE_SYSTEM, *, by: str, reason: str) -> Freeze:
+    async def afreeze(self, target: str = freezes.WHOLE_SYSTEM, *, by: By, reason: str) -> Freeze:
         """Stop new steps and sends of "system", "agent:NAME", "edge:ID" or "effect:NAME".
 
         Raises: InvalidInput, UnknownId.
@@ -399,15 +402,15 @@ class Service(Generic[In, Out]):
         """The freezes that were not lifted."""
         return await self.office.freezes(self.app.graph.system)
 
-    async def athaw(self, freeze: str, *, by: str, reason: str) -> None:
+    async def athaw(self, freeze: str, *, by: By, reason: str) -> None:
         """Lift a freeze. Runs go on when they are resumed. Raises: UnknownId, InvalidInput."""
         await self.office.thaw(freeze, by=by, reason=reason)
 
-    async def ahandover(self, *, to: str, by: str, reason: str) -> None:
+    async def ahandover(self, *, to: str, by: By, reason: str) -> None:
         """The RI offers the system; nothing is sent until the successor accepts. Raises: NotEligible, UnknownId."""
         await self.office.handover(self.app.graph.system, to=to, by=by, reason=reason)
 
-    async def aaccept_handover(self, *, by: str) -> None:
+    async def aaccept_handover(self, *, by: By) -> None:
         """The successor answers for the system from here on. Raises: NotEligible, UnknownId."""
         await self.office.accept_handover(self.app.graph.system, by=by)
 

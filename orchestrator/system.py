@@ -19,6 +19,7 @@ from answerable.agents.nodes import END, START, Agent, AgentOptions, Effect, Nod
 from answerable.agents.options import Retry
 from answerable.agents.people import Person, Role
 from answerable.agents.prioritization import Demand
+from answerable.approvals.identity import ASSURANCES
 from answerable.approvals.node import Approval, Exemption
 from answerable.errors import DeclarationError
 from answerable.orchestrator.app import App
@@ -209,18 +210,27 @@ class System:
         exempt: Exemption | None = None,
         options: Callable[[M, Any], Mapping[str, Message]] | None = None,
         may_decide_own: bool = False,
+        requires: Literal["", "token", "oidc", "signed"] = "",
+        fresh: int = 0,
         owner: str = "",
     ) -> Approval[M]:
         """Declare a node that a message passes only with a decision `by` somebody, `within` so many seconds.
 
         `exempt` may let a message pass without asking; `options` computes alternatives, from the message and the run's
         input, by name. `may_decide_own` allows a person to approve what they requested or caused; the record says so.
+        `requires` is how sure we have to be, at least, of who decides; `fresh` how many seconds old their login may be.
         """
         what = f"approval {name!r}"
         if not is_message(of):
             raise DeclarationError(f"{what}: of={of!r} is no message type")
         if not within > 0:
             raise DeclarationError(f"{what}: within={within!r} is no time in seconds to decide in")
+        if requires not in ("", *ASSURANCES[1:]):
+            raise DeclarationError(
+                f"{what}: requires={requires!r} is no assurance", hint=f"one of {', '.join(ASSURANCES[1:])}"
+            )
+        if not isinstance(fresh, int) or fresh < 0:
+            raise DeclarationError(f"{what}: fresh={fresh!r} is no whole number of seconds")
         if options is not None:
             parameter_hints(options, what=what)
         if exempt is not None:
@@ -233,6 +243,8 @@ class System:
             exempt=exempt,
             options=options,
             may_decide_own=may_decide_own,
+            requires=requires,
+            fresh_seconds=fresh,
             owner=owner,
         )
         self._add(node, what=what)

@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any, Final
 
 import click
 
 from answerable.commands.exits import INTERRUPTED, REFUSED
+from answerable.commands.options import TOKEN
 from answerable.commands.saying import say_error, to_stderr
 from answerable.errors import AnswerableError
 
@@ -64,6 +66,7 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and say what went wrong."""
+        ctx.meta[TOKEN] = os.environ.pop(TOKEN, "")
         try:
             return super().invoke(ctx)
         except AnswerableError as error:

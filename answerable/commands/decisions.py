@@ -12,8 +12,10 @@ from typing import IO, Any
 import click
 
 from answerable.approvals.decisions import Answer, Decision
+from answerable.approvals.identity import By
 from answerable.approvals.requests import get_request
-from answerable.commands.options import as_option, json_option, reason_option, service_option, store_option
+from answerable.commands.acting import as_option
+from answerable.commands.options import json_option, reason_option, service_option, store_option
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, program_of_run, read, whole_id
 from answerable.commands.saying import command_line, say, say_json
@@ -33,7 +35,7 @@ Deciding = Callable[[Office, str], Awaitable[Decision]]
 @as_option
 @store_option
 @json_option
-def approve(request: str, option: str, reason: str, by: str, store: str, as_json: bool) -> None:
+def approve(request: str, option: str, reason: str, by: By, store: str, as_json: bool) -> None:
     """Choose an option of REQUEST, and so release its calls, and no others."""
     _decide(store, request, as_json, lambda office, id: office.approve(id, option=option, by=by, reason=reason))
 
@@ -44,7 +46,7 @@ def approve(request: str, option: str, reason: str, by: str, store: str, as_json
 @as_option
 @store_option
 @json_option
-def reject(request: str, reason: str, by: str, store: str, as_json: bool) -> None:
+def reject(request: str, reason: str, by: By, store: str, as_json: bool) -> None:
     """Say no to REQUEST: none of its calls leaves."""
     _decide(store, request, as_json, lambda office, id: office.reject(id, by=by, reason=reason))
 
@@ -56,7 +58,7 @@ def reject(request: str, reason: str, by: str, store: str, as_json: bool) -> Non
 @service_option
 @store_option
 @json_option
-def respond(request: str, text: str, by: str, service: str, store: str, as_json: bool) -> None:
+def respond(request: str, text: str, by: By, service: str, store: str, as_json: bool) -> None:
     """Answer REQUEST with a text, where its system has a way back for one."""
     row = read(store, lambda tx: get_request(tx, whole_id(tx, "request", request)))
     check_response(find_program(service, row.system, store).app.graph, row.approval)
@@ -72,7 +74,7 @@ def respond(request: str, text: str, by: str, service: str, store: str, as_json:
 @service_option
 @store_option
 @json_option
-def edit(request: str, file: IO[bytes], reason: str, by: str, service: str, store: str, as_json: bool) -> None:
+def edit(request: str, file: IO[bytes], reason: str, by: By, service: str, store: str, as_json: bool) -> None:
     """Propose another message in the place of REQUEST: a new request, for somebody else to decide."""
     try:
         message = json.loads(file.read())

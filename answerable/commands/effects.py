@@ -8,7 +8,9 @@ from typing import Any, Final, Literal
 import click
 
 from answerable.approvals.gate import find_effect
-from answerable.commands.options import as_option, json_option, reason_option, service_option, store_option
+from answerable.approvals.identity import By, identified
+from answerable.commands.acting import as_option
+from answerable.commands.options import json_option, reason_option, service_option, store_option
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, read, whole_id
 from answerable.commands.saying import command_line, say, say_json, short, table
@@ -85,7 +87,7 @@ def settle(
     outcome: Literal["done", "failed", "again"],
     result: str,
     reason: str,
-    by: str,
+    by: By,
     service: str,
     store: str,
 ) -> None:
@@ -103,7 +105,7 @@ def settle(
             by,
             reason,
             lambda tx, now: interventions.settle(
-                tx, graph, row.id, outcome=outcome, by=by, reason=reason, result=answer, at=now
+                tx, graph, row.id, outcome=outcome, by=identified(by).handle, reason=reason, result=answer, at=now
             ),
         ),
     )

@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from answerable.approvals.exemptions import is_accepted
+from answerable.approvals.identity import By, identified
 from answerable.approvals.node import Approval
-from answerable.commands.options import as_option, json_option, service_option, store_option, system_option
+from answerable.commands.acting import as_option
+from answerable.commands.options import json_option, service_option, store_option, system_option
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, one_system, read
 from answerable.commands.saying import say, say_json, table
@@ -62,14 +64,14 @@ def list_(service: str, system: str, store: str, as_json: bool) -> None:
 @service_option
 @system_option
 @store_option
-def accept(approval: str, by: str, service: str, system: str, store: str) -> None:
+def accept(approval: str, by: By, service: str, system: str, store: str) -> None:
     """Let the exemption of APPROVAL be used, in its present version; only the Responsible Individual may."""
     graph = _graph(service, system, store)
     node = graph.nodes.get(approval)
     if not isinstance(node, Approval):
         raise UnknownId(f"{graph.system!r} has no approval {approval!r}", hint="`answerable graph` draws it")
     at_office(store, lambda office: office.accept_exemption(graph.system, node, by=by))
-    say(f"{by} has accepted the exemption of {approval}")
+    say(f"{identified(by).handle} has accepted the exemption of {approval}")
 
 
 def _graph(service: str, system: str, store: str) -> Graph:

@@ -9,14 +9,9 @@ from typing import Any
 
 import click
 
-from answerable.commands.options import (
-    as_option,
-    json_option,
-    reason_option,
-    service_option,
-    store_option,
-    system_option,
-)
+from answerable.approvals.identity import By, identified
+from answerable.commands.acting import as_option
+from answerable.commands.options import json_option, reason_option, service_option, store_option, system_option
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, one_system, read, whole_id
 from answerable.commands.saying import command_line, say, say_json, short, table
@@ -35,7 +30,7 @@ from answerable.tracing.people import all_systems
 @service_option
 @store_option
 @json_option
-def freeze(target: str, reason: str, by: str, system: str, service: str, store: str, as_json: bool) -> None:
+def freeze(target: str, reason: str, by: By, system: str, service: str, store: str, as_json: bool) -> None:
     """Stop new steps and sends of TARGET: system (the default), agent:NAME, edge:ID or effect:NAME."""
     named = read(store, lambda tx: one_system(tx, system))
     if target != WHOLE_SYSTEM:
@@ -52,7 +47,8 @@ def freeze(target: str, reason: str, by: str, system: str, service: str, store: 
         say(f"{named}: {target} is frozen ({made.state}), as {made.id}")
         if made.in_flight:
             say(f"{len(made.in_flight)} calls were in flight and may have left: {', '.join(made.in_flight)}")
-        say(f"lift it with: {command_line('thaw', made.id, '--as', by, '--reason', '…', store=store)}")
+        lift = command_line("thaw", made.id, "--as", identified(by).handle, "--reason", "…", store=store)
+        say(f"lift it with: {lift}")
 
 
 @click.command()
@@ -60,7 +56,7 @@ def freeze(target: str, reason: str, by: str, system: str, service: str, store: 
 @reason_option
 @as_option
 @store_option
-def thaw(id: str, reason: str, by: str, store: str) -> None:
+def thaw(id: str, reason: str, by: By, store: str) -> None:
     """Lift FREEZE. Runs go on when they are resumed."""
 
     async def work(office: Office) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from answerable.commands.options import as_option, reason_option, store_option, system_option
+from answerable.approvals.identity import By, identified
+from answerable.commands.acting import as_option
+from answerable.commands.options import reason_option, store_option, system_option
 from answerable.commands.reaching import at_office, one_system
 from answerable.commands.saying import say
 from answerable.orchestrator.office import Office
@@ -21,7 +23,7 @@ def handover() -> None:
 @as_option
 @system_option
 @store_option
-def offer(to: str, reason: str, by: str, system: str, store: str) -> None:
+def offer(to: str, reason: str, by: By, system: str, store: str) -> None:
     """Offer a system. Nothing of it is sent until the successor accepts."""
 
     async def work(office: Office) -> str:
@@ -36,7 +38,7 @@ def offer(to: str, reason: str, by: str, system: str, store: str) -> None:
 @as_option
 @system_option
 @store_option
-def accept(by: str, system: str, store: str) -> None:
+def accept(by: By, system: str, store: str) -> None:
     """Accept a system that was offered, and answer for it from now on."""
 
     async def work(office: Office) -> str:
@@ -44,4 +46,4 @@ def accept(by: str, system: str, store: str) -> None:
         await office.accept_handover(named, by=by)
         return named
 
-    say(f"{by} answers for {at_office(store, work)}")
+    say(f"{identified(by).handle} answers for {at_office(store, work)}")

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from answerable.commands.options import as_option, json_option, reason_option, store_option
+from answerable.approvals.identity import By
+from answerable.commands.acting import as_option
+from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id
 from answerable.commands.saying import say, say_json, short, table
 from answerable.orchestrator.documents import handles
@@ -27,7 +29,7 @@ def holds() -> None:
 @reason_option
 @as_option
 @store_option
-def place(run: str, system: str, subject: str, reason: str, by: str, store: str) -> None:
+def place(run: str, system: str, subject: str, reason: str, by: By, store: str) -> None:
     """Put a run, a system or a subject under legal hold: nothing of it is erased or pruned."""
     chosen = [(what, of) for what, of in (("run", run), ("system", system), ("subject", subject)) if of]
     if len(chosen) != 1:
@@ -47,7 +49,7 @@ def place(run: str, system: str, subject: str, reason: str, by: str, store: str)
 @reason_option
 @as_option
 @store_option
-def lift(hold: str, reason: str, by: str, store: str) -> None:
+def lift(hold: str, reason: str, by: By, store: str) -> None:
     """Lift HOLD."""
 
     async def work(office: Office) -> Hold:

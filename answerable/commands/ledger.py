@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from answerable.approvals.forgeries import faults_of_tables
+from answerable.approvals.identity import By
 from answerable.approvals.keys import find_key
+from answerable.commands.acting import as_option
 from answerable.commands.exits import DIFFERS, DONE
-from answerable.commands.options import as_option, json_option, reason_option, store_option
+from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.proving import check, prove, pubkey_option, read_checkpoint_file, read_public_keys
 from answerable.commands.reaching import at_office, read_only
 from answerable.commands.saying import say, say_json, table, when
@@ -185,7 +187,7 @@ def _anchor(one: Anchored, used: bool, records: int) -> dict[str, Any]:
 @reason_option
 @as_option
 @store_option
-def rotate_key(reason: str, by: str, store: str) -> None:
+def rotate_key(reason: str, by: By, store: str) -> None:
     """Have a new key sign the ledger's checkpoints; the old one signs that, too."""
     keys = at_office(store, lambda office: office.replace_signing_key(by=by, reason=reason))
     assert keys.in_force is not None

@@ -11,6 +11,7 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_STORE: Final = "sqlite:///answerable.db"
+TOKEN: Final = "ANSWERABLE_TOKEN"  # noqa: S105 - the name of a variable, and of what was in it, in the context's meta
 
 
 def store_option(command: F) -> F:
@@ -28,11 +29,6 @@ def store_option(command: F) -> F:
 def json_option(command: F) -> F:
     """`--json`, as the argument `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
-
-
-def as_option(command: F) -> F:
-    """`--as PERSON`, as the argument `by`."""
-    return click.option("--as", "by", metavar="PERSON", required=True, help="Who acts: a registered person.")(command)
 
 
 def reader_option(command: F) -> F:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from answerable.commands.options import as_option, json_option, reason_option, store_option
+from answerable.approvals.identity import By
+from answerable.commands.acting import as_option
+from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office
 from answerable.commands.saying import say, say_json, table
 from answerable.orchestrator.documents import handles
@@ -42,7 +44,7 @@ def add(handle: str, name: str, contact: str, roles: tuple[str, ...], teams: tup
 @as_option
 @store_option
 @json_option
-def erase(handle: str, reason: str, by: str, store: str, as_json: bool) -> None:
+def erase(handle: str, reason: str, by: By, store: str, as_json: bool) -> None:
     """Remove the handle, name, contact and words of HANDLE. Their opaque id, and every record, stay."""
 
     async def work(office: Office) -> tuple[ErasedPerson, dict[str, str]]:

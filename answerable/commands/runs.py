@@ -9,9 +9,11 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from answerable.approvals.identity import By, identified
+from answerable.commands.acting import as_option
 from answerable.commands.exits import INTERRUPTED, exit_code
 from answerable.commands.live import watched
-from answerable.commands.options import as_option, json_option, reason_option, service_option, store_option
+from answerable.commands.options import json_option, reason_option, service_option, store_option
 from answerable.commands.programs import Program
 from answerable.commands.reaching import at_office, program_of_run, read, whole_id
 from answerable.commands.saying import command_line, say, say_json, short, table, to_stderr, to_stdout
@@ -104,7 +106,7 @@ def resume(ctx: click.Context, run: str, service: str, store: str, as_json: bool
 @json_option
 @click.pass_context
 def retry(
-    ctx: click.Context, run: str, step: str, reason: str, by: str, service: str, store: str, as_json: bool
+    ctx: click.Context, run: str, step: str, reason: str, by: By, service: str, store: str, as_json: bool
 ) -> None:
     """Have STEP of RUN run anew, with everything that followed from it, and go on."""
     program, id = program_of_run(service, store, run)
@@ -121,7 +123,7 @@ def retry(
 @reason_option
 @as_option
 @store_option
-def cancel(run: str, reason: str, by: str, store: str) -> None:
+def cancel(run: str, reason: str, by: By, store: str) -> None:
     """End RUN: nothing of it is begun or sent any more."""
 
     async def work(office: Office) -> str:
@@ -138,7 +140,7 @@ def cancel(run: str, reason: str, by: str, store: str) -> None:
 @as_option
 @service_option
 @store_option
-def migrate(run: str, reason: str, by: str, service: str, store: str) -> None:
+def migrate(run: str, reason: str, by: By, service: str, store: str) -> None:
     """Move RUN to the version of its app that is installed here."""
     program, id = program_of_run(service, store, run)
     app = program.app
@@ -147,7 +149,9 @@ def migrate(run: str, reason: str, by: str, service: str, store: str) -> None:
         lambda office: office.act_as(
             by,
             reason,
-            lambda tx, now: interventions.migrate(tx, app.graph, id, version=app.version, by=by, reason=reason, at=now),
+            lambda tx, now: interventions.migrate(
+                tx, app.graph, id, version=app.version, by=identified(by).handle, reason=reason, at=now
+            ),
         ),
     )
     say(f"{id} goes on with version {app.version[:12]}: {command_line('runs', 'resume', id, store=store)}")

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 import click
 
-from answerable.commands.options import as_option, json_option, reason_option, store_option
+from answerable.approvals.identity import By
+from answerable.commands.acting import as_option
+from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id
 from answerable.commands.saying import command_line, say, say_json
 from answerable.errors import InvalidInput
@@ -27,7 +29,7 @@ def store() -> None:
 @as_option
 @store_option
 @json_option
-def restored(by: str, store: str, as_json: bool) -> None:
+def restored(by: By, store: str, as_json: bool) -> None:
     """Say that this store is a restored backup: what it may have sent since is in doubt."""
     found = at_office(store, lambda office: office.restored(by=by))
     if as_json:
@@ -45,7 +47,7 @@ def restored(by: str, store: str, as_json: bool) -> None:
 @as_option
 @store_option
 @json_option
-def rebuild(reason: str, by: str, store: str, as_json: bool) -> None:
+def rebuild(reason: str, by: By, store: str, as_json: bool) -> None:
     """Make the rows that records tell of anew from them, after damage, and say what differed."""
 
     async def work(office: Office) -> Rebuilt:
@@ -69,7 +71,7 @@ def rebuild(reason: str, by: str, store: str, as_json: bool) -> None:
 @as_option
 @store_option
 @json_option
-def erase(message: str, run: str, subject: str, reason: str, by: str, store: str, as_json: bool) -> None:
+def erase(message: str, run: str, subject: str, reason: str, by: By, store: str, as_json: bool) -> None:
     """Remove payloads: what messages said, what requests showed, what calls sent. Records stay."""
     given: list[tuple[Erasable, str]] = [("message", message), ("run", run), ("subject", subject)]
     chosen = [(what, id) for what, id in given if id]
@@ -100,7 +102,7 @@ def erase(message: str, run: str, subject: str, reason: str, by: str, store: str
 @as_option
 @store_option
 @json_option
-def prune(before: datetime | None, older: str, reason: str, by: str, store: str, as_json: bool) -> None:
+def prune(before: datetime | None, older: str, reason: str, by: By, store: str, as_json: bool) -> None:
     """Remove payloads and work rows of runs that ended long ago. Records, decisions and calls stay."""
     if (before is None) == (older == ""):
         raise click.UsageError("one of --before and --older-than")

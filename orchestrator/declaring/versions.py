@@ -58,6 +58,8 @@ def _node(node: Node[Any, Any]) -> dict[str, Any]:
             "exempt": None if node.exempt is None else [node.exempt.name, node.exempt.version],
             "options": None if node.options is None else node.options.__name__,
             "may_decide_own": node.may_decide_own,
+            "requires": node.requires,
+            "fresh": node.fresh_seconds,
         }
     if isinstance(node, Effect):
         plain |= {

@@ -212,6 +212,8 @@ async def prepare_request(
                 *([edited_by] if edited_by else ()),
             ],
             "may_decide_own": approval.may_decide_own,
+            "requires": approval.requires,
+            "fresh_seconds": approval.fresh_seconds,
         },
         "edited_from": edited_from.id if edited_from else "",
         "edited_by": edited_by,

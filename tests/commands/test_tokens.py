@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from answerable.orchestrator.service import Service
+from tests.commands import serving
 from tests.commands.conftest import Desk
+from tests.orchestrator.letters import Ask, Receipt
 
 
 def test_a_token_is_shown_once_listed_and_revoked(desk: Desk) -> None:
@@ -37,3 +42,45 @@ def test_nobody_unknown_gets_one(desk: Desk) -> None:
     desk("people", "add", "dora")
     assert "unknown-id" in desk("token", "create", "nobody", code=1).stderr
     assert "no token" in desk("token", "revoke", "tok_", code=1).stderr
+
+
+def _decided(desk: Desk) -> dict[str, str]:
+    (run,) = desk.json("runs", "list")
+    found: dict[str, str] = desk.json("runs", "show", run["run"])["decisions"][0]
+    return found
+
+
+def test_whoever_shows_a_token_acts_as_who_they_are(desk: Desk) -> None:
+    request = desk.waiting().waiting_for[0].id
+    token = desk.json("token", "create", "dora")["token"]
+    desk("approve", request, "--option", "as-proposed", ANSWERABLE_TOKEN=token)
+    decided = _decided(desk)
+    assert (decided["by"], decided["assurance"]) == ("dora", "token")
+    assert "dora" in desk("freeze", "--reason", "a storm", "--as", "dora", ANSWERABLE_TOKEN=token).stdout
+
+
+def test_a_token_and_as_agree_or_nothing_is_done(desk: Desk) -> None:
+    request = desk.waiting().waiting_for[0].id
+    desk("people", "add", "emil", "--role", "lead")
+    token = desk.json("token", "create", "dora")["token"]
+    words = ("approve", request, "--option", "as-proposed")
+    assert "not one of emil's" in desk(*words, "--as", "emil", code=1, ANSWERABLE_TOKEN=token).stderr
+    assert "this is no token" in desk(*words, "--as", "dora", code=1, ANSWERABLE_TOKEN="dora").stderr
+    desk("token", "revoke", desk.json("token", "list")[0]["id"])
+    assert "not-authenticated" in desk(*words, code=1, ANSWERABLE_TOKEN=token).stderr
+    assert "say who acts" in desk(*words, code=2).stderr
+    assert desk.json("inbox")[0]["id"] == request
+
+
+def connect(store: str) -> Service[Ask, Receipt]:
+    """The letters, in a program that looks for a token."""
+    assert "ANSWERABLE_TOKEN" not in os.environ
+    return serving.connect(store)
+
+
+def test_no_agent_finds_the_token_of_whoever_started_the_program(desk: Desk) -> None:
+    run = desk.waiting().id
+    token = desk.json("token", "create", "dora")["token"]
+    given = {"ANSWERABLE_TOKEN": token, "ANSWERABLE_SERVICE": f"{__name__}:connect"}
+    desk("approve", desk.json("inbox")[0]["id"], "--option", "as-proposed", **given)
+    desk("runs", "resume", run, **given)

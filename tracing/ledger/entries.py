@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from answerable.tracing.ledger.merkle import leaf_hash
-from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.record import Act, Record
 from answerable.tracing.ledger.records import AnyRecord, read_record
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
@@ -35,13 +35,19 @@ class Entry:
 
 
 def append(tx: Tx, record: Record) -> None:
-    """Append one record."""
-    tx.run(_APPEND, **_row(record))
+    """Append one record; that of a person's act says how sure the transaction is of who it is."""
+    tx.run(_APPEND, **_row(_assured(tx, record) if tx.assurance else record))
 
 
 def append_all(tx: Tx, many: Iterable[Record]) -> None:
     """Append records, in order; on PostgreSQL in one round trip."""
-    tx.many(_APPEND, [_row(record) for record in many])
+    tx.many(_APPEND, [_row(_assured(tx, record) if tx.assurance else record) for record in many])
+
+
+def _assured(tx: Tx, record: Record) -> Record:
+    if not isinstance(record, Act) or record.assurance:
+        return record
+    return record.model_copy(update={"assurance": tx.assurance})
 
 
 def _row(record: Record) -> dict[str, Any]:

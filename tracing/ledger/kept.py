@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.record import Act, Record
 
 
 class EvidenceRead(Record):
@@ -19,7 +19,7 @@ class EvidenceRead(Record):
     form: str  # terminal, json, html, csv, zip
 
 
-class StoreRebuilt(Record):
+class StoreRebuilt(Act):
     """A person had rows made anew from the records: which were made, changed, dropped, and could not be made."""
 
     kind: Literal["store.rebuilt"] = "store.rebuilt"
@@ -32,7 +32,7 @@ class StoreRebuilt(Record):
     not_made: tuple[str, ...] = ()
 
 
-class HoldPlaced(Record):
+class HoldPlaced(Act):
     """A person put a run, a system or a subject under legal hold: nothing of it is erased while it stands."""
 
     kind: Literal["hold.placed"] = "hold.placed"
@@ -44,7 +44,7 @@ class HoldPlaced(Record):
     reason: str
 
 
-class HoldLifted(Record):
+class HoldLifted(Act):
     """A person lifted a legal hold."""
 
     kind: Literal["hold.lifted"] = "hold.lifted"
@@ -54,7 +54,7 @@ class HoldLifted(Record):
     reason: str
 
 
-class PayloadErased(Record):
+class PayloadErased(Act):
     """A person had payloads of a run removed: all (`whole`), or these; `before` is the time that they had to be of."""
 
     kind: Literal["payload.erased"] = "payload.erased"
@@ -69,7 +69,7 @@ class PayloadErased(Record):
     before: int = 0  # microseconds; for retention, with which the run's work rows went, too
 
 
-class PersonErased(Record):
+class PersonErased(Act):
     """A person had somebody's handle, name, contact and words removed. Their id, and what they did, stay."""
 
     kind: Literal["person.erased"] = "person.erased"

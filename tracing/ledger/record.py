@@ -24,6 +24,12 @@ class Record(BaseModel):
     chain: tuple[str, ...] = ()
 
 
+class Act(Record):
+    """What a person does says also how sure we are of who that was; `append` writes it."""
+
+    assurance: str = ""
+
+
 class MessageRef(BaseModel):
     """A message as records name it: its id, its type and a salted digest of what it says."""
 

@@ -23,7 +23,7 @@ from answerable.tracing.ledger.kept import (
     PersonErased,
     StoreRebuilt,
 )
-from answerable.tracing.ledger.record import MessageRef, Record
+from answerable.tracing.ledger.record import Act, MessageRef, Record
 from answerable.tracing.ledger.rotation import KeyReplaced
 
 # -- who answers ------------------------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ class SystemRegistered(Record):
     version: str
 
 
-class HandoverOffered(Record):
+class HandoverOffered(Act):
     """The RI offers the system to a successor; grants that were not sent are suspended until it is accepted."""
 
     kind: Literal["handover.offered"] = "handover.offered"
@@ -54,7 +54,7 @@ class HandoverOffered(Record):
     suspended: tuple[str, ...] = ()  # grants
 
 
-class HandoverAccepted(Record):
+class HandoverAccepted(Act):
     """The successor is the RI from here on."""
 
     kind: Literal["handover.accepted"] = "handover.accepted"
@@ -63,7 +63,7 @@ class HandoverAccepted(Record):
     resumed: tuple[str, ...] = ()  # grants
 
 
-class ExemptionAccepted(Record):
+class ExemptionAccepted(Act):
     """The RI accepted one version of an exemption for an approval."""
 
     kind: Literal["exemption.accepted"] = "exemption.accepted"
@@ -105,7 +105,7 @@ class RunContinued(Record):
     segment_after: int
 
 
-class RunEnded(Record):
+class RunEnded(Act):
     """The run is over. `leftovers` are crossings that no step took."""
 
     kind: Literal["run.ended"] = "run.ended"
@@ -116,7 +116,7 @@ class RunEnded(Record):
     by: str = ""  # person, for a cancelled run
 
 
-class RunReopened(Record):
+class RunReopened(Act):
     """A person had a finished step run anew, or moved the run to another version of the app."""
 
     kind: Literal["run.reopened"] = "run.reopened"
@@ -309,7 +309,7 @@ class EffectInDoubt(EffectRecord):
     error: str
 
 
-class EffectSettled(EffectRecord):
+class EffectSettled(EffectRecord, Act):
     """A person said what became of a call in doubt."""
 
     kind: Literal["effect.settled"] = "effect.settled"
@@ -337,7 +337,7 @@ class EffectRefused(EffectRecord):
 # -- stops and alarms -------------------------------------------------------------------------------------------------
 
 
-class Froze(Record):
+class Froze(Act):
     """Somebody stopped a target: no further call leaves for it, and those in flight may have left."""
 
     kind: Literal["froze"] = "froze"
@@ -357,7 +357,7 @@ class FreezeQuiesced(Record):
     freeze: str
 
 
-class Thawed(Record):
+class Thawed(Act):
     """Somebody lifted a freeze."""
 
     kind: Literal["thawed"] = "thawed"
@@ -377,7 +377,7 @@ class UndeclaredEgress(Record):
     to: str
 
 
-class StoreRestored(Record):
+class StoreRestored(Act):
     """This database is a restored backup: it may have forgotten what was sent since."""
 
     kind: Literal["store.restored"] = "store.restored"

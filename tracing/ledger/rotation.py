@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.record import Act
 
 
-class KeyReplaced(Record):
+class KeyReplaced(Act):
     """The key that signs the ledger's checkpoints was replaced; `note` says by which, and both keys signed it."""
 
     kind: Literal["key.replaced"] = "key.replaced"

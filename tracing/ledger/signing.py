@@ -144,7 +144,7 @@ def sign_ledger(tx: Tx, signer: Signer, *, at: Micros) -> Checkpoint | None:
     return made
 
 
-async def replace_key(store: Store, *, by: str, reason: str) -> SigningKeys:
+async def replace_key(store: Store, *, by: str, reason: str, assurance: str = "") -> SigningKeys:
     """Have another key sign from here on; the person `by` (an id) says why. The keys as they are then.
 
     Raises: StoreError if the key in force is not here, or is replaced by somebody else meanwhile.
@@ -164,7 +164,7 @@ async def replace_key(store: Store, *, by: str, reason: str) -> SigningKeys:
             raise StoreError("somebody else replaced the key meanwhile", hint="look at `answerable ledger status`")
         note = sign_note(old, new, head(tx))
         tx.run(_ADD_KEY, number=len(known.keys), key=str(new.public), note=note, at=now)
-        append(tx, KeyReplaced(at=now, system="", chain=(by,), by=by, reason=reason, note=note))
+        append(tx, KeyReplaced(at=now, system="", chain=(by,), by=by, reason=reason, note=note, assurance=assurance))
         return signing_keys_of(tx)
 
     try:

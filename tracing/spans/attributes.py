@@ -209,7 +209,10 @@ RULE_VERSION: Final = _key(
     "the exemption's accepted version",
 )
 ASSURANCE: Final = _key(
-    "accountability.assurance", "string", "decision? effect? withheld? call?", "how sure we are of who decided"
+    "accountability.assurance",
+    "string",
+    "reopened? decision? effect? withheld? call? settlement?",
+    "how sure we are of who decided",
 )
 
 # Effects.

@@ -116,6 +116,7 @@ def settled(placed: Placed, record: EffectSettled, history: RunHistory) -> SpanD
     start = record.at if doubted is None else min(doubted.record.at, record.at)
     pairs = [*about(placed), (key.EFFECT, record.effect), (key.EFFECT_NAME, record.name)]
     pairs += [(key.EFFECT_STATE, record.outcome), (key.DECIDED_BY, record.by)]
+    pairs += where_said([(key.ASSURANCE, record.assurance)])
     return made(
         history,
         placed,

@@ -37,7 +37,7 @@ from answerable.tracing.ledger.records import (
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans import checked
 from answerable.tracing.spans.approvals import decided, edited_request, request_withdrawn
-from answerable.tracing.spans.common import about, made, moment
+from answerable.tracing.spans.common import about, made, moment, where_said
 from answerable.tracing.spans.effects import answered, in_doubt, refused, settled, unanswered, withdrawn
 from answerable.tracing.spans.history import RunHistory
 from answerable.tracing.spans.span import ERROR, OK, UNSET, SpanData, check
@@ -210,5 +210,5 @@ def _reopened(placed: Placed, record: RunReopened, history: RunHistory) -> SpanD
         span=history.span("reopened", history.reopened + 1),
         parent=history.root,
         name="run reopened",
-        pairs=[*about(placed), (key.DECIDED_BY, record.by)],
+        pairs=[*about(placed), (key.DECIDED_BY, record.by), *where_said([(key.ASSURANCE, record.assurance)])],
     )

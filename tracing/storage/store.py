@@ -81,13 +81,17 @@ class Database(Protocol):
 
 
 class Tx:
-    """A running transaction. Rows are plain tuples, in the order of the selected columns."""
+    """A running transaction. Rows are plain tuples, in the order of the selected columns.
 
-    __slots__ = ("_connection", "_dialect")
+    `assurance` is how sure we are of the person whose act it is, "" where it is nobody's.
+    """
+
+    __slots__ = ("_connection", "_dialect", "assurance")
 
     def __init__(self, connection: Connection, dialect: str) -> None:
         self._connection = connection
         self._dialect = dialect
+        self.assurance = ""
 
     @property
     def dialect(self) -> str:

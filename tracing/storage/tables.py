@@ -364,6 +364,7 @@ credentials = Table(
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),  # when it was revoked, used or signed out
+    Column("since", BigInteger, nullable=False, server_default="0"),  # when the person proved who they are, 0: unknown
     Column("mac", Text, nullable=False),
 )
 
