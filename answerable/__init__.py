@@ -13,6 +13,7 @@ from answerable.agents.outcomes import Ended, Expired, Failed, Rejected
 from answerable.agents.people import person, role
 from answerable.agents.prioritization import Demand, Prioritization, tally
 from answerable.approvals.node import Approval, exemption
+from answerable.approvals.quotas import Quota
 from answerable.errors import AnswerableError
 from answerable.orchestrator.app import App
 from answerable.orchestrator.reports import Run
@@ -42,6 +43,7 @@ __all__ = [
     "Failed",
     "Message",
     "Prioritization",
+    "Quota",
     "Receiver",
     "Rejected",
     "Request",

@@ -11,6 +11,7 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import Node, Source
 from answerable.agents.outcomes import Expired, Rejected, Response
 from answerable.agents.people import Person, Role
+from answerable.approvals.quotas import Quota
 
 M = TypeVar("M", bound=Message)
 
@@ -62,6 +63,7 @@ class Approval(Node[M, M], Generic[M]):
         may_decide_own: bool,
         requires: str,
         fresh_seconds: int,
+        quota: Quota,
         owner: str,
     ) -> None:
         super().__init__(name, (Input(name="message", types=(of,)),), (of,), owner)
@@ -73,5 +75,6 @@ class Approval(Node[M, M], Generic[M]):
         self.may_decide_own = may_decide_own
         self.requires = requires
         self.fresh_seconds = fresh_seconds
+        self.quota = quota
         self.denied: Source[Rejected | Expired] = Source(name, (Rejected, Expired), port=DENIED)
         self.response: Source[Response] = Source(name, (Response,), port=RESPONSE)

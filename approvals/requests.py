@@ -116,6 +116,7 @@ class RequestRow:
     made_at: int
     expires_at: int
     urgency: int
+    source: str
     mac: str
 
     def genuine(self, key: Key) -> bool:

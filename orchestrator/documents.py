@@ -18,7 +18,7 @@ from answerable.approvals.requests import RequestRow, requests_of
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
 from answerable.tracing.clock import iso
-from answerable.tracing.freezes import Freeze
+from answerable.tracing.freezes import SOURCE, Freeze
 from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import Entry, records_of
 from answerable.tracing.ledger.placed import as_placed
@@ -127,17 +127,23 @@ def effect_document(row: EffectRow, grant: str | None = None, decision: str | No
 
 
 def freeze_document(one: Freeze, names: Mapping[str, str]) -> dict[str, Any]:
-    """A freeze."""
+    """A freeze; `by` is "" for a source that went beyond its quota."""
     return {
         "id": one.id,
         "system": one.system,
-        "target": one.target,
+        "target": target_shown(one.target, names),
         "state": one.state,
         "by": names.get(one.by, one.by),
         "reason": one.reason,
         "at": iso(one.at),
         "in_flight": list(one.in_flight),
     }
+
+
+def target_shown(target: str, names: Mapping[str, str]) -> str:
+    """What is frozen; a person in it (source:NODE@PERSON) by their handle."""
+    where, at, person = target.rpartition("@")
+    return f"{where}@{names[person]}" if at and person in names and target.startswith(f"{SOURCE}:") else target
 
 
 def edge_document(edge: Edge) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from answerable.agents.people import Person, Role
 from answerable.agents.prioritization import Demand
 from answerable.approvals.identity import ASSURANCES
 from answerable.approvals.node import Approval, Exemption
+from answerable.approvals.quotas import DEFAULT_QUOTA, Quota
 from answerable.errors import DeclarationError
 from answerable.orchestrator.app import App
 from answerable.orchestrator.declaring.building import build_graph
@@ -212,6 +213,7 @@ class System:
         may_decide_own: bool = False,
         requires: Literal["", "token", "oidc", "signed"] = "",
         fresh: int = 0,
+        quota: Quota = DEFAULT_QUOTA,
         owner: str = "",
     ) -> Approval[M]:
         """Declare a node that a message passes only with a decision `by` somebody, `within` so many seconds.
@@ -219,6 +221,7 @@ class System:
         `exempt` may let a message pass without asking; `options` computes alternatives, from the message and the run's
         input, by name. `may_decide_own` allows a person to approve what they requested or caused; the record says so.
         `requires` is how sure we have to be, at least, of who decides; `fresh` how many seconds old their login may be.
+        What asks more than the `quota` allows is frozen.
         """
         what = f"approval {name!r}"
         if not is_message(of):
@@ -235,6 +238,8 @@ class System:
             parameter_hints(options, what=what)
         if exempt is not None:
             parameter_hints(exempt.fn, what=what)
+        if quota.open < 1 or quota.per_hour < 1:
+            raise DeclarationError(f"{what}: a quota of {quota.open} open, {quota.per_hour} an hour lets nothing ask")
         node = Approval(
             name,
             of,
@@ -245,6 +250,7 @@ class System:
             may_decide_own=may_decide_own,
             requires=requires,
             fresh_seconds=fresh,
+            quota=quota,
             owner=owner,
         )
         self._add(node, what=what)

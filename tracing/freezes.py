@@ -5,7 +5,7 @@
    writing, so that a freeze and a send cannot pass each other.
 3. A freeze is quiesced when each call that was in flight as it was committed is known to have ended: it was answered,
    or settled by a person. One in doubt is not known to have ended.
-4. Only a person lifts it.
+4. Only a person lifts it. What comes to be frozen by itself is a source that asked people too much (`freeze_source`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from answerable.tracing.waking import wake_all
 
 WHOLE_SYSTEM: Final = "system"
 KINDS: Final = ("agent", "edge", "effect")
+SOURCE: Final = "source"  # source:NODE@PERSON: what a node sends to an approval, in the runs of one person
 
 _FROZEN = Statement(select(systems.c.frozen).where(systems.c.name == bindparam("system")).with_for_update())
 _FROZEN_SHARED = Statement(
@@ -66,7 +67,7 @@ class Freeze:
     id: str
     system: str
     target: str
-    by: str  # person id
+    by: str  # person id; "" for a source that went beyond its quota
     reason: str
     state: str
     at: int
@@ -81,21 +82,39 @@ def freeze(tx: Tx, system: str, target: str, *, by: str, reason: str, at: int) -
     kind, _, name = target.partition(":")
     if not (target == WHOLE_SYSTEM or (kind in KINDS and name)):
         raise InvalidInput(f"{target!r} cannot be frozen", hint="system, agent:NAME, edge:ID or effect:NAME")
-    responsible = authority(tx, system).responsible
     person = get_person(tx, by)
-    row = tx.one(_FROZEN, system=system)
-    assert row is not None, system
-    tx.run(_SET_FROZEN, system=system, frozen=json.dumps(sorted({*json.loads(row[0]), target})))
+    hold_targets(tx, system)
     flying = [
         (effect, attempt)
         for effect, effect_name, attempt in tx.all(_IN_FLIGHT, system=system)
         if kind != "effect" or effect_name == name
     ]
+    return _commit(tx, system, target, by=person.id, reason=reason, at=at, flying=flying)
+
+
+def freeze_source(tx: Tx, system: str, source: str, *, reason: str, at: int) -> Freeze:
+    """Freeze a source that asks people too much, by nobody. Raises: UnknownId."""
+    return _commit(tx, system, source, by="", reason=reason, at=at, flying=[])  # it sends nothing itself
+
+
+def hold_targets(tx: Tx, system: str) -> set[str]:
+    """What is frozen in a system, locked until this transaction ends. Raises: UnknownId."""
+    authority(tx, system)
+    row = tx.one(_FROZEN, system=system)
+    assert row is not None, system
+    return set(json.loads(row[0]))
+
+
+def _commit(
+    tx: Tx, system: str, target: str, *, by: str, reason: str, at: int, flying: list[tuple[str, int]]
+) -> Freeze:
+    responsible = authority(tx, system).responsible
+    tx.run(_SET_FROZEN, system=system, frozen=json.dumps(sorted({*hold_targets(tx, system), target})))
     made = Freeze(
         id=ids.fresh(ids.FREEZE),
         system=system,
         target=target,
-        by=person.id,
+        by=by,
         reason=reason,
         state="committed",
         at=at,
@@ -106,7 +125,7 @@ def freeze(tx: Tx, system: str, target: str, *, by: str, reason: str, at: int) -
         id=made.id,
         system=system,
         target=target,
-        by=person.id,
+        by=by,
         reason=reason,
         state="committed",
         at=at,
@@ -118,10 +137,10 @@ def freeze(tx: Tx, system: str, target: str, *, by: str, reason: str, at: int) -
             at=at,
             system=system,
             responsible=responsible,
-            chain=(person.id, responsible),
+            chain=(by, responsible) if by else (responsible,),
             freeze=made.id,
             target=target,
-            by=person.id,
+            by=by,
             reason=reason,
             in_flight=made.in_flight,
         ),

@@ -91,7 +91,7 @@ def freezes(store: str, as_json: bool) -> None:
                 one["target"],
                 one["state"],
                 str(len(one["in_flight"])),
-                one["by"],
+                one["by"] or "its quota",
                 one["reason"],
             ]
             for one in found

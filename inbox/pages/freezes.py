@@ -16,7 +16,7 @@ from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.problems import status_of
 from answerable.inbox.stopping import stop
-from answerable.orchestrator.documents import handles
+from answerable.orchestrator.documents import handles, target_shown
 
 router = APIRouter(include_in_schema=False)
 
@@ -61,14 +61,17 @@ async def _page(
     request: Request, desk: Desk, who: Identity, *, trouble: AnswerableError | None = None, typed: Sent | None = None
 ) -> Response:
     systems, names = await desk.office.systems(), await desk.office.store.read(handles)
-    found = [one for system in systems for one in await desk.office.freezes(system)]
+    found = [
+        {"row": one, "target": target_shown(one.target, names), "by": names.get(one.by, one.by)}
+        for system in systems
+        for one in await desk.office.freezes(system)
+    ]
     return page(
         request,
         "freezes.html",
         who=who,
         code=status_of(trouble) if trouble else 200,
         freezes=found,
-        names=names,
         systems=systems,
         trouble=trouble,
         typed={name: typed.get(name) if typed else "" for name in ("system", "target", "reason")},

@@ -3,7 +3,8 @@
 1. An approval's step writes its request, with every option and the exact calls of each, and ends. Nothing waits in it.
 2. An exemption that the RI accepted, and that says yes to this message and the run's input, decides at once; the
    grants cite it. One that raises means: ask.
-3. A decided request is routed once: the chosen message leaves by the ordinary output, a no by `denied`, a text by
+3. What is too large to be shown, or beyond the quota of its source, is not asked (`flooding.py`).
+4. A decided request is routed once: the chosen message leaves by the ordinary output, a no by `denied`, a text by
    `response`; an edited message is a new request about a new message.
 """
 
@@ -39,6 +40,13 @@ from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
 from answerable.orchestrator.running.execution import Ending, Execution, tally_of
+from answerable.orchestrator.running.flooding import (
+    QuotaReached,
+    check_quota,
+    check_size,
+    source_of_step,
+    stop_source,
+)
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.planning import plan_calls
 from answerable.orchestrator.running.stepping import call_user, describe
@@ -70,7 +78,8 @@ class Option:
 async def run_approval(execution: Execution, approval: Approval[Any], ready: Ready) -> set[str]:
     """Ask about one message; the nodes that have something to do now (none, unless an exemption let it pass)."""
     now = execution.worker.store.clock.now()
-    attempt = await execution.begin(ready)
+    source = source_of_step(execution, ready)
+    attempt = await execution.begin(ready, also=(source,))
     if attempt == 0:
         return set()
     (arrival,) = ready.combination.values()
@@ -86,7 +95,9 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
     produced = [option.message for option in asked.options[1:]]
 
     def settle(tx: Tx, guard: Guard) -> Ending:
-        records = write_request(tx, execution, guard, asked)
+        if not exempt:
+            check_quota(tx, execution, approval, source, at=now)
+        records = write_request(tx, execution, guard, asked, source="" if exempt else source)
         failpoint("request:before-commit")
         if not exempt:
             return Ending(produced=produced, records=records)
@@ -97,7 +108,13 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
         mark_routed(tx, asked.id)
         return Ending(produced=produced, out=asked.options[0].out)
 
-    woken = await execution.finish(ready, settle, attempt=attempt, started_at=now, durable=bool(exempt))
+    try:
+        woken = await execution.finish(ready, settle, attempt=attempt, started_at=now, durable=bool(exempt))
+    except QuotaReached:
+        if not await stop_source(execution, approval, source):
+            return {approval.name}
+        execution.view.blocked.add(ready.step)
+        return set()
     failpoint("request:after-commit")
     if not exempt:
         execution.worker.progress(Progress(execution.run.id, approval.name, "waiting", detail=asked.id))
@@ -138,7 +155,11 @@ async def prepare_request(
     edited_from: RequestRow | None = None,
     edited_by: str = "",
 ) -> Asked:
-    """Everything that a request binds and shows, computed before its transaction."""
+    """Everything that a request binds and shows, computed before its transaction.
+
+    Raises: InvalidMessage if it is more than a person is shown at once; UnknownOrigin.
+    """
+    check_size(approval, "the message", len(proposed.payload))
     now = execution.worker.store.clock.now()
     run_input = await execution.run_input()
     edit = f"edit:{edited_from.id}:" if edited_from else ""
@@ -180,6 +201,7 @@ async def prepare_request(
         "trouble_with_options": trouble,
     }
     view_bytes = rfc8785.dumps(view)
+    check_size(approval, "all that would be shown", len(view_bytes))
     id = ids.derive(ids.REQUEST, step, edit)
     expires_at = edited_from.expires_at if edited_from else now + micros(approval.within)
     owners = sorted({node.owner for name in causes if (node := execution.graph.nodes.get(name)) and node.owner})
@@ -286,8 +308,8 @@ def leaving(
     return out
 
 
-def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked) -> list[Record]:
-    """Write a request and the effects that its options would release; their records."""
+def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked, *, source: str = "") -> list[Record]:
+    """Write a request, which counts for its `source`, and the effects that its options would release; their records."""
     run = execution.run
     tx.run(
         INSERT_REQUEST,
@@ -307,6 +329,7 @@ def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked) -> l
         made_at=asked.made_at,
         expires_at=asked.expires_at,
         urgency=asked.urgency,
+        source=source,
         mac=execution.worker.key.mac("request", asked.id, asked.digest),
     )
     stamp = execution.stamp(guard)

@@ -177,15 +177,15 @@ class Execution:
             "chain": (*through, guard.responsible),
         }
 
-    async def begin(self, ready: Ready, *, effect: str = "", after: str = "") -> int:
+    async def begin(self, ready: Ready, *, effect: str = "", after: str = "", also: Sequence[str] = ()) -> int:
         """Record that a step begins an attempt, and return its number; 0 if the step is not to be run now.
 
         `effect` is the id of what it carries out; `after` is the error that ended the attempt before it. It is not to
-        be run if it, its node's edge or the system is frozen, or if it is recorded already.
+        be run if it, its node's edge, the system or one of `also` is frozen, or if it is recorded already.
         """
         attempt = self._begun.pop(ready.step, 0)
         if attempt == 0:
-            targets, parent = frozen_by(self.graph, ready, self.view), self.parent(ready)
+            targets, parent = (*frozen_by(self.graph, ready, self.view), *also), self.parent(ready)
             failpoint("step:before-begin")
             attempt = await self.write(
                 lambda tx, guard: self._begin(tx, guard, ready, targets, parent, effect=effect, after=after)

@@ -208,7 +208,7 @@ async def _rest(execution: Execution, waiting: list[RequestRow]) -> Waiting:
         undecided = [request for request in asked if decision_on(tx, request.id) is None]
         clocked = [one.expires_at for one in undecided if not guard.holds(f"agent:{one.approval}")]  # a freeze suspends
         now = execution.worker.store.clock.now()
-        wakes_at = None if rest.blocked else min(clocked, default=None)
+        wakes_at = min(clocked, default=None)
         set_resting(tx, execution.run.id, status, now=now, wake_at=wakes_at)
         if any(request.state != "open" for request in asked):  # decided since it was looked for
             wake_at(tx, execution.run.id, now)

@@ -338,13 +338,13 @@ class EffectRefused(EffectRecord):
 
 
 class Froze(Act):
-    """Somebody stopped a target: no further call leaves for it, and those in flight may have left."""
+    """A target was stopped: no further call leaves for it, and those in flight may have left."""
 
     kind: Literal["froze"] = "froze"
     durable: ClassVar[bool] = True
     freeze: str
     target: str
-    by: str
+    by: str  # person; "" for a source that went beyond its quota
     reason: str
     in_flight: tuple[str, ...] = ()  # effects
 

@@ -238,11 +238,13 @@ requests = Table(
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("urgency", Integer, nullable=False, server_default="0"),  # place of the most critical tier that goes short
+    Column("source", Text, nullable=False, server_default=""),  # whose quota it counts for; "": nobody was asked
     Column("mac", Text, nullable=False),
 )
 Index("requests_by_run", requests.c.run)
 Index("requests_by_state", requests.c.state, requests.c.expires_at, requests.c.id)
 Index("requests_by_urgency", requests.c.state, requests.c.urgency, requests.c.expires_at, requests.c.id)
+Index("requests_by_source", requests.c.system, requests.c.source, requests.c.state, requests.c.made_at)
 
 decisions = Table(
     "decisions",
@@ -329,8 +331,8 @@ freezes = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("system", Text, nullable=False),
-    Column("target", Text, nullable=False),  # system, agent:NAME, edge:ID, effect:NAME
-    Column("by", Text, nullable=False),
+    Column("target", Text, nullable=False),  # system, agent:NAME, edge:ID, effect:NAME, source:NODE@PERSON
+    Column("by", Text, nullable=False),  # person id; "" for a source that went beyond its quota
     Column("reason", Text, nullable=False),
     Column("state", Text, nullable=False),  # committed, quiesced, lifted
     Column("at", BigInteger, nullable=False),

@@ -88,6 +88,8 @@ def _tell_around(record: Record, known: Known) -> Told | None:
         case ExemptionAccepted(by=by, exemption=exemption, version=version, approval=approval):
             words = text(name(by), " accepted the exemption ", Piece(f"{exemption}@{version}", "strong"))
             return Told("authority", text(words, " for ", Piece(approval, "node")))
+        case Froze(by="", target=target, reason=reason):
+            return Told("freeze", text(Piece(target, "bad"), " asked too much and was frozen: ", Piece(reason, "said")))
         case Froze(by=by, target=target, reason=reason):
             return Told("freeze", text(name(by), " froze ", Piece(target, "bad"), ": ", Piece(reason, "said")))
         case FreezeQuiesced():
