@@ -75,8 +75,11 @@ lock: .venv/.ready-setup  ## requirements/ after a change of pyproject.toml; the
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Compiled once: the tests start hundreds of interpreters, and where PYTHONDONTWRITEBYTECODE is set each of them would
+# compile every library that it imports.
 .venv/.ready-all: .venv/.ready-setup pyproject.toml requirements/all.txt
 	$(INSTALL) --require-hashes --requirements requirements/all.txt
+	.venv/bin/python -m compileall -qq -j 0 .venv/lib
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch .venv/.ready-demo $@
 

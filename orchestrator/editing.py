@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from answerable.agents.messages import Message
 from answerable.approvals.answering import Once, answer_request
@@ -19,10 +19,12 @@ from answerable.orchestrator.running.crossing import message_id, written
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.stepping import read_back
 from answerable.orchestrator.runs import get_run
-from answerable.orchestrator.runtime import Runtime
 from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.people import authority, get_person
 from answerable.tracing.storage.store import Tx
+
+if TYPE_CHECKING:
+    from answerable.orchestrator.runtime import Runtime  # which loads LangGraph
 
 
 async def edit_request(

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from answerable.errors import AnswerableError, RunBusy
-from answerable.orchestrator.runtime import Runtime
 from answerable.tracing.clock import micros
 from answerable.tracing.waking import due_runs, wake_at
+
+if TYPE_CHECKING:
+    from answerable.orchestrator.runtime import Runtime  # which loads LangGraph
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import wraps
 from types import TracebackType
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar
 
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
@@ -28,27 +28,28 @@ from answerable.approvals.requests import get_request
 from answerable.errors import DeclarationError, StoreError, UnknownId
 from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
-from answerable.orchestrator.compilation import CompiledGraph
 from answerable.orchestrator.editing import edit_request
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.portal import Portal
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.reports import OpenRequest, Run, run_report
 from answerable.orchestrator.running.execution import Worker
-from answerable.orchestrator.running.http import check_origin
 from answerable.orchestrator.running.starting import start_run
 from answerable.orchestrator.runs import all_runs, get_run
-from answerable.orchestrator.runtime import Runtime
 from answerable.orchestrator.workers import worker_name
 from answerable.tracing import freezes, people
 from answerable.tracing.clock import Clock
 from answerable.tracing.export.flow import Flow
-from answerable.tracing.export.meters import Meters, open_meters
-from answerable.tracing.export.processor import OutboxSpanProcessor
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.freezes import Freeze
 from answerable.tracing.people import PersonRow
 from answerable.tracing.storage.store import Store, Tx, open_store
+
+if TYPE_CHECKING:
+    from answerable.orchestrator.compilation import CompiledGraph
+    from answerable.orchestrator.runtime import Runtime
+    from answerable.tracing.export.meters import Meters
+    from answerable.tracing.export.processor import OutboxSpanProcessor
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -68,6 +69,8 @@ def host_of_this_process() -> str:
 
 def _checked(origins: Mapping[Receiver, str]) -> dict[str, str]:
     """Origins by the name of their receiver. Raises: DeclarationError."""
+    from answerable.orchestrator.running.http import check_origin
+
     if not isinstance(origins, Mapping) or not all(
         isinstance(receiver, Receiver) and isinstance(origin, str) for receiver, origin in origins.items()
     ):
@@ -126,6 +129,10 @@ class Service(Generic[In, Out]):
 
     async def aopen(self) -> None:
         """Connect: open the store, its key and its system. Raises: StoreError; RuntimeError if it is open already."""
+        # What these load (LangGraph, OpenTelemetry's SDK) is for a service that is open: docs/decisions/0033-start.md
+        from answerable.orchestrator.runtime import Runtime
+        from answerable.tracing.export.meters import open_meters
+
         if self._office is not None:
             raise RuntimeError("the service is open already: close it before you open it again")
         store = open_store(self.url, clock=self._clock)
@@ -233,6 +240,8 @@ class Service(Generic[In, Out]):
 
     def span_processor(self) -> OutboxSpanProcessor:
         """For `TracerProvider.add_span_processor`: other libraries' spans within a step go through our outbox."""
+        from answerable.tracing.export.processor import OutboxSpanProcessor
+
         return OutboxSpanProcessor(self.flow)
 
     @property
