@@ -7,6 +7,7 @@
     │   └── GraphError          `build()` found mistakes in the graph; `.problems` lists each
     ├── InvalidInput            a value that came from outside is wrong
     │   ├── InvalidMessage      a message does not fit its type
+    │   ├── InvalidRule         a standing rule cannot be what its file says
     │   └── UnknownId           no run, request, effect, person … with that id
     ├── StoreError              the database
     │   ├── StoreUnavailable    it cannot be opened, or is locked by something else for too long
@@ -103,6 +104,12 @@ class InvalidMessage(InvalidInput):
     """A message does not fit its type."""
 
     code = "invalid-message"
+
+
+class InvalidRule(InvalidInput):
+    """A standing rule cannot be what its file says."""
+
+    code = "invalid-rule"
 
 
 class UnknownId(InvalidInput):

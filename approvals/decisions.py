@@ -10,9 +10,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import bindparam, select, update
 
@@ -35,7 +36,8 @@ from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import decisions, effects, grants, messages
 from answerable.tracing.waking import wake_at
 
-Outcome = Literal["approved", "edited", "rejected", "answered", "expired", "exempted"]
+Outcome = Literal["approved", "edited", "rejected", "answered", "expired", "exempted", "ruled"]
+YES: Final = frozenset({"approved", "exempted", "ruled"})
 
 _INSERT = inserting(decisions)
 _INSERT_GRANT = inserting(grants)
@@ -104,6 +106,21 @@ class Answer:
     reason: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Passing:
+    """What passes without asking anybody: by the exemption or the standing rule `by` (NAME@VERSION).
+
+    Of a rule also its id, the ids of the persons behind it, and what was used of its caps.
+    """
+
+    outcome: Literal["exempted", "ruled"]
+    option: str
+    by: str
+    rule: str = ""
+    behind: Sequence[str] = ()
+    spent: Mapping[str, int] = field(default_factory=dict)
+
+
 def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, at: int) -> Decision:
     """A person answers an open request.
 
@@ -137,7 +154,15 @@ def expire(tx: Tx, key: Key, request_id: str, *, at: int) -> Decision | None:
 
 
 def record_decision(
-    tx: Tx, key: Key, request: RequestRow, answer: Answer, *, by: str, assurance: str, at: int
+    tx: Tx,
+    key: Key,
+    request: RequestRow,
+    answer: Answer,
+    *,
+    by: str,
+    assurance: str,
+    at: int,
+    passing: Passing | None = None,
 ) -> Decision:
     """Write a decision that was found to be right, with its grants and withdrawals.
 
@@ -145,7 +170,7 @@ def record_decision(
     """
     if not close_request(tx, request.id, state="expired" if answer.outcome == "expired" else "decided"):
         raise AlreadyDecided(f"request {request.id} was decided a moment ago", hint="`answerable show` tells by whom")
-    yes = answer.outcome in ("approved", "exempted")
+    yes = answer.outcome in YES
     option = request.option(answer.option) if yes else None
     unsigned = Decision(
         id=ids.derive(ids.DECISION, request.id),
@@ -166,7 +191,8 @@ def record_decision(
     go_on(tx, request.run, at=at)
     wake_at(tx, request.run, at)
     responsible = authority(tx, request.system).responsible
-    chain = tuple(dict.fromkeys((decision.id, by, responsible) if by else (decision.id, responsible)))
+    behind = passing.behind if passing else ()
+    chain = tuple(dict.fromkeys(id for id in (decision.id, by, *behind, responsible) if id))
     released = [call["effect"] for call in option["calls"]] if option else []
     granted = [
         _grant(tx, key, decision, call, expires_at=at + micros(request.body["execute_within_seconds"]))
@@ -194,12 +220,22 @@ def record_decision(
         commitment=ids.commitment(bytes.fromhex(decision.mac), decision.reason.encode()) if decision.reason else "",
         grants=tuple(granted),
         withdrawn=tuple(others),
+        rule=passing.rule if passing else "",
+        behind=tuple(behind),
+        spent=dict(passing.spent) if passing else {},
         asked_at=request.made_at,
     )
     append(tx, sealed(key, record))
     for effect in others:
         withdraw_effect(tx, effect, reason=_why_withdrawn(answer), request=request, responsible=responsible, at=at)
     return decision
+
+
+def record_passing(tx: Tx, key: Key, request: RequestRow, passing: Passing, *, at: int) -> Decision:
+    """Write that a request passed without anybody being asked."""
+    answer = Answer(outcome=passing.outcome, option=passing.option)
+    how = "exemption" if passing.outcome == "exempted" else "rule"
+    return record_decision(tx, key, request, answer, by=passing.by, assurance=how, at=at, passing=passing)
 
 
 def withdraw_effect(tx: Tx, effect: str, *, reason: str, request: RequestRow, responsible: str, at: int) -> None:
@@ -236,7 +272,7 @@ def distrust(tx: Tx, key: Key, request: RequestRow, decision: Decision) -> str:
         return "its decision was not made by this system: the MAC is wrong"
     if decision.digest != request.digest:
         return "its request is not the one that was decided"
-    if decision.outcome not in ("approved", "exempted"):
+    if decision.outcome not in YES:
         return ""
     option = request.option(decision.option)
     stored = tx.one(_PAYLOAD, run=request.run, message=decision.message)
@@ -301,4 +337,4 @@ def _is_frozen(tx: Tx, request: RequestRow) -> bool:
 
 
 def _why_withdrawn(answer: Answer) -> str:
-    return "another option was chosen" if answer.outcome in ("approved", "exempted") else answer.outcome
+    return "another option was chosen" if answer.outcome in YES else answer.outcome

@@ -1,7 +1,7 @@
 """Forgeries: rows that this system did not make.
 
-1. Requests, decisions, grants and accepted exemptions have a MAC whose key lies outside of the database. One that is
-   wrong was not written by this program, or was changed since.
+1. Requests, decisions, grants, accepted exemptions and standing rules have a MAC whose key lies outside of the
+   database. One that is wrong was not written by this program, or was changed since.
 2. A request's bytes are those of its digest, and a call's those that its digest is made of.
 """
 
@@ -17,12 +17,13 @@ from answerable.approvals.exemptions import all_accepted
 from answerable.approvals.gate import EffectRow, Grant
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import call_digest, read_request
+from answerable.approvals.rules.rows import read_rule_row
 from answerable.errors import StoreCorrupt
 from answerable.tracing.ledger.agreement import ERASED_TYPE, disagreements
 from answerable.tracing.ledger.verify import Fault
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, effects, grants, requests
+from answerable.tracing.storage.tables import decisions, effects, grants, requests, rules
 
 ROWS_AT_ONCE: Final = 500
 _WRONG: Final = "its MAC is wrong: it was not made by this system, or was changed"
@@ -34,7 +35,7 @@ _PAGES: Final = {
         .order_by(table.c.id)
         .limit(bindparam("at_most", type_=Integer))
     )
-    for table in (requests, decisions, grants, effects)
+    for table in (requests, decisions, grants, effects, rules)
 }
 
 
@@ -64,6 +65,14 @@ def forgeries(tx: Tx, key: Key) -> Iterator[Fault]:
         row = EffectRow(**fields)
         if row.content_type != ERASED_TYPE and call_digest(row) != row.call_digest:
             yield Fault(where=f"effect {row.id}", what="its bytes are not those of its digest")
+    for fields in _rows(tx, rules):
+        try:
+            genuine = read_rule_row(fields).head.genuine(key)
+        except StoreCorrupt:
+            yield Fault(where=f"rule {fields['id']}", what="its bytes are not those of its digest")
+        else:
+            if not genuine:
+                yield Fault(where=f"rule {fields['id']}", what=_WRONG)
     for accepted in all_accepted(tx):
         if not accepted.genuine(key):
             yield Fault(where=f"exemption {accepted.name}@{accepted.version} of {accepted.approval}", what=_WRONG)

@@ -6,7 +6,7 @@ All of these hold at the moment of its commit, or nothing is sent and the refusa
    "not now");
 2. neither the system, nor the effect, nor the approval and edge that it came by is frozen, and its run is not over;
 3. there is a grant for this effect with a valid MAC, granted (or consumed by this effect), unexpired;
-4. its decision exists, has a valid MAC, and said yes;
+4. its decision exists, has a valid MAC, and said yes; a standing rule that decided was not revoked since;
 5. the stored bytes are those that the grant is bound to;
 6. a Responsible Individual is in force, and no handover is open.
 
@@ -21,9 +21,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.approvals.decisions import Decision, get_decision
+from answerable.approvals.decisions import YES, Decision, get_decision
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import call_digest
+from answerable.approvals.rules.rows import RuleHead, rule_called
 from answerable.tracing.freezes import frozen_targets
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import EffectInDoubt, EffectRefused, EffectSent
@@ -121,6 +122,7 @@ def refusal(
     frozen: frozenset[str],
     through: Sequence[str],
     now: int,
+    rule: RuleHead | None = None,
 ) -> Refused | None:
     """Why this call may not leave, or None if it may. `through` is what it came by, named as a freeze names it."""
     for target in ("system", f"effect:{effect.name}", *through):
@@ -138,8 +140,10 @@ def refusal(
         return Refused(reason="its grant was not made by this system: the MAC is wrong", waits=False)
     if decision is None or decision.id != grant.decision or not decision.genuine(key):
         return Refused(reason="its decision was not made by this system: the MAC is wrong", waits=False)
-    if decision.outcome not in ("approved", "exempted") or decision.run != effect.run:
+    if decision.outcome not in YES or decision.run != effect.run:
         return Refused(reason=f"its decision is {decision.outcome}", waits=False)
+    if decision.outcome == "ruled" and (rule is None or not rule.genuine(key) or rule.state != "approved"):
+        return Refused(reason=f"the rule {decision.by} that decided it was revoked, or is not what it was", waits=False)
     if grant.state not in ("granted", "consumed") or (grant.state == "consumed" and not effect.attempt):
         return Refused(reason=f"its grant is {grant.state}", waits=grant.state == "suspended")
     if now >= grant.expires_at:
@@ -159,6 +163,8 @@ def let_pass(tx: Tx, key: Key, effect_id: str, *, through: Sequence[str], now: i
     grant = Grant(**named(grants, grant_row)) if grant_row else None
     decision = get_decision(tx, grant.decision) if grant else None
     in_force = authority(tx, effect.system)
+    ruled = decision is not None and decision.outcome == "ruled"
+    rule = rule_called(tx, effect.system, decision.by) if decision is not None and ruled else None
     refused = refusal(
         effect,
         grant,
@@ -168,6 +174,7 @@ def let_pass(tx: Tx, key: Key, effect_id: str, *, through: Sequence[str], now: i
         frozen=frozen_targets(tx, effect.system),
         through=through,
         now=now,
+        rule=rule,
     )
     if refused is not None:
         refuse(tx, effect, refused.reason, responsible=in_force.responsible, now=now, host=host, waits=refused.waits)
@@ -183,7 +190,11 @@ def let_pass(tx: Tx, key: Key, effect_id: str, *, through: Sequence[str], now: i
             system=effect.system,
             run=effect.run,
             responsible=in_force.responsible,
-            chain=tuple(dict.fromkeys((grant.id, decision.id, decision.by, in_force.responsible))),
+            chain=tuple(
+                dict.fromkeys(
+                    (grant.id, decision.id, decision.by, *(rule.people if rule else ()), in_force.responsible)
+                )
+            ),
             effect=effect.id,
             name=effect.name,
             step=effect.step,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from pydantic import BaseModel
+
 from answerable.agents.hints import Input
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Node, Source
@@ -47,8 +49,8 @@ def exemption(*, version: int) -> Callable[[Callable[[Any, Any], bool]], Exempti
 class Approval(Node[M, M], Generic[M]):
     """A node that a message passes only with a decision.
 
-    `denied` and `response` are its other ways out: of a request that was rejected or expired, and of one that was
-    answered with a text.
+    `context` makes of each option what standing rules see of it, a `seen`. `denied` and `response` are its other ways
+    out: of a request that was rejected or expired, and of one that was answered with a text.
     """
 
     def __init__(
@@ -60,6 +62,8 @@ class Approval(Node[M, M], Generic[M]):
         within: float,
         exempt: Exemption | None,
         options: Callable[[Any, Any], Mapping[str, Message]] | None,
+        context: Callable[[Any, Any], BaseModel] | None,
+        seen: type[BaseModel] | None,
         may_decide_own: bool,
         requires: str,
         fresh_seconds: int,
@@ -72,6 +76,8 @@ class Approval(Node[M, M], Generic[M]):
         self.within = within
         self.exempt = exempt
         self.options = options
+        self.context = context
+        self.seen = seen
         self.may_decide_own = may_decide_own
         self.requires = requires
         self.fresh_seconds = fresh_seconds

@@ -117,6 +117,7 @@ class RequestRow:
     expires_at: int
     urgency: int
     source: str
+    capped: str  # NAME@VERSION of the rule that would have decided but for its cap, or ""
     mac: str
 
     def genuine(self, key: Key) -> bool:

@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from answerable.approvals.keys import Key
 from answerable.tracing.ledger.records import Decided, ExemptionAccepted
+from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
 
-R = TypeVar("R", Decided, ExemptionAccepted)
+Sealed: TypeAlias = Decided | ExemptionAccepted | RuleProposed | RuleApproved | RuleRevoked
+R = TypeVar("R", Decided, ExemptionAccepted, RuleProposed, RuleApproved, RuleRevoked)
 
 
 def sealed(key: Key, record: R) -> R:
@@ -20,10 +22,10 @@ def sealed(key: Key, record: R) -> R:
     return record.model_copy(update={"seal": key.mac("record", _said(record))})
 
 
-def is_sealed(key: Key, record: Decided | ExemptionAccepted) -> bool:
+def is_sealed(key: Key, record: Sealed) -> bool:
     """Whether the record was written by this program with the store's key."""
     return record.seal != "" and key.holds(record.seal, "record", _said(record))
 
 
-def _said(record: Decided | ExemptionAccepted) -> str:
+def _said(record: Sealed) -> str:
     return record.model_dump_json(exclude={"seal"}, exclude_defaults=True)

@@ -85,6 +85,7 @@ def request_document(row: RequestRow) -> dict[str, Any]:
         "made_at": iso(row.made_at),
         "decide_by": iso(row.expires_at),
         "edited_from": row.edited_from,
+        "capped": row.capped,
     }
 
 

@@ -29,6 +29,7 @@ from answerable.orchestrator.erasing import ErasedPerson, erase_person
 from answerable.orchestrator.rebuilding import Rebuilt, rebuild
 from answerable.orchestrator.reports import OpenRequest, request_report
 from answerable.orchestrator.restoring import Restored, restored
+from answerable.orchestrator.rule_desk import RuleDesk
 from answerable.tracing import freezes, people
 from answerable.tracing.clock import Clock, micros
 from answerable.tracing.evidence.keeping.erasing import (
@@ -60,6 +61,7 @@ class Office:
         self.store = store
         self.key = key
         self.committed = committed
+        self.rules = RuleDesk(self)
 
     async def act_as(self, by: By, reason: str, work: Callable[[Tx, int], T]) -> T:
         """Run a durable transaction of the person `by`, who says why.

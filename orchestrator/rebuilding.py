@@ -3,14 +3,15 @@
 1. It is one transaction, on a ledger that was found sound, while nobody works on a run. What it did is a record.
 2. A row that has no record goes. A row that differs from its records is made to say what they say. A row that is gone
    is made, as far as records, and payloads that are still there, tell its columns; what cannot be made is listed.
-3. Nobody gets authority by it. A decision or an accepted exemption is made only from a record with a seal of this
-   store's key, a grant only from such a decision and the genuine bytes of its request. Other MACs stay as they are.
+3. Nobody gets authority by it. A decision, an accepted exemption or a rule is made only from records with a seal of
+   this store's key, a grant only from such a decision and the genuine bytes of its request. Other MACs stay.
 4. Nothing is sent twice by it. A call whose row says that it was sent more often than records do is in doubt.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,6 +23,7 @@ from answerable.approvals.decisions import Decision, grant_columns
 from answerable.approvals.gate import Grant, doubt, find_effect
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import RequestRow, get_request
+from answerable.approvals.rules.remaking import is_genuine, remake_rule, remake_uses
 from answerable.approvals.seals import is_sealed
 from answerable.errors import RunBusy, StoreCorrupt, UnknownId
 from answerable.orchestrator.runs import ENDS, all_runs
@@ -31,7 +33,7 @@ from answerable.tracing.clock import micros
 from answerable.tracing.ledger import agreement
 from answerable.tracing.ledger.agreement import OF_RUNS, OF_THE_STORE, Span, differing
 from answerable.tracing.ledger.entries import append, records_of
-from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, exemption_key
+from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, Use, exemption_key
 from answerable.tracing.ledger.kept import StoreRebuilt
 from answerable.tracing.ledger.records import Decided, EffectSent, ExemptionAccepted, read_record
 from answerable.tracing.ledger.verify import verify_ledger
@@ -46,6 +48,7 @@ from answerable.tracing.storage.tables import (
     grants,
     people,
     requests,
+    rules,
     runs,
     systems,
 )
@@ -119,16 +122,20 @@ class _Rebuilding:
             for id, row in told.rows[table.name].items():
                 if table is exemptions:
                     self._exemption(id, stored.get(id), exempt.get(id))
+                elif table is rules:
+                    self._rule(id, stored.get(id), row)
                 elif id not in stored:
                     self._make_of_the_store(table, id, row)
                 elif wrong := differing(table.name, stored[id], row):
                     self._change(table, id, {name: row[name] for name in wrong})
         for table in OF_RUNS:
             self._drop(table, dict(agreement.stored_of_no_run(self.tx, table)), {})
+        spent: Counter[Use] = Counter()
         for span in agreement.spans(self.tx):
-            self._span(span, told)
+            spent.update(self._span(span, told))
+        self.changed += remake_uses(self.tx, spent)
 
-    def _span(self, span: Span, of_store: Indexes) -> None:
+    def _span(self, span: Span, of_store: Indexes) -> Counter[Use]:
         told = agreement.indexes_of(self.tx, span, of_store, routed=True)
         stored = {table.name: dict(span.rows(self.tx, table)) for table in OF_RUNS}
         for table in OF_RUNS:
@@ -146,6 +153,7 @@ class _Rebuilding:
             self._grant(id, stored["grants"].get(id), row, records[row["decision"]])
         for id, row in told.rows["effects"].items():
             self._effect(id, stored["effects"].get(id), row)
+        return told.spent
 
     # -- rows of runs -------------------------------------------------------------------------------------------------
 
@@ -292,6 +300,15 @@ class _Rebuilding:
             ]
             self.tx.run(Statement(update(exemptions).where(and_(*where)).values(**row)))
             self.changed.append(f"exemption {id}")
+
+    def _rule(self, id: str, stored: Columns | None, told: Columns) -> None:
+        whole = stored is not None and not differing("rules", stored, told)
+        if whole and is_genuine(self.tx, self.key, id):
+            return
+        if not remake_rule(self.tx, self.key, id):
+            self.not_made.append(f"rule {id}")
+        else:
+            (self.made if stored is None else self.changed).append(f"rule {id}")
 
     def _make_of_the_store(self, table: Table, id: str, told: Columns) -> None:
         if table is people:  # handle and name are nowhere else

@@ -40,6 +40,7 @@ class OpenRequest:
     expires_at: int
     inversions: int | None
     edited_from: str
+    capped: str
     decision: Decision | None
 
 
@@ -77,6 +78,7 @@ def request_report(tx: Tx, row: RequestRow) -> OpenRequest:
         expires_at=row.expires_at,
         inversions=row.view["options"][0]["inversions"],
         edited_from=row.edited_from,
+        capped=row.capped,
         decision=decision_on(tx, row.id),
     )
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeVar, overload
 
+from pydantic import BaseModel
+
 from answerable.agents.calls import Call
 from answerable.agents.hints import is_message, read_signature
 from answerable.agents.messages import Message
@@ -33,6 +35,7 @@ from answerable.orchestrator.declaring.functions import (
     read_effect,
     read_opaque_effect,
     read_transactional_effect,
+    seen_type,
 )
 from answerable.orchestrator.graph import Demands
 
@@ -210,6 +213,7 @@ class System:
         within: float,
         exempt: Exemption | None = None,
         options: Callable[[M, Any], Mapping[str, Message]] | None = None,
+        context: Callable[[M, Any], BaseModel] | None = None,
         may_decide_own: bool = False,
         requires: Literal["", "token", "oidc", "signed"] = "",
         fresh: int = 0,
@@ -219,9 +223,9 @@ class System:
         """Declare a node that a message passes only with a decision `by` somebody, `within` so many seconds.
 
         `exempt` may let a message pass without asking; `options` computes alternatives, from the message and the run's
-        input, by name. `may_decide_own` allows a person to approve what they requested or caused; the record says so.
-        `requires` is how sure we have to be, at least, of who decides; `fresh` how many seconds old their login may be.
-        What asks more than the `quota` allows is frozen.
+        input, by name; `context` makes of each what standing rules see of it. `may_decide_own` allows a person to
+        approve what they requested or caused; the record says so. `requires` is how sure we have to be, at least, of
+        who decides; `fresh` how many seconds old their login may be. What asks more than the `quota` allows is frozen.
         """
         what = f"approval {name!r}"
         if not is_message(of):
@@ -240,6 +244,7 @@ class System:
             parameter_hints(exempt.fn, what=what)
         if quota.open < 1 or quota.per_hour < 1:
             raise DeclarationError(f"{what}: a quota of {quota.open} open, {quota.per_hour} an hour lets nothing ask")
+        seen = None if context is None else seen_type(context, what=what)
         node = Approval(
             name,
             of,
@@ -247,6 +252,8 @@ class System:
             within=within,
             exempt=exempt,
             options=options,
+            context=context,
+            seen=seen,
             may_decide_own=may_decide_own,
             requires=requires,
             fresh_seconds=fresh,

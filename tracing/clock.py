@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 Micros = int
+
+_SECONDS: Final = {"hour": 3600, "day": 86400}
 
 
 class Clock(Protocol):
@@ -32,3 +34,9 @@ def micros(seconds: float) -> Micros:
 def iso(at: Micros | None) -> str | None:
     """A time for programs: ISO 8601 in UTC."""
     return None if at is None else datetime.fromtimestamp(at / 1e6, UTC).isoformat()
+
+
+def window_of(per: str, at: Micros) -> Micros:
+    """When the hour or the day (of UTC) of a time began."""
+    length = micros(_SECONDS[per])
+    return at // length * length

@@ -20,6 +20,7 @@ DECISION = "dec"
 GRANT = "grt"
 EFFECT = "eff"
 FREEZE = "frz"
+RULE = "rul"
 PERSON = "prs"
 HOLD = "hld"
 BEARER = "tok"  # a bearer token

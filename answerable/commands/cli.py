@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "people": "people",
     "reject": "decisions",
     "respond": "decisions",
+    "rules": "rules",
     "runs": "runs",
     "serve": "serve",
     "show": "inbox",

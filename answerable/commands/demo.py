@@ -46,12 +46,17 @@ def demo() -> None:
 )
 @click.option("--as", "by", metavar="PERSON", default="", help="Who decides.  [default: dora, the dispatch lead]")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
+@click.option(
+    "--rule",
+    is_flag=True,
+    help="Have the standing rule medical-floor decide: alice proposes it, and dora approves it, if that was not done.",
+)
 @click.option("--seed", default=2015, show_default=True, help="Which orders, stock and fleet are made up.")
 @store_option
 @json_option
 @click.pass_context
 def logistics(
-    ctx: click.Context, decide: str | None, by: str, reason: str, seed: int, store: str, as_json: bool
+    ctx: click.Context, decide: str | None, by: str, reason: str, rule: bool, seed: int, store: str, as_json: bool
 ) -> None:
     """A logistics company's agents in a storm: somebody decides whether medicine waits."""
     try:
@@ -70,7 +75,7 @@ def logistics(
     try:
         with connect(store) as service:
             told = Demo(service, storm(seed), run_id, store=store, by=by or DISPATCH_LEAD, quiet=as_json)
-            told.run(decide, reason)
+            told.run(decide, reason, rule=rule)
             code = told.account(as_json=as_json)
     except KeyboardInterrupt:
         to_stderr().print(
@@ -96,11 +101,13 @@ class Demo:
         self.by = by
         self.console = to_stderr() if quiet else to_stdout()
 
-    def run(self, decide: str | None, reason: str) -> None:
+    def run(self, decide: str | None, reason: str, *, rule: bool = False) -> None:
         """From the storm to its end, or to where it waits."""
         from answerable.examples.logistics.people import NIGHT_DESK
 
         self._introduce()
+        if rule:
+            self._give_force()
         with watched(self.service, self.run_id, self.console):
             run = self.service.run(self.storm, by=NIGHT_DESK, run_id=self.run_id)
         while run.status == "waiting" and run.waiting_for and decide != WAIT:
@@ -148,6 +155,18 @@ class Demo:
                 f": {today.weather.precipitation_mm:.0f} mm of rain, {sum(today.trucks.values())} trucks, "
                 f"{sum(order.units for order in self.storm.orders)} pallets ordered.\n",
                 f"Four agents plan the day, and {responsible} answers for them. Run {short(self.run_id)}\n",
+            ),
+            soft_wrap=True,
+        )
+
+    def _give_force(self) -> None:
+        from answerable.examples.logistics.ruling import give_force
+
+        rule = give_force(self.service)
+        caps = "; ".join(f"{most:,} {of} per {per}" for of, most, per in rule.caps)
+        self.console.print(
+            Text(
+                f"The standing rule {rule.head.label} may decide: it chooses {rule.body['option']}, at most {caps}.\n"
             ),
             soft_wrap=True,
         )

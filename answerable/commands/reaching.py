@@ -26,7 +26,17 @@ from answerable.tracing.ledger.checkpointing import Checkpointing
 from answerable.tracing.people import all_systems
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store
-from answerable.tracing.storage.tables import credentials, decisions, effects, freezes, holds, requests, runs, steps
+from answerable.tracing.storage.tables import (
+    credentials,
+    decisions,
+    effects,
+    freezes,
+    holds,
+    requests,
+    rules,
+    runs,
+    steps,
+)
 
 T = TypeVar("T")
 
@@ -45,6 +55,7 @@ _BY_PREFIX: Final = {
         "effect": effects.c.id,
         "freeze": freezes.c.id,
         "hold": holds.c.id,
+        "rule": rules.c.id,
         "step": steps.c.id,
         "token": credentials.c.id,
     }.items()
@@ -55,6 +66,7 @@ _LISTED_BY: Final = {
     "effect": "`answerable effects list` lists them",
     "freeze": "`answerable freezes` lists them",
     "hold": "`answerable holds list` lists them",
+    "rule": "`answerable rules list` lists them",
     "token": "`answerable token list` lists them",
     "step": "`answerable runs show RUN` lists them",
 }

@@ -43,6 +43,7 @@ from answerable.examples.logistics.options import alternatives
 from answerable.examples.logistics.people import RESPONSIBLE
 from answerable.examples.logistics.result import account, account_of_denial, outcome_of
 from answerable.examples.logistics.routing import drive
+from answerable.examples.logistics.seen import seen
 from answerable.examples.logistics.tiers import demands, keeps_to_orders, tally_of
 
 system = System("logistics", responsible=RESPONSIBLE, tiers=list(TIERS))
@@ -93,6 +94,7 @@ sign_off = system.approval(
     within=4 * HOUR,
     exempt=keeps_tier_order,
     options=alternatives,
+    context=seen,
 )
 
 

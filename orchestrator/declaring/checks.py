@@ -103,6 +103,9 @@ def approvals_fit(of: Declaration) -> Iterator[Problem]:
                     what=f"{what} does not return dict[str, {node.of.__name__}]",
                     do=f"let each option be a {node.of.__name__}, by name",
                 )
+        if node.context is not None:
+            what = f"the function {getattr(node.context, '__name__', repr(node.context))!r} for rules' context"
+            yield from _judges(node, node.context, of, where=where, what=what, code="context-signature")
         if issubclass(node.of, Prioritization) and of.demands is None:
             yield Problem(
                 code="no-tiers",

@@ -6,9 +6,12 @@ import inspect
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, get_args, get_origin
 
+from pydantic import BaseModel
+
 from answerable.agents.calls import Request, Response, Transaction
 from answerable.agents.hints import Input, is_message, members, read_signature, resolved_hints
 from answerable.agents.messages import Message
+from answerable.approvals.rules.contexts import schema_of
 from answerable.errors import DeclarationError
 
 
@@ -106,6 +109,22 @@ def option_type(fn: Callable[..., Any], *, what: str) -> Any:
     if get_origin(returned) not in (dict, Mapping) or len(arguments) != 2 or arguments[0] is not str:
         return None
     return arguments[1]
+
+
+def seen_type(fn: Callable[..., Any], *, what: str) -> type[BaseModel]:
+    """The model that `fn` returns, which a standing rule sees.
+
+    Raises: DeclarationError if it is none, or has a field that no rule can see.
+    """
+    parameter_hints(fn, what=what)
+    returned = resolved_hints(fn, what=what).get("return")
+    if not isinstance(returned, type) or not issubclass(returned, BaseModel):
+        raise DeclarationError(
+            f"{what}: context= must return a pydantic model, whose fields standing rules see",
+            hint="annotate what it returns: `def seen(plan: Plan, storm: Storm) -> Seen`",
+        )
+    schema_of(effects=(), tiers=(), seen=returned, value=False)
+    return returned
 
 
 def _one_input(hints: dict[str, Any], fn: Callable[..., Any], *, what: str) -> Input:

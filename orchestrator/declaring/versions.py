@@ -13,6 +13,7 @@ from typing import Any
 from answerable.agents.hints import Input
 from answerable.agents.nodes import Effect, Node
 from answerable.approvals.node import Approval
+from answerable.approvals.rules.contexts import schema_of
 from answerable.orchestrator.graph import Edge, Graph
 
 
@@ -61,6 +62,8 @@ def _node(node: Node[Any, Any]) -> dict[str, Any]:
             "requires": node.requires,
             "fresh": node.fresh_seconds,
         }
+        if node.seen is not None:
+            plain["seen"] = schema_of(effects=(), tiers=(), seen=node.seen, value=False)
     if isinstance(node, Effect):
         plain |= {
             "receiver": None if node.receiver is None else node.receiver.name,

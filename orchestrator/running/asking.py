@@ -2,7 +2,7 @@
 
 1. An approval's step writes its request, with every option and the exact calls of each, and ends. Nothing waits in it.
 2. An exemption that the RI accepted, and that says yes to this message and the run's input, decides at once; the
-   grants cite it. One that raises means: ask.
+   grants cite it. One that raises means: ask. Else a standing rule may decide (`ruling.py`).
 3. What is too large to be shown, or beyond the quota of its source, is not asked (`flooding.py`).
 4. A decided request is routed once: the chosen message leaves by the ordinary output, a no by `denied`, a text by
    `response`; an edited message is a new request about a new message.
@@ -23,7 +23,7 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent
 from answerable.agents.outcomes import Expired, Rejected, Response
 from answerable.agents.people import Role
-from answerable.approvals.decisions import Answer, Decision, record_decision
+from answerable.approvals.decisions import YES, Decision, Passing, record_passing
 from answerable.approvals.exemptions import is_accepted
 from answerable.approvals.listing import urgency_of
 from answerable.approvals.node import AS_PROPOSED, DENIED, RESPONSE, Approval
@@ -49,6 +49,7 @@ from answerable.orchestrator.running.flooding import (
 )
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.planning import plan_calls
+from answerable.orchestrator.running.ruling import Ruling, candidates, rule_on, seen_of
 from answerable.orchestrator.running.stepping import call_user, describe
 from answerable.orchestrator.running.view import Ready
 from answerable.orchestrator.scopes import Scope
@@ -92,31 +93,38 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
     except Exception as error:  # noqa: BLE001 - an effect's function is the user's; its failure is the step's
         return await execution.finish(ready, Ending(error=describe(error, None)), attempt=attempt, started_at=now)
     exempt = await _exempted(execution, approval, message)
+    rules = [] if exempt else await candidates(execution, approval, asked.offers)
+    passes_at = execution.worker.store.clock.now()
     produced = [option.message for option in asked.options[1:]]
+    waits = True
 
     def settle(tx: Tx, guard: Guard) -> Ending:
-        if not exempt:
+        nonlocal waits
+        ruling = rule_on(tx, guard, approval, rules, at=passes_at) if rules else Ruling()
+        passing = Passing(outcome="exempted", option=AS_PROPOSED, by=exempt) if exempt else ruling.passing
+        waits = passing is None
+        if waits:
             check_quota(tx, execution, approval, source, at=now)
-        records = write_request(tx, execution, guard, asked, source="" if exempt else source)
+        asks = source if waits else ""
+        records = write_request(tx, execution, guard, asked, source=asks, capped=ruling.capped)
         failpoint("request:before-commit")
-        if not exempt:
+        if passing is None:
             return Ending(produced=produced, records=records)
         append_all(tx, records)
-        answer = Answer(outcome="exempted", option=AS_PROPOSED)
-        key = execution.worker.key
-        record_decision(tx, key, get_request(tx, asked.id), answer, by=exempt, assurance="exemption", at=now)
+        record_passing(tx, execution.worker.key, get_request(tx, asked.id), passing, at=passes_at)
         mark_routed(tx, asked.id)
-        return Ending(produced=produced, out=asked.options[0].out)
+        return Ending(produced=produced, out=next(one.out for one in asked.options if one.name == passing.option))
 
+    durable = bool(exempt or rules)
     try:
-        woken = await execution.finish(ready, settle, attempt=attempt, started_at=now, durable=bool(exempt))
+        woken = await execution.finish(ready, settle, attempt=attempt, started_at=now, durable=durable)
     except QuotaReached:
         if not await stop_source(execution, approval, source):
             return {approval.name}
         execution.view.blocked.add(ready.step)
         return set()
     failpoint("request:after-commit")
-    if not exempt:
+    if waits:
         execution.worker.progress(Progress(execution.run.id, approval.name, "waiting", detail=asked.id))
     return woken
 
@@ -136,6 +144,7 @@ class Asked:
     tally: dict[str, tuple[int, int]] | None
     inversions: int | None
     urgency: int
+    offers: Sequence[Mapping[str, Any]]  # its options, as its body has them
     edited_from: str = ""
     edited_by: str = ""
 
@@ -177,6 +186,18 @@ async def prepare_request(
         out = leaving(execution, approval, step, f"{edit}option:{name}", scope, one, now=now)
         options.append(Option(name=name, message=one, out=out, calls=plan_calls(execution, out)))
     counted = {option.name: execution.count(option.message.message, run_input) for option in options}
+    contexts, unseen = [], ""
+    for option in options:
+        seen, why = await seen_of(
+            execution,
+            approval,
+            option.message.message,
+            run_input,
+            calls=option.calls,
+            counted=counted[option.name],
+        )
+        contexts.append(seen)
+        unseen = unseen or why
     view = {
         "message": json.loads(proposed.payload),
         "options": [
@@ -199,13 +220,14 @@ async def prepare_request(
         ],
         "tiers": list(execution.graph.tiers),
         "trouble_with_options": trouble,
+        "trouble_with_rules": unseen,
     }
     view_bytes = rfc8785.dumps(view)
     check_size(approval, "all that would be shown", len(view_bytes))
     id = ids.derive(ids.REQUEST, step, edit)
     expires_at = edited_from.expires_at if edited_from else now + micros(approval.within)
     owners = sorted({node.owner for name in causes if (node := execution.graph.nodes.get(name)) and node.owner})
-    body = {
+    body: dict[str, Any] = {
         "system": execution.run.system,
         "run": execution.run.id,
         "request": id,
@@ -220,8 +242,9 @@ async def prepare_request(
                 "message": option.message.ref.model_dump(),
                 "payload": sha256(option.message.payload).hexdigest(),
                 "calls": [{"effect": call.effect, "name": call.name, "digest": call.digest} for call in option.calls],
+                "context": seen,
             }
-            for option in options
+            for option, seen in zip(options, contexts, strict=True)
         ],
         "asked": {
             "role": approval.by.name if isinstance(approval.by, Role) else "",
@@ -257,6 +280,7 @@ async def prepare_request(
         tally=tally_of(first),
         inversions=first.inversions if first else None,
         urgency=urgency_of(view),
+        offers=body["options"],
         edited_from=edited_from.id if edited_from else "",
         edited_by=edited_by,
     )
@@ -308,8 +332,13 @@ def leaving(
     return out
 
 
-def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked, *, source: str = "") -> list[Record]:
-    """Write a request, which counts for its `source`, and the effects that its options would release; their records."""
+def write_request(
+    tx: Tx, execution: Execution, guard: Guard, asked: Asked, *, source: str = "", capped: str = ""
+) -> list[Record]:
+    """Write a request, which counts for its `source`, and the effects that its options would release; their records.
+
+    `capped` is the rule (NAME@VERSION) that would have decided but for its cap.
+    """
     run = execution.run
     tx.run(
         INSERT_REQUEST,
@@ -330,6 +359,7 @@ def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked, *, s
         expires_at=asked.expires_at,
         urgency=asked.urgency,
         source=source,
+        capped=capped,
         mac=execution.worker.key.mac("request", asked.id, asked.digest),
     )
     stamp = execution.stamp(guard)
@@ -347,6 +377,7 @@ def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked, *, s
             expires_at=asked.expires_at,
             edited_from=asked.edited_from,
             edited_by=asked.edited_by,
+            capped=capped,
             host=execution.host,
         )
     ]
@@ -442,7 +473,7 @@ async def _outcome(
 ) -> tuple[str, Written | None, str]:
     """By which port what leaves, and in which slot."""
     edit = f"edit:{request.edited_from}:" if request.edited_from else ""
-    if decision.outcome in ("approved", "exempted"):
+    if decision.outcome in YES:
         message = await execution.message(decision.message)
         stored = await stored_message(execution, decision.message, message)
         return "", stored, f"{edit}option:{decision.option}"

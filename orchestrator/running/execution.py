@@ -20,6 +20,7 @@ from answerable.agents.nodes import Agent, Effect, Node
 from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Response
 from answerable.agents.prioritization import Prioritization, Tally, tally
 from answerable.approvals.keys import Key
+from answerable.approvals.rules.judging import RuleBook
 from answerable.errors import Erased, LeaseLost, StoreCorrupt
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.progress import Progress
@@ -66,6 +67,7 @@ class Worker:
     progress: Callable[[Progress], None]
     sampled: Callable[[str], bool]  # whether a run is projected to spans
     committed: Callable[[], None]  # told after each commit, so that what follows the ledger may go on
+    rules: RuleBook = field(default_factory=RuleBook)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from answerable.tracing.ledger.records import StepFinished
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.ledger.signing import replace_key
 from answerable.tracing.people import get_person
+from tests.approvals.rules.ruled import active, rule_file, ruled
 from tests.orchestrator.letters import LEAD, Account, Ask, Letter, Receipt, batches, letters, serving, signed
 from tests.support import parcels
 from tests.support.forks import KILLED, forking
@@ -223,6 +224,17 @@ async def exempted(url: str) -> None:
         async with serving(letters(exempt=harmless), url, receiver.origin) as service:
             await service.aaccept_exemption("sign", by="alice")
             await service.arun(Ask(text="thanks"), by="nils", run_id="exempted")
+
+
+@scenario
+async def ruled_on(url: str) -> None:
+    """A standing rule decides once, its cap keeps it from deciding again, and it is revoked."""
+    with FakeReceiver() as receiver:
+        async with serving(ruled(), url, receiver.origin) as service:
+            rule = await active(service, rule_file(most="1"))
+            await service.arun(Ask(text="hi"), by="nils", run_id="ruled-on")
+            await signed(service, Ask(text="ho"))
+            await service.office.rules.revoke(rule.head.id, by="alice", reason="letters are not what they were")
 
 
 @scenario

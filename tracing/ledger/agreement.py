@@ -1,7 +1,8 @@
 """Agreement: whether the tables say what the records say, both ways.
 
-1. Each row of decisions, grants, effects, requests, runs, freezes, exemptions, systems and people has its record, each
-   such record has its row, and the row says what its records say (`indexes` tells which columns those are).
+1. Each row of decisions, grants, effects, requests, runs, freezes, exemptions, rules, systems and people has its
+   record, each such record has its row, and the row says what its records say (`indexes` tells which columns those
+   are).
 2. What lies beside the ledger is compared with the digests in the records: what was asked, what was shown, paths,
    reasons. What a record says was erased is not missed.
 3. It reads some hundred runs at a time, each table once, and keeps nothing of them.
@@ -12,6 +13,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -20,7 +22,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Integer, Select, Table, bindparam, case, func, select
 
 from answerable.tracing import ids
-from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, exemption_key
+from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, Use, exemption_key, newest_uses
 from answerable.tracing.ledger.verify import FAULTS_LISTED, Fault, LedgerReport
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
@@ -34,6 +36,8 @@ from answerable.tracing.storage.tables import (
     people,
     records,
     requests,
+    rule_uses,
+    rules,
     runs,
     systems,
 )
@@ -45,7 +49,7 @@ GONE: Final = frozenset({ERASED, "[lost]"})  # or that went with their row
 ERASED_TYPE: Final = "erased"  # the content type of a call whose bytes were removed
 APART: Final = 30_000_000  # microseconds between a row and its record, where older programs looked at the clock twice
 OF_RUNS: Final = (runs, requests, decisions, grants, effects)
-OF_THE_STORE: Final = (people, systems, exemptions, freezes)
+OF_THE_STORE: Final = (people, systems, exemptions, rules, freezes)
 SINGULAR: Final = {
     "runs": "run",
     "requests": "request",
@@ -55,6 +59,8 @@ SINGULAR: Final = {
     "people": "person",
     "systems": "system",
     "exemptions": "exemption",
+    "rules": "rule",
+    "rule_uses": "used of the rule",
     "freezes": "freeze",
 }
 _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here needs
@@ -62,7 +68,8 @@ _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here need
     for table, names in {
         "runs": "id system version status started_by input result detail started_at ended_at rested segment"
         " segment_after",
-        "requests": "id run system approval step message digest state routed edited_from edited_by expires_at erased",
+        "requests": "id run system approval step message digest state routed edited_from edited_by capped"
+        " expires_at erased",
         "decisions": "id run request outcome option message by assurance reason digest mac at erased",
         "grants": "id run effect decision call_digest expires_at state",
         "effects": "id run system name receiver guarantee step message origin method path call_digest"
@@ -70,6 +77,7 @@ _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here need
         "people": "id roles teams",
         "systems": "name responsible successor frozen",
         "exemptions": "system approval name version accepted_by",
+        "rules": "id system approval name version digest state author approvers not_before expires_at proposed_at",
         "freezes": "id system target by reason state at in_flight",
     }.items()
 }
@@ -157,6 +165,11 @@ def stored_of_the_store(tx: Tx, table: Table) -> Iterator[tuple[str, Columns]]:
             yield row["name" if table is systems else "id"], row
 
 
+def uses_of_rules(tx: Tx) -> dict[str, Columns]:
+    """What the rows say that was used of the caps of rules, in their newest window."""
+    return newest_uses({(system, name, cap, window): used for system, name, cap, window, used in tx.all(_USES)})
+
+
 def stored_of_no_run(tx: Tx, table: Table) -> Iterator[tuple[str, Columns]]:
     """The rows of a table of `OF_RUNS` that belong to no run, by id: there are none, unless somebody wrote them."""
     return ((row["id"], row) for row in _named(table, tx.all(_OF_NOTHING[table.name])))
@@ -167,8 +180,10 @@ def disagreements(tx: Tx) -> Iterator[Fault]:
     of_store = indexes_of_the_store(tx)
     for table in OF_THE_STORE:
         yield from compared(table.name, dict(stored_of_the_store(tx, table)), of_store.rows[table.name])
+    spent: Counter[Use] = Counter()
     for span in spans(tx):
         told = indexes_of(tx, span, of_store)
+        spent.update(told.spent)
         for name, id in told.twice:
             yield Fault(where=f"{SINGULAR[name]} {id}", what="is recorded more than once")
         for run, message in span.without_payload(tx):
@@ -178,6 +193,7 @@ def disagreements(tx: Tx) -> Iterator[Fault]:
             yield from compared(table.name, dict(span.rows(tx, table)), told.rows[table.name])
     for table in OF_RUNS:
         yield from compared(table.name, dict(stored_of_no_run(tx, table)), {})
+    yield from compared("rule_uses", uses_of_rules(tx), newest_uses(spent))
 
 
 def with_faults(report: LedgerReport, more: Iterable[Fault]) -> LedgerReport:
@@ -281,6 +297,7 @@ _SPECIAL: Final[dict[str, dict[str, Any]]] = {
     "effects": {"path_digest": _same_path, "detail": _same_words("detail"), "erased": _same_erased},
     "people": {"roles": _same_list("roles"), "teams": _same_list("teams")},
     "systems": {"frozen": _same_list("frozen")},
+    "rules": {"approvers": _same_list("approvers")},
     "freezes": {"in_flight": _same_flights},
 }
 
@@ -335,6 +352,7 @@ _RECORDS: Final = {
 _OF_NO_RUN = Statement(
     select(records.c.kind, records.c.body).where(records.c.run == "", records.c.kind.in_(KINDS)).order_by(records.c.id)
 )
+_USES = Statement(select(*rule_uses.c))
 _ALL: Final = {table.name: Statement(_reading(table)) for table in OF_THE_STORE}
 
 

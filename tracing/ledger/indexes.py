@@ -10,23 +10,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from answerable.tracing import ids
+from answerable.tracing.clock import window_of
 
 Columns = dict[str, Any]
 Plain = dict[str, Any]
+Use = tuple[str, str, str, int]
+"""What a rule used: its system and name, its cap, and when the hour or day began."""
 
 REFUSED: Final = "refused: "  # how the error of an effect's step begins that was withdrawn by the gate
-_YES: Final = ("approved", "exempted")
+_YES: Final = ("approved", "exempted", "ruled")
 
 
 class Indexes:
     """The rows that records tell of, by table and id; columns by name.
 
-    `suspended` are grants that an offer holds, `erased` the decisions and messages that lost their words with a person.
+    `suspended` are grants that an offer holds, `spent` is what rules used of their caps, `erased` the decisions and
+    messages that lost their words with a person.
     """
 
     def __init__(self, suspended: Iterable[str] = (), erased: Iterable[str] = ()) -> None:
@@ -37,6 +41,7 @@ class Indexes:
         self.refused: dict[str, str] = {}  # effect → why it was last turned away
         self.twice: list[tuple[str, str]] = []  # table and id of what was recorded again, as something else perhaps
         self.cited: set[str] = set()  # decisions that a crossing came from
+        self.spent: Counter[Use] = Counter()
         self._calls: dict[str, dict[str, list[str]]] = {}  # request → option → effects
         self._digests: dict[str, str] = {}  # effect → digest of its call
         self._last: dict[str, Plain] = {}  # effect → its last record that says how it stands
@@ -82,6 +87,25 @@ class Indexes:
     def _exemption(self, record: Plain) -> None:
         key = exemption_key(record["system"], record["approval"], record["exemption"], record["version"])
         self.rows["exemptions"][key] = {"accepted_by": record["by"]}
+
+    def _proposed(self, record: Plain) -> None:
+        if not self._is_new("rules", record["rule"]):
+            return
+        self.rows["rules"][record["rule"]] = {
+            **{name: record[name] for name in ("system", "approval", "name", "version", "digest")},
+            "state": "proposed",
+            "author": record["by"],
+            "approvers": [],
+            "not_before": record["not_before"],
+            "expires_at": record["expires_at"],
+            "proposed_at": record["at"],
+        }
+
+    def _rule_approved(self, record: Plain) -> None:
+        self.rows["rules"][record["rule"]] |= {"state": "approved", "approvers": list(record["approvers"])}
+
+    def _rule_revoked(self, record: Plain) -> None:
+        self.rows["rules"][record["rule"]]["state"] = "revoked"
 
     # -- runs ---------------------------------------------------------------------------------------------------------
 
@@ -152,6 +176,7 @@ class Indexes:
             "state": "open",
             "edited_from": record["edited_from"],
             "edited_by": record["edited_by"],
+            "capped": record.get("capped", ""),
             "expires_at": record["expires_at"],
         }
 
@@ -171,6 +196,10 @@ class Indexes:
             "at": record["at"],
             "commitment": record["commitment"],
         }
+        rule = record["by"].rpartition("@")[0]
+        for cap, amount in record.get("spent", {}).items():
+            window = window_of(cap.rpartition("/")[2], record["at"])
+            self.spent[record["system"], rule, cap, window] += amount
         self._state(record["request"], "expired" if outcome == "expired" else "decided")
         released = self._calls.get(record["request"], {}).get(record["option"], []) if outcome in _YES else []
         effects = {ids.derive(ids.GRANT, decision, effect): effect for effect in released}
@@ -292,6 +321,9 @@ _KINDS: Final[dict[str, Callable[[Indexes, Plain], None]]] = {
     "handover.offered": Indexes._offered,
     "handover.accepted": Indexes._accepted,
     "exemption.accepted": Indexes._exemption,
+    "rule.proposed": Indexes._proposed,
+    "rule.approved": Indexes._rule_approved,
+    "rule.revoked": Indexes._rule_revoked,
     "run.started": Indexes._started,
     "run.continued": Indexes._continued,
     "run.rested": Indexes._rested,
@@ -323,3 +355,12 @@ KINDS: Final = tuple(sorted(_KINDS.keys() - {"step.finished", "crossed"}))
 def exemption_key(system: str, approval: str, name: str, version: int) -> str:
     """How one accepted exemption is named here."""
     return f"{system}/{approval}/{name}@{version}"
+
+
+def newest_uses(spent: Mapping[Use, int]) -> dict[str, Columns]:
+    """What the rows of caps must say: for each the newest window that was used, and how much."""
+    found: dict[str, Columns] = {}
+    for (system, name, cap, window), used in sorted(spent.items()):  # of one cap, the newest window comes last
+        row = {"system": system, "name": name, "cap": cap, "window": window, "used": used}
+        found[f"{name} of {system}: {cap}"] = row
+    return found

@@ -25,6 +25,7 @@ from answerable.tracing.ledger.kept import (
 )
 from answerable.tracing.ledger.record import Act, MessageRef, Record
 from answerable.tracing.ledger.rotation import KeyReplaced
+from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
 
 # -- who answers ------------------------------------------------------------------------------------------------------
 
@@ -216,11 +217,12 @@ class RequestMade(Record):
     expires_at: int
     edited_from: str = ""
     edited_by: str = ""
+    capped: str = ""  # NAME@VERSION of the standing rule that its cap kept from deciding
     host: str = ""
 
 
 class Decided(Record):
-    """A request was answered: by a person, by the passing of time (a no), or by an accepted exemption."""
+    """A request was answered: by a person, the passing of time (a no), an accepted exemption or a standing rule."""
 
     kind: Literal["decided"] = "decided"
     durable: ClassVar[bool] = True
@@ -230,13 +232,16 @@ class Decided(Record):
     step: str
     message: MessageRef | None = None  # what is let through
     digest: str
-    outcome: Literal["approved", "edited", "rejected", "answered", "expired", "exempted"]
+    outcome: Literal["approved", "edited", "rejected", "answered", "expired", "exempted", "ruled"]
     option: str = ""
-    by: str = ""  # person; "" for expired; NAME@VERSION for exempted
+    by: str = ""  # person; "" for expired; NAME@VERSION for exempted and ruled
     assurance: str = ""
     commitment: str = ""  # of the reason or text, which lies beside the record with its salt, the decision's MAC
     grants: tuple[str, ...] = ()
     withdrawn: tuple[str, ...] = ()  # effects of the other options
+    rule: str = ""  # that decided
+    behind: tuple[str, ...] = ()  # persons: who approved the rule, and last who wrote it
+    spent: dict[str, int] = {}  # of its caps (OF/PER)
     asked_at: int
     host: str = ""
     seal: str = ""  # a MAC of all this, so that the row can be made anew from it, and a made-up record cannot
@@ -392,6 +397,9 @@ AnyRecord = Annotated[
     | HandoverOffered
     | HandoverAccepted
     | ExemptionAccepted
+    | RuleProposed
+    | RuleApproved
+    | RuleRevoked
     | RunStarted
     | RunRested
     | RunContinued

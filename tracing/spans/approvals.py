@@ -39,7 +39,7 @@ def decided(placed: Placed, record: Decided, history: RunHistory) -> SpanData:
         service=record.approval,
         span=history.span(record.decision),
         parent=span_of_request(history.requests.get(record.request), record.step, history),
-        name=f"exempted by {record.by}" if record.outcome == "exempted" else "awaiting a decision",
+        name=f"{record.outcome} by {record.by}" if record.outcome in ("exempted", "ruled") else "awaiting a decision",
         start=min(record.asked_at, record.at),
         end=record.at,
         pairs=pairs,

@@ -188,7 +188,7 @@ DECISION_OUTCOME: Final = _key(
     "accountability.approval.outcome",
     "string",
     "decision effect? withheld? call",
-    "approved, edited, rejected, answered, expired, exempted, or withdrawn",
+    "approved, edited, rejected, answered, expired, exempted, ruled, or withdrawn",
 )
 OPTION: Final = _key(
     "accountability.approval.option", "string", "decision? effect? withheld? call?", "the option that was chosen"
@@ -200,13 +200,16 @@ DECIDED_BY: Final = _key(
     "the person who decided",
 )
 RULE: Final = _key(
-    "accountability.approval.rule.id", "string", "decision? effect? withheld? call?", "the exemption that decided"
+    "accountability.approval.rule.id",
+    "string",
+    "decision? effect? withheld? call?",
+    "the exemption or standing rule that decided",
 )
 RULE_VERSION: Final = _key(
     "accountability.approval.rule.version",
     "string",
     "decision? effect? withheld? call?",
-    "the exemption's accepted version",
+    "its version",
 )
 ASSURANCE: Final = _key(
     "accountability.assurance",

@@ -133,7 +133,7 @@ def about_decision(decided: Decided) -> list[Pair]:
     """Who or what decided, and how."""
     pairs: list[Pair] = [(key.DECISION, decided.decision), (key.DECISION_OUTCOME, decided.outcome)]
     pairs += where_said([(key.OPTION, decided.option), (key.ASSURANCE, decided.assurance)])
-    if decided.outcome == "exempted":
+    if decided.outcome in ("exempted", "ruled"):
         rule, _, version = decided.by.rpartition("@")
         return [*pairs, (key.RULE, rule), (key.RULE_VERSION, version)]
     return [*pairs, *where_said([(key.DECIDED_BY, decided.by)])]

@@ -239,6 +239,7 @@ requests = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("urgency", Integer, nullable=False, server_default="0"),  # place of the most critical tier that goes short
     Column("source", Text, nullable=False, server_default=""),  # whose quota it counts for; "": nobody was asked
+    Column("capped", Text, nullable=False, server_default=""),  # NAME@VERSION of a rule without room
     Column("mac", Text, nullable=False),
 )
 Index("requests_by_run", requests.c.run)
@@ -252,10 +253,10 @@ decisions = Table(
     Column("id", Text, primary_key=True),
     Column("run", Text, nullable=False),
     Column("request", Text, nullable=False, unique=True),
-    Column("outcome", Text, nullable=False),  # approved, edited, rejected, answered, expired, exempted
+    Column("outcome", Text, nullable=False),  # approved, edited, rejected, answered, expired, exempted, ruled
     Column("option", Text, nullable=False),
     Column("message", Text, nullable=False),  # the message that is let through, "" where none
-    Column("by", Text, nullable=False),  # person id, or "" for a timeout, or exemption NAME@VERSION
+    Column("by", Text, nullable=False),  # person id, "" for a timeout, NAME@VERSION of an exemption or rule
     Column("assurance", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("digest", Text, nullable=False),
@@ -324,6 +325,40 @@ exemptions = Table(
     Column("version", Integer, primary_key=True),
     Column("accepted_by", Text, nullable=False),  # person id, "" until accepted
     Column("mac", Text, nullable=False),
+)
+
+# Standing rules, each version for itself: what its body says has force while it is approved, within its times.
+rules = Table(
+    "rules",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("system", Text, nullable=False),
+    Column("approval", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # the canonical JSON that the digest binds
+    Column("state", Text, nullable=False),  # proposed, approved, revoked
+    Column("author", Text, nullable=False),  # person id
+    Column("approvers", Text, nullable=False),  # JSON list of person ids, [] until approved
+    Column("not_before", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("proposed_at", BigInteger, nullable=False),
+    Column("mac", Text, nullable=False),
+)
+Index("rules_by_name", rules.c.system, rules.c.name, rules.c.version, unique=True)
+Index("rules_by_approval", rules.c.system, rules.c.approval)
+
+# What a rule's caps have been used for in the present window; all versions of a rule share it.
+rule_uses = Table(
+    "rule_uses",
+    metadata,
+    Column("system", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("cap", Text, primary_key=True),  # OF/PER
+    Column("window", BigInteger, nullable=False),  # when it began
+    Column("used", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 freezes = Table(

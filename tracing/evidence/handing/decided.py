@@ -37,7 +37,7 @@ _DECIDED = Statement(
     .order_by(records.c.id)
 )
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_HOW: Final = {"expired": "by the passing of time", "exempted": "by an exemption"}
+_HOW: Final = {"expired": "by the passing of time", "exempted": "by an exemption", "ruled": "by a standing rule"}
 
 
 def decisions_between(tx: Tx, start: int, end: int, *, system: str = "", names: bool = False) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@
    - a step: the crossings and gathers that it consumed; of an effect: that effect, too;
    - a gather: its crossings, what missing items ended in, and the step whose list was taken apart;
    - a request: the step that asks, or the edit that it is about;
-   - a decision: its request (a rule that decides in a person's place would stand here, as exemptions do);
+   - a decision: its request (a rule or an exemption that decided is no fact of the run: it is told beside it);
    - an effect: the request that offered its call, the decision on that, and the crossing that led to it.
 3. A cause that no record tells of is named all the same: then something is missing.
 """

@@ -4,7 +4,8 @@
    or handover before the path begins; what changed later, up to its end, is told, too.
 2. A freeze touches the path if it held something on it (the system, a node, an edge that was crossed) while the path
    was made.
-3. An exemption that let something pass is told with the record of its acceptance.
+3. An exemption that let something pass is told with the record of its acceptance; a standing rule with those of its
+   proposal, its approval and its end.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from answerable.tracing.ledger.records import (
     SystemRegistered,
     Thawed,
 )
+from answerable.tracing.ledger.ruling import RuleRecord
 
 
 def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:
@@ -38,6 +40,7 @@ def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:
     begin, end = min(moments), max(moments)
     targets = _targets(path)
     exempted = {(made.approval, made.by) for fact in path for made in fact.all(Decided) if made.outcome == "exempted"}
+    rules = {made.rule for fact in path for made in fact.all(Decided) if made.rule}
     before: Placed | None = None  # what put the first RI in force
     found: list[Placed] = []
     freezes: dict[str, list[Placed]] = {}
@@ -51,6 +54,8 @@ def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:
             case ExemptionAccepted() as accepted if accepted.at <= end:
                 if (accepted.approval, f"{accepted.exemption}@{accepted.version}") in exempted:
                     found.append(one)
+            case RuleRecord(rule=rule, at=at) if rule in rules and at <= end:
+                found.append(one)
             case Froze() as froze if froze.target in targets and froze.at <= end:
                 freezes[froze.freeze] = [one]
             case FreezeQuiesced(freeze=freeze) | Thawed(freeze=freeze) if freeze in freezes:

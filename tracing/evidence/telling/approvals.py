@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from answerable.tracing.evidence.telling.known import Known, Tally, Told, purpose_of, shares
-from answerable.tracing.evidence.telling.words import Piece, Text, plural, text
+from answerable.tracing.evidence.telling.words import Piece, Text, join, plural, text
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RequestWithdrawn
 from answerable.tracing.spans.tree import length
@@ -34,6 +34,11 @@ def decides(record: Decided, known: Known) -> Text:
         case "exempted":
             exemption = Piece(record.by, "strong")
             return text("the exemption ", exemption, " let it pass ", node, " without asking anybody")
+        case "ruled":
+            words = text("the standing rule ", Piece(record.by, "strong"), " ", Piece("chose", "good"), " ")
+            *approvers, author = (text(known.people.name(one)) for one in record.behind)
+            behind = text("; ", author, " wrote the rule, and ", join(approvers, ", "), " approved it")
+            return text(words, Piece(record.option, "strong"), " at ", node, " without asking anybody", behind)
         case "expired":
             return text(who, " decided at ", node, " in time, which is a no", waited)
         case "approved":
@@ -52,6 +57,8 @@ def _asks(record: RequestMade, known: Known) -> Text:
     whom = (shown.asked.get("role") or shown.asked.get("person")) if shown is not None else ""
     asks = text(" asked a ", Piece(str(whom), "strong")) if whom else text(" asked for a decision")
     edited = text(", as ", known.people.name(record.edited_by), " edited it") if record.edited_by else ()
+    if record.capped:
+        edited = text(edited, "; the rule ", Piece(record.capped, "strong"), " would have decided, but for its cap")
     about = text(" about the ", Piece(record.message.type, "type"), _purpose(record, known), edited)
     return text(Piece(record.approval, "node"), asks, about)
 

@@ -99,7 +99,7 @@ def state_of(fact: Fact) -> str:
 
 def tone_of(state: str) -> PieceKind:
     """How a state is to be shown: good, bad, or open."""
-    if state in ("done", "approved", "exempted", "ended done"):
+    if state in ("done", "approved", "exempted", "ruled", "ended done"):
         return "good"
     return "bad" if state in ("failed", "in doubt", "refused", "rejected", "expired") or "ended" in state else "open"
 

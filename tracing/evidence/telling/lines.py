@@ -17,7 +17,7 @@ from answerable.tracing.evidence.telling.approvals import tell_approval
 from answerable.tracing.evidence.telling.effects import tell_effect
 from answerable.tracing.evidence.telling.known import Known, Told
 from answerable.tracing.evidence.telling.steps import tell_step
-from answerable.tracing.evidence.telling.words import Line, Piece, Text, as_plain, text
+from answerable.tracing.evidence.telling.words import Line, Piece, Text, as_plain, join, text
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import (
@@ -32,6 +32,7 @@ from answerable.tracing.ledger.records import (
     SystemRegistered,
     Thawed,
 )
+from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
 
 ALIKE: Final = 3
 
@@ -90,6 +91,16 @@ def _tell_around(record: Record, known: Known) -> Told | None:
             return Told("authority", text(words, " for ", Piece(approval, "node")))
         case Froze(by="", target=target, reason=reason):
             return Told("freeze", text(Piece(target, "bad"), " asked too much and was frozen: ", Piece(reason, "said")))
+        case RuleProposed() as rule:
+            words = text(name(rule.by), " proposed the standing rule ", Piece(f"{rule.name}@{rule.version}", "strong"))
+            return Told("authority", text(words, " for ", Piece(rule.approval, "node")))
+        case RuleApproved() as rule:
+            people = join([text(name(one)) for one in rule.approvers], ", ")
+            words = text(people, " approved the standing rule ", Piece(f"{rule.name}@{rule.version}", "strong"))
+            return Told("authority", text(words, ", which ", name(rule.author), " wrote"))
+        case RuleRevoked() as rule:
+            words = text(name(rule.by), " revoked the standing rule ", Piece(f"{rule.name}@{rule.version}", "bad"))
+            return Told("authority", text(words, ": ", Piece(rule.reason, "said")))
         case Froze(by=by, target=target, reason=reason):
             return Told("freeze", text(name(by), " froze ", Piece(target, "bad"), ": ", Piece(reason, "said")))
         case FreezeQuiesced():

@@ -1,0 +1,1 @@
+"""Standing rules: approved policies that decide in a person's place, within caps and for a time."""

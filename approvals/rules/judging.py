@@ -1,0 +1,101 @@
+"""Judging: which active rule, if any, decides a request. Pure.
+
+1. All active rules of an approval are asked together, once for each option that one of them chooses. A rule permits
+   the option that it names, and no other; what any of them forbids, none decides.
+2. Any failure, a rule that does not fit the present schema, a context that is not there, or rules that choose different
+   options: a person is asked.
+3. A rule releases only effects that it names. Of several that choose the same option the first by name decides, or,
+   where its caps do not have it, the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import rfc8785
+
+from answerable.approvals.rules.caps import amounts
+from answerable.approvals.rules.cedar import CedarPolicies, Policies, check_policies
+from answerable.approvals.rules.rows import RuleHead, RuleRow
+from answerable.errors import InvalidRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A rule that would decide, the option that it chooses, and what that uses of each of its caps."""
+
+    rule: RuleRow
+    option: str
+    wanted: Mapping[str, int]
+
+
+class ActiveRules:
+    """The active rules of an approval, parsed."""
+
+    def __init__(self, rules: Sequence[RuleRow], schema: Mapping[str, Any]) -> None:
+        text = rfc8785.dumps(dict(schema)).decode()
+        self.rules = {rule.head.id: rule for rule in sorted(rules, key=lambda one: one.head.name)}
+        self.options = tuple(sorted({rule.body["option"] for rule in rules} - {""}))
+        self._policies: Policies | None = None
+        if self.options and all(fits(rule, text) for rule in rules):
+            self._policies = CedarPolicies({id: rule.body["policy"] for id, rule in self.rules.items()}, text)
+
+    def judge(self, system: str, options: Sequence[Mapping[str, Any]]) -> list[Candidate]:
+        """The rules that would decide, in the order in which they are to be tried; `options` are those of the body."""
+        found: list[Candidate] = []
+        offered = {option["name"]: option for option in options}
+        for name in self.options:
+            option = offered.get(name)
+            if option is None:
+                continue
+            if self._policies is None or option["context"] is None:
+                return []
+            said = self._policies.judge(system, name, option["context"])
+            if said.trouble or said.forbids:
+                return []
+            found += self._candidates(said.permits, option)
+        return found if len({one.option for one in found}) == 1 else []
+
+    def _candidates(self, permits: frozenset[str], option: Mapping[str, Any]) -> list[Candidate]:
+        found = []
+        for id, rule in self.rules.items():
+            if id not in permits or rule.body["option"] != option["name"]:
+                continue
+            wanted = amounts(rule.caps, option["context"])
+            if wanted is not None and {call["name"] for call in option["calls"]} <= set(rule.body["effects"]):
+                found.append(Candidate(rule=rule, option=option["name"], wanted=wanted))
+        return found
+
+
+def fits(rule: RuleRow, schema: str) -> bool:
+    """Whether a rule's policy fits the schema, which may be newer than the rule."""
+    return rfc8785.dumps(rule.body["schema"]).decode() == schema or _checked(rule.body["policy"], schema)
+
+
+@lru_cache(maxsize=256)
+def _checked(policy: str, schema: str) -> bool:
+    try:
+        check_policies(policy, schema)
+    except InvalidRule:
+        return False
+    return True
+
+
+class RuleBook:
+    """Active rules as they were parsed last, by approval: they are parsed anew only when other rules are active."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[str, tuple[tuple[str, ...], ActiveRules]] = {}
+
+    def parsed(
+        self, approval: str, heads: Sequence[RuleHead], schema: Mapping[str, Any], read: Callable[[RuleHead], RuleRow]
+    ) -> ActiveRules:
+        """The rules with these heads, for a schema; `read` gives what one of them says."""
+        ids = tuple(head.id for head in heads)
+        known = self._parsed.get(approval)
+        if known is None or known[0] != ids:
+            known = self._parsed[approval] = ids, ActiveRules([read(head) for head in heads], schema)
+        return known[1]

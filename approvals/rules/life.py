@@ -1,0 +1,199 @@
+"""The life of a standing rule: proposed, approved by others, revoked; each a sealed record of a named person.
+
+1. The author proposes their own rule. It has been checked against its approval's schema and by its own cases.
+2. It is approved by those who may decide what it will decide, the author and the owners of the agents before the
+   approval excepted, and over the digest of everything that it says. A new version is approved anew.
+3. It has force while it is approved, from `not_before` until `expires_at`, which is at most 90 days after that unless
+   `ANSWERABLE_RULE_DAYS` says otherwise.
+4. The Responsible Individual, the author, and whoever may approve it may revoke it, at any time.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from hashlib import sha256
+from typing import Any, Final
+
+import rfc8785
+
+from answerable.approvals.eligibility import Asked, check_eligible
+from answerable.approvals.identity import Identity, check_sure
+from answerable.approvals.keys import Key
+from answerable.approvals.rules.checking import Place, check_cases, check_rule
+from answerable.approvals.rules.contexts import LARGEST
+from answerable.approvals.rules.file import RuleFile
+from answerable.approvals.rules.rows import RuleHead, RuleRow, find_rule, heads_of, insert_rule, set_rule
+from answerable.approvals.seals import sealed
+from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsShown, NotEligible, NotOpen, StoreCorrupt
+from answerable.tracing import ids
+from answerable.tracing.clock import micros
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
+from answerable.tracing.people import PersonRow, authority, get_person
+from answerable.tracing.storage.store import Tx
+
+DAY_SECONDS: Final = 86400
+LONGEST_DAYS: Final = 90
+
+
+def longest_days() -> int:
+    """How many days a rule may have force. Raises: InvalidInput if the setting is no number of days."""
+    said = os.environ.get("ANSWERABLE_RULE_DAYS", str(LONGEST_DAYS))
+    if not said.isdecimal() or not 1 <= int(said) <= 3650:
+        raise InvalidInput(f"ANSWERABLE_RULE_DAYS is {said!r}", hint="a whole number of days, 1 to 3650")
+    return int(said)
+
+
+def propose(tx: Tx, key: Key, rule: RuleFile, place: Place, *, by: str, at: int) -> RuleRow:
+    """The author `by` (a handle) proposes a rule. Proposing the same again changes nothing.
+
+    Raises: InvalidRule; UnknownId; NotEligible if somebody else is its author; InvalidInput if the version is taken.
+    """
+    check_rule(rule, place)
+    check_cases(rule, place)
+    author = get_person(tx, by)
+    if rule.author != author.handle:
+        raise NotEligible(
+            f"the author of {rule.name}@{rule.version} is {rule.author}, and {by} proposes it",
+            hint="an author proposes their own rule",
+        )
+    body = _body(rule, place, author, at=at)
+    text = _canonical(body)
+    digest = sha256(text).hexdigest()
+    id = ids.derive(ids.RULE, rule.system, rule.name, str(rule.version), digest)
+    known = {head.version: head for head in heads_of(tx, rule.system, rule.name)}
+    if rule.version in known and known[rule.version].id == id:
+        return find_rule(tx, id)
+    if rule.version in known or any(version > rule.version for version in known):
+        raise InvalidInput(
+            f"{rule.name} has version {max(known)} already", hint=f"a change is version {max(known) + 1}"
+        )
+    head = RuleHead(
+        id=id,
+        system=rule.system,
+        approval=rule.approval,
+        name=rule.name,
+        version=rule.version,
+        digest=digest,
+        state="proposed",
+        author=author.id,
+        approvers="[]",
+        not_before=body["not_before"],
+        expires_at=body["expires_at"],
+        proposed_at=at,
+        mac="",
+    ).signed(key)
+    insert_rule(tx, head, text)
+    fields = _stamp(tx, head, author, at) | {"not_before": head.not_before, "expires_at": head.expires_at}
+    append(tx, sealed(key, RuleProposed(**fields, text=text.decode())))
+    return RuleRow(head=head, body=body)
+
+
+def approve(tx: Tx, key: Key, reference: str, *, who: Identity, at: int, seen: str = "") -> RuleRow:
+    """Somebody who may decide what a rule decides approves it, over the digest that they were shown.
+
+    Raises: UnknownId; NotEligible; NotSureEnough; AlreadyDecided; NotOpen; NotAsShown; StoreCorrupt.
+    """
+    found = _genuine(tx, key, reference)
+    person, head = get_person(tx, who.handle), found.head
+    if seen and not hmac.compare_digest(seen.encode(), head.digest.encode()):
+        raise NotAsShown(f"rule {head.label} is not the one that was shown to {who.handle}", hint="look at it again")
+    if head.state != "proposed":
+        raise AlreadyDecided(f"rule {head.label} is {head.state}", hint="a change is a new version")
+    if at >= head.expires_at:
+        raise NotOpen(f"rule {head.label} would have expired", hint="propose a new version")
+    asked = asked_of(found)
+    check_eligible(person, asked, responsible=authority(tx, head.system).responsible)
+    check_sure(who, requires=asked.requires, fresh_seconds=asked.fresh_seconds, at=at)
+    return _approved(tx, key, found, person, (person.id,), at=at)
+
+
+def _approved(tx: Tx, key: Key, found: RuleRow, person: PersonRow, approvers: tuple[str, ...], *, at: int) -> RuleRow:
+    head = set_rule(tx, key, found.head, state="approved", approvers=approvers)
+    fields = _stamp(tx, head, person, at, *approvers)
+    append(tx, sealed(key, RuleApproved(**fields, author=head.author, approvers=approvers)))
+    return RuleRow(head=head, body=found.body)
+
+
+def revoke(tx: Tx, key: Key, reference: str, *, by: str, reason: str, at: int) -> RuleRow:
+    """Take a rule's force, or what was proposed, away. Raises: UnknownId, NotEligible, InvalidInput, StoreCorrupt."""
+    if not reason.strip():
+        raise InvalidInput("revoking a rule needs a reason", hint="say why, for whoever reads it later")
+    found = _genuine(tx, key, reference)
+    person, head = get_person(tx, by), found.head
+    if head.state == "revoked":
+        raise InvalidInput(f"rule {head.label} was revoked already")
+    if person.id != head.author:
+        check_eligible(person, asked_of(found), responsible=authority(tx, head.system).responsible)
+    moved = set_rule(tx, key, head, state="revoked")
+    append(tx, sealed(key, RuleRevoked(**_stamp(tx, moved, person, at), reason=reason)))
+    return RuleRow(head=moved, body=found.body)
+
+
+def asked_of(rule: RuleRow) -> Asked:
+    """Whom a rule's approval asks, and who is too close to it: its author, and owners of agents before the approval."""
+    asked = rule.body["asked"]
+    return Asked(
+        role=asked["role"],
+        person=asked["person"],
+        started_by="",
+        editors=[rule.head.author],
+        owners=asked["owners"],
+        may_decide_own=False,
+        requires=asked["requires"],
+        fresh_seconds=asked["fresh_seconds"],
+    )
+
+
+def _genuine(tx: Tx, key: Key, reference: str) -> RuleRow:
+    found = find_rule(tx, reference, lock=True)
+    if not found.head.genuine(key):
+        raise StoreCorrupt(
+            f"rule {found.head.label} was not made by this system: its MAC is wrong",
+            hint="it decides nothing; `answerable ledger verify` tells what was changed",
+        )
+    return found
+
+
+def _stamp(tx: Tx, head: RuleHead, person: PersonRow, at: int, *through: str) -> dict[str, Any]:
+    """What every record of a rule says."""
+    responsible = authority(tx, head.system).responsible
+    return {
+        "at": at,
+        "system": head.system,
+        "responsible": responsible,
+        "chain": tuple(dict.fromkeys((person.id, *through, responsible))),
+        "rule": head.id,
+        "name": head.name,
+        "version": head.version,
+        "approval": head.approval,
+        "digest": head.digest,
+        "by": person.id,
+        "assurance": tx.assurance,
+    }
+
+
+def _body(rule: RuleFile, place: Place, author: PersonRow, *, at: int) -> dict[str, Any]:
+    """Everything that a rule says, with persons by id. Raises: InvalidRule if its times cannot be."""
+    begins = micros(rule.not_before.timestamp()) if rule.not_before else 0
+    longest = longest_days()
+    latest = max(begins, at) + micros(longest * DAY_SECONDS)
+    expires = micros(rule.expires.timestamp()) if rule.expires else latest
+    if expires <= at:
+        raise InvalidRule(f"rule {rule.name}@{rule.version} expires before it is proposed", hint="give it a later time")
+    if expires > latest:
+        raise InvalidRule(
+            f"rule {rule.name}@{rule.version} would have force for more than {longest} days",
+            hint="let it expire earlier; a new version can be approved then",
+        )
+    said = rule.model_dump(exclude={"not_before", "expires", "author"})
+    times = {"not_before": begins, "expires_at": expires}
+    return {**said, **times, "author": author.id, "schema": place.schema, "asked": place.asked}
+
+
+def _canonical(body: dict[str, Any]) -> bytes:
+    try:
+        return rfc8785.dumps(body)
+    except rfc8785.CanonicalizationError as error:
+        raise InvalidRule(f"a case has a number that cannot be: {error}", hint=f"at most {LARGEST:,}") from error

@@ -1,0 +1,47 @@
+"""Places: where a standing rule may decide, as an app declares it.
+
+What a rule sees follows from the declaration alone: the effects next to the approval, the tiers where it ranks, and
+the model of its `context=`. So does whom its approval asks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from answerable.agents.nodes import Effect
+from answerable.agents.people import Role
+from answerable.agents.prioritization import Prioritization
+from answerable.approvals.node import Approval
+from answerable.approvals.rules.checking import Place
+from answerable.approvals.rules.contexts import schema_of
+from answerable.errors import UnknownId
+from answerable.orchestrator.graph import Graph
+
+
+def place_of(graph: Graph, approval: str) -> Place:
+    """Where a rule of this approval decides. Raises: UnknownId if the graph has none of that name."""
+    node = graph.nodes.get(approval)
+    if not isinstance(node, Approval):
+        known = ", ".join(name for name, one in graph.nodes.items() if isinstance(one, Approval))
+        raise UnknownId(f"{graph.system!r} has no approval {approval!r}", hint=f"it has {known or 'none'}")
+    effects = released_by(graph, node)
+    ranks = issubclass(node.of, Prioritization) and graph.demands is not None
+    schema = schema_of(effects=effects, tiers=graph.tiers if ranks else (), seen=node.seen, value=False)
+    return Place(system=graph.system, approval=approval, schema=schema, effects=effects, asked=_asked(graph, node))
+
+
+def released_by(graph: Graph, approval: Approval[Any]) -> tuple[str, ...]:
+    """The effects that an option of an approval may release."""
+    targets = dict.fromkeys(edge.target for edge in graph.outgoing(approval.name))
+    return tuple(name for name in targets if isinstance(graph.nodes.get(name), Effect))
+
+
+def _asked(graph: Graph, approval: Approval[Any]) -> dict[str, Any]:
+    before = [node for name, node in graph.nodes.items() if approval.name in graph.reaches(name)]
+    return {
+        "role": approval.by.name if isinstance(approval.by, Role) else "",
+        "person": "" if isinstance(approval.by, Role) else approval.by.handle,
+        "owners": sorted({node.owner for node in before if node.owner}),
+        "requires": approval.requires,
+        "fresh_seconds": approval.fresh_seconds,
+    }

@@ -1,0 +1,68 @@
+"""What people do to standing rules, at the office: each act is one durable transaction of a named person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from answerable.approvals.identity import By, Identity, identified
+from answerable.approvals.keys import Key
+from answerable.approvals.rules import life
+from answerable.approvals.rules.checking import Place
+from answerable.approvals.rules.file import RuleFile
+from answerable.approvals.rules.rows import RuleRow, all_rules, find_rule
+from answerable.tracing.storage.store import Store, Tx
+
+T = TypeVar("T")
+
+
+class Acting(Protocol):
+    """What runs the acts of people: an office."""
+
+    store: Store
+    key: Key
+
+    async def act(self, work: Callable[[Tx, int], T], *, who: Identity | None = None) -> T:
+        """Run a durable transaction of a named person."""
+        ...
+
+    async def act_as(self, by: By, reason: str, work: Callable[[Tx, int], T]) -> T:
+        """The same, of a person who says why."""
+        ...
+
+
+class RuleDesk:
+    """The rules of a store, and what people do to them."""
+
+    def __init__(self, office: Acting) -> None:
+        self._office = office
+
+    async def all(self) -> list[RuleRow]:
+        """Every version of every rule. Raises: StoreCorrupt."""
+        return await self._office.store.read(all_rules)
+
+    async def get(self, rule: str) -> RuleRow:
+        """One rule, by its id or NAME@VERSION. Raises: UnknownId, StoreCorrupt."""
+        return await self._office.store.read(lambda tx: find_rule(tx, rule))
+
+    async def propose(self, rule: RuleFile, place: Place, *, by: By) -> RuleRow:
+        """The author proposes a rule for a place. Raises: InvalidRule, InvalidInput, NotEligible, UnknownId."""
+        who, key = identified(by), self._office.key
+        return await self._office.act(
+            lambda tx, now: life.propose(tx, key, rule, place, by=who.handle, at=now), who=who
+        )
+
+    async def approve(self, rule: str, *, by: By, seen: str = "") -> RuleRow:
+        """Approve a rule that is proposed, the one with the digest `seen`, if that is given.
+
+        Raises: UnknownId, NotEligible, NotSureEnough, AlreadyDecided, NotOpen, NotAsShown, StoreCorrupt.
+        """
+        who, key = identified(by), self._office.key
+        return await self._office.act(lambda tx, now: life.approve(tx, key, rule, who=who, at=now, seen=seen), who=who)
+
+    async def revoke(self, rule: str, *, by: By, reason: str) -> RuleRow:
+        """Take a rule's force away. Raises: UnknownId, NotEligible, InvalidInput, StoreCorrupt."""
+        who, key = identified(by), self._office.key
+        return await self._office.act_as(
+            who, reason, lambda tx, now: life.revoke(tx, key, rule, by=who.handle, reason=reason, at=now)
+        )

@@ -1,0 +1,89 @@
+"""Standing rules as plain JSON values: for `--json`, for what is printed, for the HTTP API and the pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import rfc8785
+
+from answerable.approvals.rules.caps import used
+from answerable.approvals.rules.cedar import shown
+from answerable.approvals.rules.checking import Place, Tried, try_cases
+from answerable.approvals.rules.file import RuleFile
+from answerable.approvals.rules.replaying import Replayed, replay
+from answerable.approvals.rules.rows import RuleHead, RuleRow
+from answerable.tracing.clock import iso
+from answerable.tracing.storage.store import Tx
+
+
+def rule_line(head: RuleHead, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
+    """A rule in a line of a list. `state` is proposed, waiting, active, expired or revoked."""
+    return {
+        "id": head.id,
+        "rule": head.label,
+        "name": head.name,
+        "version": head.version,
+        "system": head.system,
+        "approval": head.approval,
+        "state": head.stands(at=at),
+        "author": names.get(head.author, head.author),
+        "approvers": [names.get(id, id) for id in json.loads(head.approvers)],
+        "not_before": iso(head.not_before) if head.not_before else None,
+        "expires_at": iso(head.expires_at),
+        "digest": head.digest,
+    }
+
+
+def rule_document(tx: Tx, row: RuleRow, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
+    """A rule with all that it says, and what its caps have been used for in their present hour or day."""
+    said, head = row.body, row.head
+    spent = used(tx, head.system, head.name, row.caps, at=at)
+    caps = [
+        {"of": of, "most": most, "per": per, "used": so_far}
+        for (of, most, per), so_far in zip(row.caps, spent, strict=True)
+    ]
+    return {
+        **rule_line(head, names, at=at),
+        "purpose": said["purpose"],
+        "option": said["option"],
+        "effects": said["effects"],
+        "caps": caps,
+        "policy": said["policy"],
+        "sees": shown(said["schema"]),
+        "tests": said["tests"],
+    }
+
+
+def replay_stored(tx: Tx, row: RuleRow) -> Replayed:
+    """What a stored rule would have done with all that was asked."""
+    return replay(tx, row.body, rfc8785.dumps(row.body["schema"]).decode())
+
+
+def replay_document(found: Replayed) -> dict[str, Any]:
+    """A replay, with its sentence."""
+    return {**vars(found), "denied": list(found.denied), "otherwise": list(found.otherwise), "said": str(found)}
+
+
+def tried_stored(row: RuleRow) -> list[Tried]:
+    """What a stored rule does with its own cases."""
+    said, head = row.body, row.head
+    fields = {name: said[name] for name in RuleFile.model_fields if name in said}
+    rule = RuleFile.model_validate(fields | {"author": head.author})
+    place = Place(
+        system=head.system, approval=head.approval, schema=said["schema"], effects=said["effects"], asked=said["asked"]
+    )
+    return try_cases(rule, place)
+
+
+def tried_document(one: Tried) -> dict[str, Any]:
+    """What a rule did with one of its cases."""
+    return {
+        "name": one.case.name,
+        "says": "decides" if one.case.decides else "asks",
+        "does": "decides" if one.decides else "asks",
+        "as_said": one.as_said,
+        "why": one.why,
+        "context": one.case.context,
+    }

@@ -1,0 +1,113 @@
+"""Ruling: what standing rules see of a request, and whether one of them decides it.
+
+1. What they see is computed with the request and stands in its body. What cannot be computed is not there, and then
+   they decide nothing.
+2. The active rules are judged before the transaction that writes the request. In it, the one that would decide is
+   looked at again, under a lock that revoking takes for writing, and its caps are used.
+3. Nobody decides their own by a rule: one that was approved by somebody who may not decide this request does not.
+4. A frozen approval is not ruled on, and an edit is asked of a person.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from answerable.agents.copies import own
+from answerable.agents.messages import Message
+from answerable.agents.prioritization import Tally
+from answerable.approvals.decisions import Passing
+from answerable.approvals.node import Approval
+from answerable.approvals.requests import PlannedCall
+from answerable.approvals.rules.caps import use
+from answerable.approvals.rules.contexts import context_of
+from answerable.approvals.rules.judging import Candidate
+from answerable.approvals.rules.rows import active_rules, held, with_body
+from answerable.errors import InvalidMessage, StoreCorrupt
+from answerable.orchestrator.places import place_of, released_by
+from answerable.orchestrator.running.execution import Execution
+from answerable.orchestrator.running.journal import Guard
+from answerable.orchestrator.running.stepping import call_user, describe
+from answerable.tracing.storage.store import Tx
+
+CONTEXT_WITHIN_SECONDS = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """What came of the rules: one decides, or its cap kept one (NAME@VERSION) from it, or neither."""
+
+    passing: Passing | None = None
+    capped: str = ""
+
+
+async def seen_of(
+    execution: Execution,
+    approval: Approval[Any],
+    message: Message,
+    run_input: Any,
+    *,
+    calls: Sequence[PlannedCall],
+    counted: Tally | None,
+) -> tuple[dict[str, Any] | None, str]:
+    """What rules see of one option, and why they see nothing of it."""
+    try:
+        seen = await _seen(approval, message, run_input)
+        released = Counter(dict.fromkeys(released_by(execution.graph, approval), 0))
+        released.update(call.name for call in calls)
+        return context_of(calls=released, tally=counted, seen=seen, value=None), ""
+    except Exception as error:  # noqa: BLE001 - the user's function; the request is made without it
+        return None, describe(error, CONTEXT_WITHIN_SECONDS)
+
+
+async def _seen(approval: Approval[Any], message: Message, run_input: Any) -> BaseModel | None:
+    if approval.context is None or approval.seen is None:
+        return None
+    returned = await call_user(approval.context, own(message), own(run_input), within=CONTEXT_WITHIN_SECONDS)
+    if type(returned) is not approval.seen:
+        raise InvalidMessage(f"context= returned {type(returned).__name__}, not {approval.seen.__name__}")
+    seen: BaseModel = approval.seen.model_validate(returned.model_dump())  # made without validation?
+    return seen
+
+
+async def candidates(
+    execution: Execution, approval: Approval[Any], options: Sequence[Mapping[str, Any]]
+) -> list[Candidate]:
+    """The active rules that would decide a request with these options, in the order in which they are to be tried."""
+    worker, system = execution.worker, execution.run.system
+    now = worker.store.clock.now()
+
+    def judge(tx: Tx) -> list[Candidate]:
+        heads = active_rules(tx, worker.key, system, approval.name, at=now)
+        if not heads:
+            return []
+        schema = place_of(execution.graph, approval.name).schema
+        book = worker.rules.parsed(approval.name, heads, schema, lambda head: with_body(tx, head))
+        return book.judge(system, options)
+
+    try:
+        return await worker.store.read(judge)
+    except StoreCorrupt:  # a rule is not what was approved: it may be one that forbids
+        return []
+
+
+def rule_on(tx: Tx, guard: Guard, approval: Approval[Any], found: Sequence[Candidate], *, at: int) -> Ruling:
+    """Have the first rule decide that still stands and whose caps have room."""
+    if guard.holds(f"agent:{approval.name}"):
+        return Ruling()
+    capped = ""
+    for one in found:
+        head = held(tx, one.rule.head.id)
+        if head != one.rule.head or head.stands(at=at) != "active":
+            continue
+        if use(tx, head.system, head.name, one.rule.caps, one.wanted, at=at):
+            passing = Passing(
+                outcome="ruled", option=one.option, by=head.label, rule=head.id, behind=head.people, spent=one.wanted
+            )
+            return Ruling(passing=passing)
+        capped = capped or head.label
+    return Ruling(capped=capped)

@@ -1,0 +1,65 @@
+"""Standing rules decide: what they permit, within their caps, while they have force."""
+
+from __future__ import annotations
+
+import pytest
+
+from answerable.testing import FakeReceiver, nowhere
+from answerable.tracing.ledger.records import Decided, EffectSent, RequestMade
+from tests.approvals.rules.ruled import active, proposed, rule_file, ruled
+from tests.orchestrator.letters import Ask, recorded, rows, serving
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_rule_that_was_only_proposed_decides_nothing(store_url: str) -> None:
+    async with serving(ruled(), store_url, nowhere()) as service:
+        await proposed(service, rule_file())
+        assert (await service.arun(Ask(text="hi"), by="nils")).status == "waiting"
+
+
+async def test_an_active_rule_decides_and_the_decision_names_it_and_the_persons_behind_it(store_url: str) -> None:
+    with FakeReceiver() as receiver:
+        async with serving(ruled(), store_url, receiver.origin) as service:
+            rule = await active(service)
+            run = await service.arun(Ask(text="hi"), by="nils")
+            assert run.status == "done"
+            (decided,) = await recorded(service, run.id, Decided)
+            (sent,) = await recorded(service, run.id, EffectSent)
+            (used,) = await rows(service, "rule_uses")
+            ids = {person.handle: person.id for person in await service.people.aall()}
+            long = await service.arun(Ask(text="a very long letter"), by="nils")
+            assert long.status == "waiting"
+    assert (decided.outcome, decided.by, decided.assurance) == ("ruled", "short-letters@1", "rule")
+    assert decided.option == "as-proposed" and decided.rule == rule.head.id and decided.spent == {"count/day": 1}
+    persons = [ids["dora"], ids["eve"], ids["alice"]]
+    assert list(decided.chain) == [decided.decision, "short-letters@1", *persons]
+    assert list(sent.chain) == [decided.grants[0], decided.decision, "short-letters@1", *persons]
+    assert (used["cap"], used["used"]) == ("count/day", 1)
+
+
+async def test_beyond_its_cap_a_person_is_asked_and_told_which_rule_would_have_decided(store_url: str) -> None:
+    with FakeReceiver() as receiver:
+        async with serving(ruled(), store_url, receiver.origin) as service:
+            await active(service)
+            statuses = [(await service.arun(Ask(text="hi"), by="nils")).status for _ in range(3)]
+            run = await service.arun(Ask(text="hi"), by="nils")
+            (made,) = await recorded(service, run.id, RequestMade)
+            assert statuses == ["done"] * 3 and run.status == "waiting"
+            assert made.capped == run.waiting_for[0].capped == "short-letters@1"
+            await service.aapprove(run.waiting_for[0].id, by="dora")
+            assert (await service.aresume(run.id)).status == "done"
+
+
+async def test_what_a_rule_released_is_not_sent_after_it_was_revoked(store_url: str) -> None:
+    with FakeReceiver() as receiver:
+        async with serving(ruled(), store_url, receiver.origin) as service:
+            rule = await active(service)
+            freeze = await service.afreeze("effect:post", by="alice", reason="wait")
+            run = await service.arun(Ask(text="hi"), by="nils")
+            assert run.status == "frozen" and len(await recorded(service, run.id, Decided)) == 1
+            await service.office.rules.revoke(rule.head.id, by="dora", reason="it lets too much pass")
+            await service.athaw(freeze.id, by="alice", reason="go on")
+            await service.aresume(run.id)
+            assert await recorded(service, run.id, EffectSent) == []
+        assert receiver.received == []
