@@ -118,6 +118,7 @@ class RequestRow:
     urgency: int
     source: str
     capped: str  # NAME@VERSION of the rule that would have decided but for its cap, or ""
+    warned: int
     mac: str
 
     def genuine(self, key: Key) -> bool:

@@ -21,10 +21,12 @@ from answerable.errors import InvalidInput
 from answerable.inbox.app import inbox
 from answerable.inbox.desk import Desk
 from answerable.inbox.feed import Feed
+from answerable.inbox.notices.targets import Target
 from answerable.inbox.pages.entering import is_loopback
 from answerable.inbox.sessions import make_link
 from answerable.orchestrator.office import open_office
 from answerable.orchestrator.service import Service
+from answerable.tracing.storage.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -92,12 +94,14 @@ async def serve_inbox(
     on: socket.socket,
     origins: tuple[str, ...],
     jaeger: str,
+    targets: Sequence[Target] = (),
     person: str,
     ready: Callable[[str, str], None],
 ) -> None:
     """Serve until told to stop.
 
-    `ready` is told the address, and the one-time link for `person` ("" for nobody). Raises: StoreError, UnknownId.
+    `targets` are told of what waits. `ready` is told the address, and the one-time link for `person` ("" for nobody).
+    Raises: StoreError, UnknownId.
     """
     async with open_office(store) as office:
         desk = Desk(office=office, services=services, origins=origins, jaeger=jaeger)
@@ -106,7 +110,7 @@ async def serve_inbox(
             secret = await office.act(lambda tx, now: make_link(tx, office.key, person, at=now))
             link = f"{origins[0]}/enter/{secret}"
         app = inbox(desk)
-        async with _at_work(services):
+        async with _at_work(services), _telling(office.store, targets, origins[0]):
             settings = uvicorn.Config(
                 app,
                 log_config=None,
@@ -133,6 +137,23 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
+async def _telling(store: Store, targets: Sequence[Target], origin: str) -> AsyncIterator[None]:
+    """Make and deliver notices meanwhile."""
+    if not targets:
+        yield
+        return
+    from answerable.inbox.notices.notifying import Notifying  # apprise takes long to import
+
+    notifying = asyncio.create_task(Notifying(store, targets, origin=origin).run())
+    notifying.add_done_callback(_ended)
+    try:
+        yield
+    finally:
+        notifying.cancel()
+        await asyncio.gather(notifying, return_exceptions=True)
+
+
+@asynccontextmanager
 async def _at_work(services: Mapping[str, Service[Any, Any]]) -> AsyncIterator[None]:
     working = [Working(service) for service in services.values()]
     for each in working:
@@ -146,7 +167,7 @@ async def _at_work(services: Mapping[str, Service[Any, Any]]) -> AsyncIterator[N
 
 def _ended(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        _log.error("a service stopped working", exc_info=task.exception())
+        _log.error("a task of the server ended", exc_info=task.exception())
 
 
 def _checked(origin: str) -> str:

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "holds": "holds",
     "inbox": "inbox",
     "ledger": "ledger",
+    "notify": "notify",
     "people": "people",
     "reject": "decisions",
     "respond": "decisions",

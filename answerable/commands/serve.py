@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,15 +25,20 @@ from answerable.tracing.people import all_systems, get_person
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
 @click.option("--origin", "origins", multiple=True, metavar="URL", help="An address by which people reach it.")
 @click.option("--jaeger", default="", metavar="URL", help="Jaeger's page, for links to traces.")
+@click.option("--notify", metavar="FILE", default="", help="Tell people elsewhere: the targets, as TOML.")
 @service_option
 @store_option
-def serve(by: str, host: str, port: int, origins: tuple[str, ...], jaeger: str, service: str, store: str) -> None:
+def serve(
+    by: str, host: str, port: int, origins: tuple[str, ...], jaeger: str, notify: str, service: str, store: str
+) -> None:
     """Serve the API and the pages of the inbox, and work for the systems whose program is at hand."""
     try:
+        from answerable.inbox.notices.targets import read_targets
         from answerable.inbox.server import addresses, listening, serve_inbox
     except ImportError as error:
         raise InvalidInput(f"the inbox is not installed: {error}", hint="pip install 'answerable[inbox]'") from error
     check_there(store)
+    targets = read_targets(Path(notify)) if notify else ()
     if by:
         read(store, lambda tx: get_person(tx, by))
     with until_told(), listening(host, port) as on, ExitStack() as opened:
@@ -45,6 +51,7 @@ def serve(by: str, host: str, port: int, origins: tuple[str, ...], jaeger: str, 
                 on=on,
                 origins=own,
                 jaeger=jaeger.rstrip("/"),
+                targets=targets,
                 person=by if own[0].startswith("http://") else "",
                 ready=lambda address, link: _say_ready(address, link, by, list(services)),
             )

@@ -360,6 +360,7 @@ def write_request(
         urgency=asked.urgency,
         source=source,
         capped=capped,
+        warned=0,
         mac=execution.worker.key.mac("request", asked.id, asked.digest),
     )
     stamp = execution.stamp(guard)

@@ -240,6 +240,7 @@ requests = Table(
     Column("urgency", Integer, nullable=False, server_default="0"),  # place of the most critical tier that goes short
     Column("source", Text, nullable=False, server_default=""),  # whose quota it counts for; "": nobody was asked
     Column("capped", Text, nullable=False, server_default=""),  # NAME@VERSION of a rule without room
+    Column("warned", Integer, nullable=False, server_default="0"),  # 1: people were told that its time is nearly over
     Column("mac", Text, nullable=False),
 )
 Index("requests_by_run", requests.c.run)
@@ -440,6 +441,32 @@ deliveries = Table(
     Column("outcome", Text, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("detail", Text, nullable=False),
+)
+
+# Notices on their way to people, and how each target stands. Their texts name no payload.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", _serial, Identity(), primary_key=True),
+    Column("target", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("about", Text, nullable=False),  # id of a request or a freeze
+    Column("system", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+)
+Index("notices_by_target", notices.c.target, notices.c.id)
+
+notified = Table(
+    "notified",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("delivered", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger),
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("error", Text, nullable=False),  # the last one, without any part of the target's address
+    Column("next_at", BigInteger, nullable=False),
 )
 
 # Numbers that would take a scan to count, each changed in the transaction that changes what it counts.

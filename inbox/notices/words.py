@@ -1,0 +1,123 @@
+"""What a notice says, and to whom: from a record, or from a request whose time is nearly over.
+
+1. A notice names the system, the approval, the deadline and the tier that goes short, and has a link. It says nothing
+   of a message, its options or its calls; nothing can be decided by following the link (a preview follows it, too).
+2. Names come from the declaration. Control and bidirectional characters appear as what they are.
+3. Nothing is told of a request that is not open any more when it is told, except what was done without asking.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from answerable.approvals.listing import short_tier
+from answerable.approvals.requests import RequestRow, get_request
+from answerable.errors import AnswerableError
+from answerable.inbox.notices.targets import Target
+from answerable.tracing.freezes import SOURCE
+from answerable.tracing.spans.tree import plain
+from answerable.tracing.storage.store import Tx
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """What is told: its kind, what it is about (an id), and two texts; `request` where it is about one."""
+
+    kind: str
+    about: str
+    system: str
+    title: str
+    text: str
+    request: RequestRow | None = None
+
+    def is_for(self, target: Target) -> bool:
+        """Whether a target is told. A tier that the system does not have keeps nothing from anybody."""
+        if self.kind not in target.kinds or (target.systems and self.system not in target.systems):
+            return False
+        if self.request is None:
+            return True
+        asked = self.request.asked
+        if target.roles and asked.role not in target.roles:
+            return False
+        tiers = self.request.view["tiers"]
+        return target.least_tier not in tiers or self.request.urgency <= tiers.index(target.least_tier)
+
+
+def about_request(request: RequestRow, kind: str, origin: str) -> Notice:
+    """A notice of a request that waits: it is new, was escalated, or its time is nearly over."""
+    title = f"{request.approval} of {request.system} {_WAITS[kind]}"
+    tier = short_tier(request.view)
+    lines = [f"{tier} goes short as proposed."] if tier else []
+    lines += [f"Decide by {when(request.expires_at)}. After that it counts as a no."]
+    return _notice(kind, request.id, request.system, title, lines, f"{origin}/requests/{request.id}", request)
+
+
+def of_record(tx: Tx, kind: str, body: bytes, origin: str) -> Notice | None:
+    """The notice of a record, if it has one."""
+    tell = _OF_RECORDS.get(kind)
+    try:
+        return tell(tx, json.loads(body), origin) if tell else None
+    except (AnswerableError, KeyError, ValueError):  # damaged, or not there any more: `ledger verify` says so
+        return None
+
+
+def when(at: int) -> str:
+    """A time, for people who are anywhere."""
+    return datetime.fromtimestamp(at / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+_WAITS: Final = {
+    "new": "asks",
+    "escalated": "was escalated",
+    "expiring": "is about to expire",
+    "review": "is due for review",
+}
+
+
+def _waits(kind: str) -> Callable[[Tx, Body, str], Notice | None]:
+    def tell(tx: Tx, body: Body, origin: str) -> Notice | None:
+        request = get_request(tx, body["request"])
+        return about_request(request, kind, origin) if request.state == "open" else None
+
+    return tell
+
+
+def _decided(tx: Tx, body: Body, origin: str) -> Notice | None:
+    if body["outcome"] != "ruled":
+        return None
+    request = get_request(tx, body["request"])
+    title = f"{request.approval} of {request.system} was decided by a rule"
+    lines = [f"{body['by']} chose {body['option'] or 'no option'}."]
+    return _notice("ruled", request.id, request.system, title, lines, f"{origin}/requests/{request.id}", request)
+
+
+def _froze(tx: Tx, body: Body, origin: str) -> Notice | None:  # noqa: ARG001 - as every other
+    if not body["target"].startswith(f"{SOURCE}:"):
+        return None
+    source = body["target"].partition(":")[2].rpartition("@")[0]
+    title = f"{source} of {body['system']} asked too much and was frozen"
+    lines = [f"{body['reason']}.", "What it asks further waits until somebody lifts the freeze."]
+    return _notice("frozen", body["freeze"], body["system"], title, lines, f"{origin}/freezes")
+
+
+def _notice(
+    kind: str, about: str, system: str, title: str, lines: list[str], link: str, request: RequestRow | None = None
+) -> Notice:
+    text = "\n".join([*(plain(line) for line in lines), link])
+    return Notice(kind=kind, about=about, system=system, title=plain(title), text=text, request=request)
+
+
+_OF_RECORDS: Final[Mapping[str, Callable[[Tx, Body, str], Notice | None]]] = {
+    "request.made": _waits("new"),
+    "escalated": _waits("escalated"),
+    "decided": _decided,
+    "froze": _froze,
+}
+RECORDS: Final = tuple(_OF_RECORDS)
+"""The kinds of record that may have a notice."""
