@@ -120,7 +120,6 @@ class RequestRow:
     capped: str  # NAME@VERSION of the rule that would have decided but for its cap, or ""
     warned: int
     mac: str
-    in_place_of: str  # the request of which the decision was revoked, or ""
 
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""
@@ -195,7 +194,6 @@ def read_request(fields: dict[str, Any]) -> RequestRow:
         bound = json.loads(body)
         erased = not view and fields["state"] != "open"  # nobody decides about what they cannot see
         whole = sha256(body).hexdigest() == fields["digest"] and (erased or sha256(view).hexdigest() == bound["view"])
-        whole = whole and fields["in_place_of"] == bound.get("in_place_of", "")  # one of an older store has none
         if whole and all(fields[column] == bound[name] for column, name in _REPEATED.items()):
             shown = _nothing_shown(bound) if erased else json.loads(view)
             return RequestRow(**{**fields, "routed": bool(fields["routed"]), "body": bound, "view": shown})

@@ -13,9 +13,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, UnknownId
-from answerable.inbox.api import decisions, events, freezes, me, requests, runs
+from answerable.inbox.api import events, freezes, me, requests, runs
+from answerable.inbox.describing import Described, operation_id
 from answerable.inbox.desk import Desk
 from answerable.inbox.feed import Feed
 from answerable.inbox.guarding import Guarded
@@ -48,13 +50,14 @@ def inbox(desk: Desk) -> FastAPI:
         yield
         await feed.close()
 
-    app = FastAPI(
+    app = Described(
         title="Answerable",
         version=version("answerable"),
         summary="What people are asked, and what they answered.",
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,  # its pages would need scripts from elsewhere
         redoc_url=None,
+        generate_unique_id_function=operation_id,
         lifespan=lifespan,
     )
     app.state.desk, app.state.limits, app.state.feed, app.state.streams = desk, Limits(), feed, {}
@@ -67,7 +70,7 @@ def inbox(desk: Desk) -> FastAPI:
     ):
         app.add_exception_handler(kind, handle)
     api = APIRouter(prefix=PREFIX)
-    for each in (me, requests, decisions, runs, freezes, events):
+    for each in (me, requests, runs, freezes, events):
         api.include_router(each.router)
     app.include_router(api)
     for pages in (entering, editing, requests_pages, runs_pages, freezes_pages):
@@ -90,7 +93,19 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = UnknownId if error.status_code == 404 else InvalidInput
-    return _said(request, kind(str(error.detail)), status=error.status_code, headers=error.headers)
+    headers = _allowed(request) if error.status_code == 405 else error.headers
+    return _said(request, kind(str(error.detail)), status=error.status_code, headers=headers)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """`Allow`: with which methods the address is answered, by any of its routes."""
+    scopes = {method: {**request.scope, "method": method} for method in ("GET", "POST")}
+    found = [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
+    return {"Allow": ", ".join(found)}
 
 
 async def _broken(request: Request, _: Exception) -> Response:

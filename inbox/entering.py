@@ -23,7 +23,12 @@ from answerable.tracing.storage.store import Tx
 T = TypeVar("T")
 
 
-def desk_of(request: Request) -> Desk:
+async def desk_of(request: Request) -> Desk:
+    """The desk of the application that was asked, for a route: a plain function would be run in a thread."""
+    return the_desk(request)
+
+
+def the_desk(request: Request) -> Desk:
     """The desk of the application that was asked."""
     desk: Desk = request.app.state.desk
     return desk
@@ -45,7 +50,7 @@ def cookie_name(desk: Desk) -> str:
 
 async def reader(request: Request) -> Identity:
     """The person who looks: by token or session. Raises: NotAuthenticated, TooManyRequests."""
-    desk = desk_of(request)
+    desk = the_desk(request)
     who = await (_by_token(request) if "authorization" in request.headers else _by_session(request))
     limits_of(request).take(who.handle, READING, now=desk.now)
     return who
@@ -54,14 +59,14 @@ async def reader(request: Request) -> Identity:
 async def actor(request: Request) -> Identity:
     """The person who acts through the API: by token. Raises: NotAuthenticated, TooManyRequests."""
     who = await _by_token(request)
-    limits_of(request).take(who.handle, DECIDING, now=desk_of(request).now)
+    limits_of(request).take(who.handle, DECIDING, now=the_desk(request).now)
     return who
 
 
 async def page_reader(request: Request) -> Identity:
     """The person who looks at a page. Raises: NotAuthenticated, TooManyRequests."""
     who = await _by_session(request)
-    limits_of(request).take(who.handle, READING, now=desk_of(request).now)
+    limits_of(request).take(who.handle, READING, now=the_desk(request).now)
     return who
 
 
@@ -78,14 +83,14 @@ async def _by_token(request: Request) -> Identity:
 
 
 async def _by_session(request: Request) -> Identity:
-    secret = request.cookies.get(cookie_name(desk_of(request)), "")
+    secret = request.cookies.get(cookie_name(the_desk(request)), "")
     if not secret:
         raise NotAuthenticated("nobody is signed in", hint="sign in first")
     return await _known(request, "session", secret)
 
 
 async def _known(request: Request, kind: str, secret: str) -> Identity:
-    key = desk_of(request).office.key
+    key = the_desk(request).office.key
 
     def look(tx: Tx, now: int) -> Identity:
         if kind == "token":
@@ -97,7 +102,7 @@ async def _known(request: Request, kind: str, secret: str) -> Identity:
 
 async def guessed(request: Request, work: Callable[[Tx, int], T], *, write: bool = False) -> T:
     """What `work` makes of a secret that was shown. Raises: NotAuthenticated; TooManyRequests after many of those."""
-    desk, limits = desk_of(request), limits_of(request)
+    desk, limits = the_desk(request), limits_of(request)
     address, now = f"address {request.client.host if request.client else ''}", desk.now
     limits.check(address, GUESSING, now=now)
     store = desk.office.store

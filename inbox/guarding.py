@@ -66,7 +66,7 @@ class Guarded:
             await send(message)
 
         headers = Headers(scope=scope)
-        refused = self._refused(scope["method"], headers)
+        refused = self._refused(scope["method"], headers, to_api=scope["path"].startswith("/api/"))
         if refused is None and scope["method"] not in _SAFE:
             read = await _read(headers, receive)
             if isinstance(read, Response):
@@ -75,7 +75,7 @@ class Guarded:
                 receive = _again(read, receive)
         await (self._app(scope, receive, guarded) if refused is None else refused(scope, receive, guarded))
 
-    def _refused(self, method: str, headers: Headers) -> Response | None:
+    def _refused(self, method: str, headers: Headers, *, to_api: bool) -> Response | None:
         host = headers.get("host", "").lower()
         if host not in self._hosts:
             return problem(AccessRefused("this server does not go by that name", hint=_ASK), status=421)
@@ -83,8 +83,8 @@ class Guarded:
             return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         ours = origin.lower() in self._origins if origin is not None else site in ("same-origin", None)
-        if origin is None and site is None and "authorization" not in headers:
-            ours = False  # neither a browser that says which page it was, nor a program that shows a token
+        if origin is None and site is None and "authorization" not in headers and not to_api:
+            ours = False  # no browser that says which page it was; to the API it is a program that forgot its token
         return None if ours else problem(AccessRefused("this was sent by another page", hint=_ASK))
 
 

@@ -50,6 +50,9 @@ _STATUS: Final[Mapping[type[AnswerableError], int]] = {
 }
 
 
+_SCHEMA: Final = {"$ref": "#/components/schemas/Problem"}
+
+
 class Problem(BaseModel):
     """What went wrong: `code` is stable, `detail` says what and where, `hint` what to do."""
 
@@ -85,12 +88,15 @@ def problem(error: AnswerableError, *, status: int = 0, headers: Mapping[str, st
     return JSONResponse(document.model_dump(), status_code=said, headers=more, media_type=MEDIA_TYPE)
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For OpenAPI: that these statuses are answered with a problem."""
-    return {
-        status: {"model": Problem, "description": "A problem, with a stable code.", "content": {MEDIA_TYPE: {}}}
-        for status in sorted({*statuses, 401, 403, 404, 413, 421, 422, 429, 500, 503})
+def documented(
+    *statuses: int, links: Mapping[str, Any] | None = None, on: int = 200
+) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: that these statuses are answered with a problem, and where the answer `on` success leads."""
+    problems: dict[int | str, dict[str, Any]] = {
+        status: {"description": "A problem, with a stable code.", "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+        for status in sorted({*statuses, 400, 401, 403, 404, 408, 413, 421, 422, 429, 500, 503})
     }
+    return {**({on: {"links": dict(links)}} if links else {}), **problems}
 
 
 def _title(error: AnswerableError) -> str:

@@ -39,7 +39,6 @@ COMMANDS: Final = {
     "reject": "decisions",
     "respond": "decisions",
     "rules": "rules",
-    "revoke": "revoking",
     "runs": "runs",
     "serve": "serve",
     "show": "inbox",

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 from answerable.approvals.identity import Identity
 from answerable.inbox.api.answers import FreezeAnswer, FreezeAsked, FreezeList, ThawAsked
 from answerable.inbox.api.cursors import Id
+from answerable.inbox.api.links import FROM_FREEZE, FROM_FREEZES
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of, reader
 from answerable.inbox.problems import documented
@@ -19,7 +20,7 @@ from answerable.tracing.freezes import Freeze
 router = APIRouter(prefix="/freezes", tags=["freezes"])
 
 
-@router.get("", responses=documented())
+@router.get("", responses=documented(links=FROM_FREEZES))
 async def list_freezes(desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]) -> FreezeList:
     """The freezes that stand, of every system."""
     names = await desk.office.store.read(handles)
@@ -27,7 +28,7 @@ async def list_freezes(desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Ide
     return FreezeList(freezes=[FreezeAnswer(**freeze_document(one, names)) for one in found])
 
 
-@router.post("", status_code=201, responses=documented(409))
+@router.post("", status_code=201, responses=documented(409, links=FROM_FREEZE, on=201))
 async def make_freeze(
     body: FreezeAsked, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
 ) -> FreezeAnswer:
@@ -36,7 +37,7 @@ async def make_freeze(
     return await _as_it_stands(desk, made.id)
 
 
-@router.get("/{freeze}", responses=documented())
+@router.get("/{freeze}", responses=documented(links=FROM_FREEZE))
 async def get_freeze(
     freeze: Id, desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]
 ) -> FreezeAnswer:

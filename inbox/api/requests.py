@@ -22,7 +22,6 @@ from answerable.inbox.api.answers import (
     Decided,
     DecisionAnswer,
     Edit,
-    FactAnswer,
     OptionAnswer,
     Reject,
     RequestAnswer,
@@ -30,13 +29,13 @@ from answerable.inbox.api.answers import (
     RequestList,
 )
 from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
+from answerable.inbox.api.links import FROM_DECISION, FROM_REQUEST, FROM_REQUESTS
 from answerable.inbox.deciding import give
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of, reader
 from answerable.inbox.problems import documented
 from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import decision_document, handles, request_document
-from answerable.tracing.clock import iso
 from answerable.tracing.storage.store import Tx
 
 State = Literal["open", "decided", "expired", "withdrawn", "superseded", "all"]
@@ -45,7 +44,7 @@ KINDS: dict[str, tuple[type, ...]] = {"deadline": (int, str), "tier": (int, int,
 router = APIRouter(prefix="/requests", tags=["requests"])
 
 
-@router.get("", responses=documented())
+@router.get("", responses=documented(links=FROM_REQUESTS))
 async def list_requests(
     desk: Annotated[Desk, Depends(desk_of)],
     _: Annotated[Identity, Depends(reader)],
@@ -63,7 +62,7 @@ async def list_requests(
     return RequestList(requests=[line(row) for row in page.rows], next=cursor_of(sort, page.after))
 
 
-@router.get("/{request}", responses=documented())
+@router.get("/{request}", responses=documented(links=FROM_REQUEST))
 async def get_request(
     request: Id, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(reader)]
 ) -> RequestAnswer:
@@ -76,14 +75,14 @@ async def get_request(
     return await desk.office.store.read(look)
 
 
-@router.post("/{request}/decisions", status_code=201, responses=documented(409))
+@router.post("/{request}/decisions", status_code=201, responses=documented(409, links=FROM_DECISION, on=201))
 async def decide(
     request: Id,
     body: AnyAnswer,
     response: Response,
     desk: Annotated[Desk, Depends(desk_of)],
     who: Annotated[Identity, Depends(actor)],
-    key: Annotated[str, Header(alias="Idempotency-Key", pattern="^[!-~]{1,200}$")] = "",
+    key: Annotated[str | None, Header(alias="Idempotency-Key", pattern="^[!-~]{1,200}$")] = None,
 ) -> Decided:
     """Answer a request, once. With an Idempotency-Key the same answer may be sent again: it gives the same decision."""
     once = Once(key=key, fingerprint=_fingerprint(body)) if key else None
@@ -130,9 +129,6 @@ def answer(shown: RequestShown, names: dict[str, str]) -> RequestAnswer:
         edited_by=shown.edited_by,
         edited_into=shown.edited_into,
         frozen=shown.frozen,
-        facts=[FactAnswer(name=one.name, now=one.now, was=one.was) for one in shown.after.facts],
-        asked_anew=shown.after.anew,
-        execute_by=iso(shown.after.execute_by),
         not_you=shown.not_you,
         decision=decision(shown.decision, names) if shown.decision else None,
     )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 from answerable.approvals.identity import Identity
 from answerable.inbox.api.answers import RunAnswer, RunLine, RunList, StepLine
 from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
+from answerable.inbox.api.links import FROM_RUN, FROM_RUNS
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, reader
 from answerable.inbox.problems import documented
@@ -22,7 +23,7 @@ Status = Literal["", "running", "waiting", "frozen", "done", "denied", "stuck", 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 
-@router.get("", responses=documented())
+@router.get("", responses=documented(links=FROM_RUNS))
 async def list_runs(
     desk: Annotated[Desk, Depends(desk_of)],
     _: Annotated[Identity, Depends(reader)],
@@ -46,7 +47,7 @@ async def list_runs(
     return await desk.office.store.read(look)
 
 
-@router.get("/{run}", responses=documented())
+@router.get("/{run}", responses=documented(links=FROM_RUN))
 async def get_one_run(
     run: Id, desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]
 ) -> RunAnswer:

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from answerable.approvals.credentials import end_credential
 from answerable.errors import AccessRefused, NotAuthenticated
 from answerable.inbox.desk import Desk
-from answerable.inbox.entering import cookie_name, desk_of, guessed
+from answerable.inbox.entering import cookie_name, guessed, the_desk
 from answerable.inbox.pages.forms import Sent, form_of, sent
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.sessions import SESSION_SECONDS, link_holder, sign_in_by_link, sign_in_with_token
@@ -62,7 +62,7 @@ async def before_signing_in(request: Request, next: str = "/requests") -> Respon
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
     """Open a session with a token."""
-    desk, said = desk_of(request), await form_of(request)
+    desk, said = the_desk(request), await form_of(request)
     where = local_path(said.get("next", ""))
     token = said.get("token", "").strip()
     try:
@@ -77,7 +77,7 @@ async def sign_in(request: Request) -> Response:
 @router.post("/sign-out")
 async def sign_out(request: Request, form: Annotated[Sent, Depends(sent)]) -> Response:
     """End the session, here and in the store."""
-    desk = desk_of(request)
+    desk = the_desk(request)
     await desk.office.store.write(lambda tx: end_credential(tx, form.who.credential, at=desk.now), durable=True)
     gone = RedirectResponse("/sign-in", status_code=303)
     gone.delete_cookie(cookie_name(desk), **_cookie(desk))
@@ -86,7 +86,7 @@ async def sign_out(request: Request, form: Annotated[Sent, Depends(sent)]) -> Re
 
 def _here(request: Request) -> Desk:
     """The desk, if both it and whoever asks are on this machine. Raises: AccessRefused."""
-    desk = desk_of(request)
+    desk = the_desk(request)
     own = urlsplit(desk.origins[0]).hostname or ""
     if not is_loopback(own) or request.client is None or not is_loopback(request.client.host):
         raise AccessRefused("links are for the machine that the server runs on", hint="sign in with a token")

@@ -12,7 +12,7 @@ from fastapi import Request
 
 from answerable.approvals.identity import Identity
 from answerable.errors import AccessRefused, InvalidInput
-from answerable.inbox.entering import desk_of, limits_of, session_holder
+from answerable.inbox.entering import limits_of, session_holder, the_desk
 from answerable.inbox.limits import DECIDING
 from answerable.inbox.pages.rendering import csrf_of
 
@@ -53,5 +53,5 @@ async def sent(request: Request) -> Sent:
     said = await form_of(request)
     if not hmac.compare_digest(said.pop("csrf", "").encode(), csrf_of(request, who).encode()):
         raise AccessRefused("this form was not made for this session", hint="go back, reload the page and try again")
-    limits_of(request).take(who.handle, DECIDING, now=desk_of(request).now)
+    limits_of(request).take(who.handle, DECIDING, now=the_desk(request).now)
     return Sent(who=who, said=said)

@@ -19,7 +19,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from answerable.approvals.identity import Identity
-from answerable.inbox.entering import desk_of
+from answerable.inbox.entering import the_desk
 from answerable.tracing.evidence.story.page import TEMPLATES
 from answerable.tracing.spans.tree import plain
 
@@ -74,7 +74,7 @@ _environment.filters.update(when=when, span=span, body_text=body_text, pretty=pr
 
 def page(request: Request, template: str, *, who: Identity | None, code: int = 200, **values: Any) -> HTMLResponse:
     """A page. `who` is signed in, or nobody is."""
-    desk = desk_of(request)
+    desk = the_desk(request)
     csrf = "" if who is None else csrf_of(request, who)
     shared: Mapping[str, Any] = {"who": who, "csrf": csrf, "now": desk.now, "path": request.url.path}
     return HTMLResponse(_environment.get_template(template).render(**shared, **values), status_code=code)
@@ -82,4 +82,4 @@ def page(request: Request, template: str, *, who: Identity | None, code: int = 2
 
 def csrf_of(request: Request, who: Identity) -> str:
     """What a form of this session has to say: another site can neither read nor guess it."""
-    return desk_of(request).office.key.mac("csrf", who.credential)
+    return the_desk(request).office.key.mac("csrf", who.credential)

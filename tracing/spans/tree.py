@@ -32,7 +32,6 @@ _STYLES = {
     "in-doubt": "magenta",
 }
 _NODES = ("step", "attempt", "approval", "request", "effect", "withheld")  # what is shown by its node's name
-_REVOKED: dict[object, str] = {"person": "taken back", "facts": "facts moved", "rule": "the rule was revoked"}
 _SHORT = 12  # characters of an id
 
 
@@ -97,9 +96,7 @@ class _View:
             outcome = self.text(said.get(key.EFFECT_STATE) or said.get(key.OUTCOME))
         else:
             text = Text(plain(span.name))
-            outcome = self.text(
-                said.get(key.EFFECT_STATE) or said.get(key.DECISION_OUTCOME) or _REVOKED.get(said.get(key.REVOKED))
-            )
+            outcome = self.text(said.get(key.EFFECT_STATE) or said.get(key.DECISION_OUTCOME))
         facts = [length(span.end - span.start)] if lasts(span) else []
         if waited := self.waited(span):
             facts.append(f"waited {waited}")
@@ -115,7 +112,7 @@ class _View:
                 else outcome
             )
             text.append(f"  {shown}", style=_STYLES.get(outcome, "red" if span.status == ERROR else "green"))
-        if key.DECIDED_BY in said and span.shows in ("decision", "revocation", "settlement", "reopened"):
+        if key.DECIDED_BY in said and span.shows in ("decision", "settlement", "reopened"):
             text.append(f" by {self.person(said[key.DECIDED_BY])}")
         if span.message:
             text.append(f"  {plain(span.message)}", style="red")
