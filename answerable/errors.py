@@ -33,6 +33,7 @@
     ├── OutboxFull              no room for spans that were to be sent again
     ├── NotErasable             it may not be erased (yet): a run, a call, a legal hold or the retention needs it
     ├── EffectRefused           a call was not sent; nothing left the process
+    ├── FactsUnknown            what a decision rests on cannot be read now; nothing is asked or sent on it
     ├── UnknownOrigin           `connect()` was not told where a receiver is; the run waits
     └── JaegerUnavailable       Jaeger's query API cannot be asked: nobody answers, or something else does
 
@@ -260,6 +261,12 @@ class EffectRefused(AnswerableError):
     """The call was not sent. Nothing left this process."""
 
     code = "effect-refused"
+
+
+class FactsUnknown(AnswerableError):
+    """What a decision rests on cannot be read now. Nothing is asked, and nothing sent, on what is not known."""
+
+    code = "facts-unknown"
 
 
 class UnknownOrigin(AnswerableError):

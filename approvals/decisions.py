@@ -72,6 +72,7 @@ class Decision:
     digest: str
     mac: str
     at: int
+    revoked: str = ""  # why it was taken back, if it was: person, facts, rule
 
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""

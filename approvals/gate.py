@@ -6,7 +6,8 @@ All of these hold at the moment of its commit, or nothing is sent and the refusa
    "not now");
 2. neither the system, nor the effect, nor the approval and edge that it came by is frozen, and its run is not over;
 3. there is a grant for this effect with a valid MAC, granted (or consumed by this effect), unexpired;
-4. its decision exists, has a valid MAC, and said yes; a standing rule that decided was not revoked since;
+4. its decision exists, has a valid MAC, said yes, and was not revoked before this call left; nor was a standing rule
+   that decided;
 5. the stored bytes are those that the grant is bound to;
 6. a Responsible Individual is in force, and no handover is open.
 
@@ -132,6 +133,8 @@ def refusal(
         return Refused(reason="nobody answers for this system", waits=True)
     if authority.successor:
         return Refused(reason="a handover waits for the successor", waits=True)
+    if decision is not None and decision.revoked and effect.state in ("prepared", "withdrawn"):
+        return Refused(reason="its decision was revoked", waits=True)  # until it is clear whether it is asked anew
     if effect.state not in ("prepared", "sent"):
         return Refused(reason=f"the effect is {effect.state}", waits=False)
     if grant is None:

@@ -69,6 +69,8 @@ class Approval(Node[M, M], Generic[M]):
         fresh_seconds: int,
         quota: Quota,
         owner: str,
+        execute_within: float,
+        facts: Callable[[Any, Any], Any] | None,
     ) -> None:
         super().__init__(name, (Input(name="message", types=(of,)),), (of,), owner)
         self.of = of
@@ -82,5 +84,7 @@ class Approval(Node[M, M], Generic[M]):
         self.requires = requires
         self.fresh_seconds = fresh_seconds
         self.quota = quota
+        self.execute_within = execute_within
+        self.facts = facts
         self.denied: Source[Rejected | Expired] = Source(name, (Rejected, Expired), port=DENIED)
         self.response: Source[Response] = Source(name, (Response,), port=RESPONSE)

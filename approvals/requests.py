@@ -34,7 +34,10 @@ _IN_STATE = Statement(
 )
 _ALL = Statement(select(*_COLUMNS).order_by(requests.c.made_at, requests.c.id))
 _REPEATED = {  # columns and the names that the body has for them
-    **{name: name for name in ("run", "system", "approval", "step", "edited_from", "edited_by", "made_at")},
+    **{
+        name: name
+        for name in ("run", "system", "approval", "step", "edited_from", "edited_by", "in_place_of", "made_at")
+    },
     "id": "request",
     "message": "message",
     "expires_at": "decide_by",
@@ -120,6 +123,7 @@ class RequestRow:
     capped: str  # NAME@VERSION of the rule that would have decided but for its cap, or ""
     warned: int
     mac: str
+    in_place_of: str  # the request of which the decision was revoked, or ""
 
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, UnknownId
-from answerable.inbox.api import events, freezes, me, requests, runs
+from answerable.inbox.api import decisions, events, freezes, me, requests, runs
 from answerable.inbox.describing import Described, operation_id
 from answerable.inbox.desk import Desk
 from answerable.inbox.feed import Feed
@@ -70,7 +70,7 @@ def inbox(desk: Desk) -> FastAPI:
     ):
         app.add_exception_handler(kind, handle)
     api = APIRouter(prefix=PREFIX)
-    for each in (me, requests, runs, freezes, events):
+    for each in (me, requests, decisions, runs, freezes, events):
         api.include_router(each.router)
     app.include_router(api)
     for pages in (entering, editing, requests_pages, runs_pages, freezes_pages):

@@ -19,6 +19,7 @@ from answerable.approvals.keys import Key
 from answerable.approvals.listing import short_tier
 from answerable.approvals.requests import RequestRow, call_digest, get_request
 from answerable.errors import NotEligible, StoreCorrupt
+from answerable.inbox.revoking import Aftermath, aftermath
 from answerable.orchestrator.documents import handles
 from answerable.tracing.freezes import frozen_for_show
 from answerable.tracing.ledger.agreement import ERASED, ERASED_TYPE
@@ -61,6 +62,7 @@ class RequestShown:
     decided_by: str
     frozen: bool
     not_you: str
+    after: Aftermath
 
     @property
     def asks(self) -> str:
@@ -103,6 +105,7 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str) -> RequestShown:
         decided_by=names.get(decision.by, decision.by) if decision else "",
         frozen=frozen,
         not_you=_not_you(tx, row, reader, in_force),
+        after=aftermath(tx, row, decision, names, reader=reader, responsible=in_force),
     )
 
 

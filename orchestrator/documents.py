@@ -84,8 +84,10 @@ def request_document(row: RequestRow) -> dict[str, Any]:
         "asks": row.asked.role or row.asked.person,
         "made_at": iso(row.made_at),
         "decide_by": iso(row.expires_at),
+        "execute_within_seconds": row.body["execute_within_seconds"],
         "edited_from": row.edited_from,
         "capped": row.capped,
+        "in_place_of": row.in_place_of,
     }
 
 
@@ -100,6 +102,7 @@ def decision_document(decision: Decision, names: Mapping[str, str]) -> dict[str,
         "assurance": decision.assurance,
         "reason": decision.reason,
         "at": iso(decision.at),
+        "revoked": decision.revoked,
     }
 
 

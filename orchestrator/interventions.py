@@ -12,18 +12,16 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import bindparam, update
 
 from answerable.agents.nodes import Effect
-from answerable.approvals.decisions import withdraw_effect
 from answerable.approvals.gate import EffectRow, doubt, effects_of, get_effect
 from answerable.approvals.node import RESPONSE
-from answerable.approvals.requests import RequestRow, close_request, mark_routed, requests_of
+from answerable.approvals.requests import requests_of
 from answerable.errors import Erased, InvalidInput, UnknownId
 from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.running import journal
-from answerable.orchestrator.running.journal import StepRow
-from answerable.orchestrator.running.planning import effect_id
+from answerable.orchestrator.running.superseding import followers, supersede, withdraw_requests
 from answerable.orchestrator.runs import (
     ENDS,
     RunRow,
@@ -33,31 +31,21 @@ from answerable.orchestrator.runs import (
     set_status,
     set_version,
 )
-from answerable.orchestrator.scopes import ScatterFrame
 from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import EffectSettled, RequestWithdrawn, RunEnded, RunReopened
+from answerable.tracing.ledger.records import EffectSettled, RunEnded, RunReopened
 from answerable.tracing.people import authority, get_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import crossings, effects, gathers, scatters, steps
+from answerable.tracing.storage.tables import effects
 from answerable.tracing.waking import wake_at
 
-_SUPERSEDE = Statement(
-    update(steps).where(steps.c.run == bindparam("run"), steps.c.id == bindparam("step")).values(state="superseded")
-)
-_FORGET_CROSSINGS = Statement(
-    delete(crossings).where(crossings.c.run == bindparam("run"), crossings.c.step == bindparam("step"))
-)
-_FORGET_SCATTERS = Statement(delete(scatters).where(scatters.c.step == bindparam("step")))
-_FORGET_GATHER = Statement(delete(gathers).where(gathers.c.id == bindparam("gather")))
 _SETTLE = Statement(
     update(effects)
     .where(effects.c.id == bindparam("effect"), effects.c.state == "in-doubt")
     .values(state=bindparam("new_state"), detail=bindparam("new_detail"))
 )
-_UNTOUCHED = frozenset({"prepared", "withdrawn"})
 
 
 def cancel(tx: Tx, run: str, *, by: str, reason: str, at: int) -> None:
@@ -67,7 +55,7 @@ def cancel(tx: Tx, run: str, *, by: str, reason: str, at: int) -> None:
     if row.status in ENDS:
         raise InvalidInput(f"{run} is over already: it is {row.status}")
     go_on(tx, run, at=at)
-    _withdraw(tx, row, requests_of(tx, run), reason="the run was cancelled", at=at)
+    withdraw_requests(tx, row, requests_of(tx, run), reason="the run was cancelled", at=at)
     if row.lease_until < at:  # no worker is there to hear what became of a call
         for effect in effects_of(tx, run):
             if effect.state == "sent":
@@ -97,25 +85,14 @@ def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None
     go_on(tx, run, at=at)
     set_status(tx, run, "running", wake_at=at)
     fence = acquire_lease(tx, run, owner=by, now=at).lease_fence  # nobody else works on it until this is committed
-    gone, gathers_gone = _followers(tx, run, wrong, known)
-    theirs = {effect_id(run, known[id].node, taken) for id in gone for taken in known[id].consumed.values()}
-    made = [effect for effect in effects_of(tx, run) if effect.step in gone or effect.id in theirs]
-    sent = [effect for effect in made if effect.state not in _UNTOUCHED]
-    if sent:
+    gone = followers(tx, run, step, known)
+    if gone.sent:
+        left = gone.sent[0]
         raise InvalidInput(
-            f"{sent[0].name} ({sent[0].id}) followed from step {step} and is {sent[0].state}; it cannot be unsent",
+            f"{left.name} ({left.id}) followed from step {step} and is {left.state}; it cannot be unsent",
             hint="begin a new run that makes up for it",
         )
-    asked = [request for request in requests_of(tx, run) if request.step in gone]
-    _withdraw(tx, row, asked, reason="a step before it runs anew", at=at)
-    for request in asked:
-        mark_routed(tx, request.id)  # one that was decided goes nowhere any more
-    for id in gone:
-        tx.run(_SUPERSEDE, run=run, step=id)
-        tx.run(_FORGET_CROSSINGS, run=run, step=id)
-        tx.run(_FORGET_SCATTERS, step=id)
-    for gather in gathers_gone:
-        tx.run(_FORGET_GATHER, gather=gather)
+    supersede(tx, row, gone, reason="a step before it runs anew", at=at)
     release_lease(tx, run, fence=fence)
     wake_at(tx, run, at)
     reopened = RunReopened(
@@ -230,52 +207,6 @@ def _result(graph: Graph, row: EffectRow, result: Mapping[str, Any] | None) -> s
             f"{row.name} answers with a {kind.__name__}; what did it say?", hint="give it with --result, as JSON"
         )
     return kind.from_bytes(json.dumps(dict(result)).encode()).to_bytes().decode()
-
-
-def _followers(tx: Tx, run: str, step: StepRow, known: Mapping[str, StepRow]) -> tuple[set[str], set[str]]:
-    """The step and all steps that consumed what followed from it; and the gathers that were closed over any of them.
-
-    A step within a scatter may have sent an item to its gather, failed on the way there, or sent nothing: whichever it
-    was, the list may be another one after it.
-    """
-    sender = {crossing.id: crossing.step for crossing in journal.read_crossings(tx, run)}
-    gathered = journal.read_gathers(tx, run)
-    gone, gathers_gone = {step.id}, set[str]()
-    while True:
-        inside = {frame[:2] for id in gone for frame in known[id].scope if isinstance(frame, ScatterFrame)}
-        gathers_gone |= {one.id for one in gathered if one.scatter in inside or one.scatter[1] in gone}
-        more = {
-            each.id
-            for each in known.values()
-            if each.id not in gone
-            and any(sender.get(id) in gone or id in gathers_gone for id in each.consumed.values())
-        }
-        if not more:
-            return gone, gathers_gone
-        gone |= more
-
-
-def _withdraw(tx: Tx, run: RunRow, asked: list[RequestRow], *, reason: str, at: int) -> None:
-    responsible = authority(tx, run.system).responsible
-    for request in asked:
-        if close_request(tx, request.id, state="withdrawn"):
-            append(
-                tx,
-                RequestWithdrawn(
-                    at=at,
-                    system=run.system,
-                    run=run.id,
-                    responsible=responsible,
-                    chain=(responsible,),
-                    request=request.id,
-                    approval=request.approval,
-                    step=request.step,
-                    reason=reason,
-                ),
-            )
-        for option in request.body["options"]:
-            for call in option["calls"]:
-                withdraw_effect(tx, call["effect"], reason=reason, request=request, responsible=responsible, at=at)
 
 
 def _stamp(tx: Tx, run: RunRow, at: int, person: str) -> dict[str, Any]:

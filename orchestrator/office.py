@@ -21,7 +21,9 @@ from answerable.approvals.exemptions import accept_exemption
 from answerable.approvals.identity import By, Identity, identified
 from answerable.approvals.keys import Key, open_key
 from answerable.approvals.node import Approval
+from answerable.approvals.reasons import check_reason
 from answerable.approvals.requests import all_requests, get_request, open_requests
+from answerable.approvals.revoking import Revoked, revoke
 from answerable.approvals.tokens import make_token, revoke_token
 from answerable.errors import AlreadyDecided
 from answerable.orchestrator import interventions
@@ -134,6 +136,16 @@ class Office:
             return earlier
         failpoint("decision:after-commit")
         return decision
+
+    async def revoke(self, decision: str, *, code: str, by: By, reason: str) -> Revoked:
+        """Make void what a decision released and was not sent.
+
+        Raises: InvalidInput, UnknownId, NotEligible, NotOpen, NotAuthenticated.
+        """
+        who, why = identified(by), check_reason(code, reason, what="taking a decision back")
+        return await self.act_as(
+            who, reason, lambda tx, now: revoke(tx, self.key, decision, by=who.handle, reason=why, at=now)
+        )
 
     async def accept_exemption(self, system: str, approval: Approval[Any], *, by: By) -> None:
         """The RI lets the exemption of an approval, in its present version, be used.

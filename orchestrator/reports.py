@@ -41,6 +41,8 @@ class OpenRequest:
     inversions: int | None
     edited_from: str
     capped: str
+    in_place_of: str
+    execute_within_seconds: float
     decision: Decision | None
 
 
@@ -79,6 +81,8 @@ def request_report(tx: Tx, row: RequestRow) -> OpenRequest:
         inversions=row.view["options"][0]["inversions"],
         edited_from=row.edited_from,
         capped=row.capped,
+        in_place_of=row.in_place_of,
+        execute_within_seconds=row.body["execute_within_seconds"],
         decision=decision_on(tx, row.id),
     )
 

@@ -19,11 +19,11 @@ from answerable.approvals.gate import refuse_unprepared
 from answerable.approvals.node import Approval
 from answerable.errors import LeaseLost, StoreError, VersionGone
 from answerable.orchestrator.compilation import compile_graph
-from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.asking import run_approval
 from answerable.orchestrator.running.execution import Execution, Worker
 from answerable.orchestrator.running.gathering import Gathering
 from answerable.orchestrator.running.http import Client
+from answerable.orchestrator.running.loading import read_view
 from answerable.orchestrator.running.rest import Waiting, at_rest
 from answerable.orchestrator.running.sending import run_effect
 from answerable.orchestrator.running.stepping import run_agent
@@ -224,19 +224,12 @@ class Runtime:
 
     async def load(self, row: RunRow) -> Execution:
         """An execution of a run as the store holds it now."""
-        view = RunView(self.worker.graph, row.id)
 
-        def read(tx: Tx) -> str:
-            view.load(
-                journal.read_steps(tx, row.id),
-                journal.read_crossings(tx, row.id),
-                journal.read_scatters(tx, row.id),
-                journal.read_gathers(tx, row.id),
-            )
+        def read(tx: Tx) -> tuple[RunView, str]:
             starter = person_by_id(tx, row.started_by)
-            return starter.handle if starter else row.started_by
+            return read_view(tx, self.worker.graph, row.id), starter.handle if starter else row.started_by
 
-        starter = await self.worker.store.read(read)
+        view, starter = await self.worker.store.read(read)
         return Execution(worker=self.worker, run=row, fence=row.lease_fence, starter=starter, view=view)
 
     async def _keep(self, execution: Execution) -> None:

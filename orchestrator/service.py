@@ -25,6 +25,7 @@ from answerable.approvals.identity import By, identified
 from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.requests import get_request
+from answerable.approvals.revoking import Revoked
 from answerable.errors import DeclarationError, StoreError, UnknownId
 from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
@@ -386,6 +387,13 @@ class Service(Generic[In, Out]):
         )
         return await self.arequest(made)
 
+    async def arevoke(self, decision: str, *, code: str, by: By, reason: str) -> Revoked:
+        """Make void what a decision released and was not sent; where nothing was, it is asked anew on `resume`.
+
+        `code` is one of `approvals.reasons.CODES`. Raises: InvalidInput, UnknownId, NotEligible, NotOpen.
+        """
+        return await self.office.revoke(decision, code=code, by=by, reason=reason)
+
     async def aaccept_exemption(self, approval: str, *, by: By) -> None:
         """The RI lets the exemption of an approval, in its present version, be used. Raises: NotEligible, UnknownId."""
         node, system = self.app.graph.nodes.get(approval), self.app.graph.system
@@ -437,7 +445,7 @@ class Service(Generic[In, Out]):
     cancel, retry, migrate, settle = blocking(acancel), blocking(aretry), blocking(amigrate), blocking(asettle)
     requests, request = blocking(arequests), blocking(arequest)
     approve, reject = blocking(aapprove), blocking(areject)
-    respond, edit = blocking(arespond), blocking(aedit)
+    respond, edit, revoke = blocking(arespond), blocking(aedit), blocking(arevoke)
     accept_exemption = blocking(aaccept_exemption)
     freeze, thaw = blocking(afreeze), blocking(athaw)
     freezes, freeze_state = blocking(afreezes), blocking(afreeze_state)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeVar, overload
 
@@ -18,7 +18,7 @@ from answerable.agents.calls import Call
 from answerable.agents.hints import is_message, read_signature
 from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START, Agent, AgentOptions, Effect, Node, Receiver, Source, Target
-from answerable.agents.options import Retry
+from answerable.agents.options import DAY, Retry
 from answerable.agents.people import Person, Role
 from answerable.agents.prioritization import Demand
 from answerable.approvals.identity import ASSURANCES
@@ -219,6 +219,8 @@ class System:
         fresh: int = 0,
         quota: Quota = DEFAULT_QUOTA,
         owner: str = "",
+        execute_within: float = DAY,
+        facts: Callable[[M, Any], Mapping[str, Any] | Awaitable[Mapping[str, Any]]] | None = None,
     ) -> Approval[M]:
         """Declare a node that a message passes only with a decision `by` somebody, `within` so many seconds.
 
@@ -226,6 +228,8 @@ class System:
         input, by name; `context` makes of each what standing rules see of it. `may_decide_own` allows a person to
         approve what they requested or caused; the record says so. `requires` is how sure we have to be, at least, of
         who decides; `fresh` how many seconds old their login may be. What asks more than the `quota` allows is frozen.
+        What a decision releases is sent within `execute_within` seconds of it, or not at all. `facts` names what the
+        message rests on, from it and the run's input: where that has moved before sending, it is asked anew.
         """
         what = f"approval {name!r}"
         if not is_message(of):
@@ -238,8 +242,12 @@ class System:
             )
         if not isinstance(fresh, int) or fresh < 0:
             raise DeclarationError(f"{what}: fresh={fresh!r} is no whole number of seconds")
+        if not 0 < execute_within <= LONGEST_SECONDS:
+            raise DeclarationError(f"{what}: execute_within={execute_within!r} is no time in seconds to send in")
         if options is not None:
             parameter_hints(options, what=what)
+        if facts is not None:
+            parameter_hints(facts, what=what)
         if exempt is not None:
             parameter_hints(exempt.fn, what=what)
         if quota.open < 1 or quota.per_hour < 1:
@@ -259,6 +267,8 @@ class System:
             fresh_seconds=fresh,
             quota=quota,
             owner=owner,
+            execute_within=execute_within,
+            facts=facts,
         )
         self._add(node, what=what)
         return node

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "reject": "decisions",
     "respond": "decisions",
     "rules": "rules",
+    "revoke": "revoking",
     "runs": "runs",
     "serve": "serve",
     "show": "inbox",

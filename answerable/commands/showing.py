@@ -14,9 +14,13 @@ from typing import Any, Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from answerable.approvals.decisions import YES
+from answerable.approvals.resting import facts_shown, why_anew
+from answerable.approvals.revoking import REVOKED
 from answerable.commands.saying import lines, short, table, when
 from answerable.orchestrator.reports import OpenRequest
-from answerable.tracing.spans.tree import plain
+from answerable.tracing.clock import micros
+from answerable.tracing.spans.tree import length, plain
 
 _STYLES: Final = {
     "done": "green",
@@ -40,11 +44,12 @@ def request_shown(request: OpenRequest, names: Mapping[str, str], *, whole: bool
         (request.id, "bold"),
         f"  {plain(request.state)}\n",
         f"{plain(request.approval)} of {plain(request.system)}, run {request.run}\n",
-        f"asks {plain(request.asks)}, until {when(request.expires_at)}",
+        f"asks {plain(request.asks)}, until {when(request.expires_at)}; after a yes, its calls leave within"
+        f" {length(micros(request.execute_within_seconds))}, or not at all",
     )
     if request.edited_from:
         head.append(f"\nan edit of {request.edited_from}")
-    parts: list[RenderableType] = [head, Text(), options_table(request)]
+    parts: list[RenderableType] = [head, *_resting(request, names), Text(), options_table(request)]
     if request.view.get("erased"):
         parts.append(Text("what was shown was erased", "yellow"))
     if request.view.get("trouble_with_options"):
@@ -56,10 +61,33 @@ def request_shown(request: OpenRequest, names: Mapping[str, str], *, whole: bool
         parts.append(Text(f"\n{made.outcome}{chosen} by {plain(by)} on {when(made.at)} ({made.assurance or 'no one'})"))
         if made.reason:
             parts.append(Text(f"reason: {lines(made.reason)}"))
+        if made.revoked:
+            parts.append(Text(f"revoked since: {REVOKED[made.revoked]}", "red"))
+        elif made.outcome in YES:
+            parts.append(Text(f"sent by {when(made.at + micros(request.execute_within_seconds))}, or not at all"))
     if whole:
         parts += [Text(), *_calls(request), Text("\nproposed, in the agents' own words:", "bold"), _message(request)]
         parts.append(Text(f"\ndigest {request.digest}", "dim"))
     return Group(*parts)
+
+
+def _resting(request: OpenRequest, names: Mapping[str, str]) -> list[RenderableType]:
+    """What it takes the place of, and the facts that it rests on, old → new."""
+    parts: list[RenderableType] = []
+    before = request.view.get("before")
+    if before:
+        why = why_anew(before, names.get(before["by"], before["by"]))
+        parts.append(Text(f"\nasked anew, in the place of {request.in_place_of}: {plain(why)}", "yellow"))
+        if before["reason"]:
+            parts.append(Text(f"reason: {lines(before['reason'])}"))
+    facts = facts_shown(request.view)
+    if facts:
+        parts.append(Text("\nrests on:", "bold"))
+    for fact in facts:
+        now, was = ("not there" if value is None else plain(value) for value in (fact.now, fact.was))
+        said = f"  {plain(fact.name)}: {was} → {now}" if fact.moved else f"  {plain(fact.name)}: {now}"
+        parts.append(Text(said, "yellow" if fact.moved else ""))
+    return parts
 
 
 def options_table(request: OpenRequest) -> RenderableType:

@@ -9,9 +9,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from answerable.approvals.reasons import CODES
+
 Digest: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=20_000)]
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f]*$")]
+
+
+Code: TypeAlias = Annotated[str, StringConstraints(max_length=50), Field(json_schema_extra={"enum": list(CODES)})]
 
 
 class Taken(BaseModel):
@@ -71,6 +76,31 @@ class ThawAsked(Taken):
     reason: Text
 
 
+class RevokeAsked(Taken):
+    """Take a decision back: a code of the list, and why in words."""
+
+    code: Code
+    reason: Text
+
+
+class RevokedAnswer(BaseModel):
+    """What was voided: the calls (effects) that were withdrawn, and those that had left before."""
+
+    decision: str
+    request: str
+    run: str
+    withdrawn: list[str]
+    sent: list[str]
+
+
+class FactAnswer(BaseModel):
+    """A fact as JSON text; `was` is what it was where this is asked anew; null where it was or is not there."""
+
+    name: str
+    now: str | None
+    was: str | None
+
+
 class Me(BaseModel):
     """Who asks, and how sure we are of it."""
 
@@ -95,7 +125,9 @@ class RequestLine(BaseModel):
     digest: str = ""
     made_at: str | None = None
     decide_by: str | None = None
+    execute_within_seconds: float | None = Field(default=None, description="After a yes; then its grants expire.")
     edited_from: str = ""
+    in_place_of: str = Field(default="", description="The request of which the decision was revoked.")
 
 
 class RequestList(BaseModel):
@@ -143,6 +175,7 @@ class DecisionAnswer(BaseModel):
     assurance: str
     reason: str
     at: str
+    revoked: str = Field(default="", description="Why it was revoked: person, facts or rule.")
 
 
 class RequestAnswer(RequestLine):
@@ -157,6 +190,9 @@ class RequestAnswer(RequestLine):
     edited_by: str
     edited_into: str
     frozen: bool
+    facts: list[FactAnswer] = Field(description="What it rests on, read again just before sending.")
+    asked_anew: str = Field(description="The request that took its place, or empty.")
+    execute_by: str | None = Field(description="Until when what was decided may be sent.")
     not_you: str = Field(description='Why whoever asks may not decide it; "" if they may.')
     decision: DecisionAnswer | None
 

@@ -22,6 +22,7 @@ from answerable.inbox.api.answers import (
     Decided,
     DecisionAnswer,
     Edit,
+    FactAnswer,
     OptionAnswer,
     Reject,
     RequestAnswer,
@@ -36,6 +37,7 @@ from answerable.inbox.entering import actor, desk_of, reader
 from answerable.inbox.problems import documented
 from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import decision_document, handles, request_document
+from answerable.tracing.clock import iso
 from answerable.tracing.storage.store import Tx
 
 State = Literal["open", "decided", "expired", "withdrawn", "superseded", "all"]
@@ -129,6 +131,9 @@ def answer(shown: RequestShown, names: dict[str, str]) -> RequestAnswer:
         edited_by=shown.edited_by,
         edited_into=shown.edited_into,
         frozen=shown.frozen,
+        facts=[FactAnswer(name=one.name, now=one.now, was=one.was) for one in shown.after.facts],
+        asked_anew=shown.after.anew,
+        execute_by=iso(shown.after.execute_by),
         not_you=shown.not_you,
         decision=decision(shown.decision, names) if shown.decision else None,
     )

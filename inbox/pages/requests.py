@@ -14,6 +14,7 @@ from answerable.approvals.decisions import Answer
 from answerable.approvals.identity import Identity
 from answerable.approvals.listing import count_requests, page_of_requests, short_tier
 from answerable.approvals.node import RESPONSE
+from answerable.approvals.reasons import CODES
 from answerable.approvals.requests import RequestRow
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, StoreCorrupt, UnknownId
 from answerable.inbox.api.cursors import Cursor, Filter, Id, after, cursor_of
@@ -123,8 +124,30 @@ async def decide(
     return RedirectResponse(f"/requests/{id}", status_code=303)
 
 
+@router.post("/requests/{id}/revocation")
+async def take_back(
+    id: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
+) -> Response:
+    """Take the decision on a request back."""
+    code, reason = form.get("code"), form.get("reason").strip()
+    try:
+        await desk.office.revoke(form.get("decision"), code=code, by=form.who, reason=reason)
+    except (NotAuthenticated, StoreCorrupt, UnknownId):
+        raise
+    except AnswerableError as error:
+        return await request_page(request, desk, id, form.who, trouble=error, back=(code, reason))
+    return RedirectResponse(f"/requests/{id}", status_code=303)
+
+
 async def request_page(
-    request: Request, desk: Desk, id: str, who: Identity, *, trouble: AnswerableError | None = None, reason: str = ""
+    request: Request,
+    desk: Desk,
+    id: str,
+    who: Identity,
+    *,
+    trouble: AnswerableError | None = None,
+    reason: str = "",
+    back: tuple[str, str] = ("", ""),
 ) -> Response:
     """The page of one request, with what went wrong when it was answered."""
     shown = await _shown(desk, id, who)
@@ -139,6 +162,10 @@ async def request_page(
         comparison=compare(shown, before),
         trouble=trouble,
         reason=reason,
+        after=shown.after,
+        codes=CODES,
+        typed_code=back[0],
+        back_reason=back[1],
         once=secrets.token_hex(16),
         editable=service is not None,
         answerable=service is not None and bool(service.app.graph.outgoing(shown.row.approval, RESPONSE)),

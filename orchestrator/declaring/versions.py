@@ -12,6 +12,7 @@ from typing import Any
 
 from answerable.agents.hints import Input
 from answerable.agents.nodes import Effect, Node
+from answerable.agents.options import DAY
 from answerable.approvals.node import Approval
 from answerable.approvals.rules.contexts import schema_of
 from answerable.orchestrator.graph import Edge, Graph
@@ -61,6 +62,8 @@ def _node(node: Node[Any, Any]) -> dict[str, Any]:
             "may_decide_own": node.may_decide_own,
             "requires": node.requires,
             "fresh": node.fresh_seconds,
+            **({} if node.execute_within == DAY else {"execute_within": node.execute_within}),
+            **({} if node.facts is None else {"facts": node.facts.__name__}),
         }
         if node.seen is not None:
             plain["seen"] = schema_of(effects=(), tiers=(), seen=node.seen, value=False)

@@ -2,7 +2,8 @@
 
 1. An approval's step writes its request, with every option and the exact calls of each, and ends. Nothing waits in it.
 2. An exemption that the RI accepted, and that says yes to this message and the run's input, decides at once; the
-   grants cite it. One that raises means: ask. Else a standing rule may decide (`ruling.py`).
+   grants cite it. One that raises means: ask. Else a standing rule may decide (`ruling.py`). What was revoked before
+   is asked of a person.
 3. What is too large to be shown, or beyond the quota of its source, is not asked (`flooding.py`).
 4. A decided request is routed once: the chosen message leaves by the ordinary output, a no by `denied`, a text by
    `response`; an edited message is a new request about a new message.
@@ -38,6 +39,7 @@ from answerable.approvals.requests import (
 from answerable.errors import InvalidMessage, UnknownOrigin
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.anew import Before, what_was_revoked
 from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
 from answerable.orchestrator.running.execution import Ending, Execution, tally_of
 from answerable.orchestrator.running.flooding import (
@@ -47,6 +49,7 @@ from answerable.orchestrator.running.flooding import (
     source_of_step,
     stop_source,
 )
+from answerable.orchestrator.running.facts import digests_of, facts_to_ask
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.planning import plan_calls
 from answerable.orchestrator.running.ruling import Ruling, candidates, rule_on, seen_of
@@ -61,7 +64,6 @@ from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import EffectPrepared, RequestMade
 from answerable.tracing.storage.store import Tx
 
-EXECUTE_WITHIN_SECONDS = 24 * 3600
 OPTIONS_WITHIN_SECONDS = 120.0
 MOST_OPTIONS = 20
 
@@ -86,14 +88,17 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
     (arrival,) = ready.combination.values()
     message = await execution.message(execution.view.crossings[arrival.id].message)
     stored = await stored_message(execution, execution.view.crossings[arrival.id].message, message)
+    before = await execution.worker.store.read(lambda tx: what_was_revoked(tx, execution.run.id, ready))
     try:
-        asked = await prepare_request(execution, approval, ready.step, ready.scope, stored, upstream(execution, ready))
+        asked = await prepare_request(
+            execution, approval, ready.step, ready.scope, stored, upstream(execution, ready), before=before
+        )
     except UnknownOrigin:  # not the message's fault: the run goes on in a service that knows it
         raise
     except Exception as error:  # noqa: BLE001 - an effect's function is the user's; its failure is the step's
         return await execution.finish(ready, Ending(error=describe(error, None)), attempt=attempt, started_at=now)
-    exempt = await _exempted(execution, approval, message)
-    rules = [] if exempt else await candidates(execution, approval, asked.offers)
+    exempt = "" if before else await _exempted(execution, approval, message)
+    rules = [] if exempt or before else await candidates(execution, approval, asked.offers)
     passes_at = execution.worker.store.clock.now()
     produced = [option.message for option in asked.options[1:]]
     waits = True
@@ -147,6 +152,7 @@ class Asked:
     offers: Sequence[Mapping[str, Any]]  # its options, as its body has them
     edited_from: str = ""
     edited_by: str = ""
+    in_place_of: str = ""
 
     @property
     def digest(self) -> str:
@@ -163,6 +169,7 @@ async def prepare_request(
     *,
     edited_from: RequestRow | None = None,
     edited_by: str = "",
+    before: Before | None = None,
 ) -> Asked:
     """Everything that a request binds and shows, computed before its transaction.
 
@@ -172,6 +179,7 @@ async def prepare_request(
     now = execution.worker.store.clock.now()
     run_input = await execution.run_input()
     edit = f"edit:{edited_from.id}:" if edited_from else ""
+    facts = await facts_to_ask(approval, proposed.message, run_input)
     offered: dict[str, Message] = {}
     trouble = ""
     if approval.options is not None:
@@ -221,6 +229,8 @@ async def prepare_request(
         "tiers": list(execution.graph.tiers),
         "trouble_with_options": trouble,
         "trouble_with_rules": unseen,
+        "facts": facts,
+        "before": before.shown() | {"facts": before.request.view.get("facts", {})} if before else None,
     }
     view_bytes = rfc8785.dumps(view)
     check_size(approval, "all that would be shown", len(view_bytes))
@@ -264,7 +274,9 @@ async def prepare_request(
         "edited_by": edited_by,
         "made_at": now,
         "decide_by": expires_at,
-        "execute_within_seconds": EXECUTE_WITHIN_SECONDS,
+        "execute_within_seconds": approval.execute_within,
+        "facts": digests_of(facts),
+        "in_place_of": before.request.id if before else "",
         "view": sha256(view_bytes).hexdigest(),
     }
     first = counted[AS_PROPOSED]
@@ -283,6 +295,7 @@ async def prepare_request(
         offers=body["options"],
         edited_from=edited_from.id if edited_from else "",
         edited_by=edited_by,
+        in_place_of=before.request.id if before else "",
     )
 
 
@@ -355,6 +368,7 @@ def write_request(
         view=asked.view,
         edited_from=asked.edited_from,
         edited_by=asked.edited_by,
+        in_place_of=asked.in_place_of,
         made_at=asked.made_at,
         expires_at=asked.expires_at,
         urgency=asked.urgency,
@@ -379,6 +393,8 @@ def write_request(
             edited_from=asked.edited_from,
             edited_by=asked.edited_by,
             capped=capped,
+            execute_within=micros(asked.approval.execute_within),
+            in_place_of=asked.in_place_of,
             host=execution.host,
         )
     ]

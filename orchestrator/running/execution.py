@@ -96,6 +96,9 @@ class Execution:
     leads: bool = False  # whether what becomes ready is run at once, by the task that made it ready
     abort: BaseException | None = None
     segment: int = field(init=False)  # which of the run's traces it works in
+    given_up: set[str] = field(default_factory=set)  # revoked decisions that nobody is asked about anew
+    facts_stood: set[str] = field(default_factory=set)  # decisions whose facts were read again and had not moved
+    facts_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _begun: dict[str, int] = field(default_factory=dict)  # step → its attempt, begun with the end of the step before
     _bounds: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 

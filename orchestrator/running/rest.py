@@ -1,10 +1,10 @@
 """Rest: what happens when every branch has come to rest.
 
-In this order: deny what is overdue; wake what is ready; route what was decided; close the gathers that can close;
-finish if nothing is left to wait for; else say what is waited for. Finishing looks for *unrouted* requests in its own
-transaction, not for undecided ones: a decision that is committed in between is then routed and not lost. A decision
-that was not made by this system, or is not about what is stored now, releases nothing: the attempt is a record, and the
-run waits.
+In this order: wake what is ready; deny what is overdue; ask anew about what was revoked; route what was decided; close
+the gathers that can close; finish if nothing is left to wait for; else say what is waited for. Finishing looks for
+*unrouted* requests in its own transaction, not for undecided ones: a decision that is committed in between is then
+routed and not lost. A decision that was not made by this system, or is not about what is stored now, releases nothing:
+the attempt is a record, and the run waits.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from answerable.approvals.requests import RequestRow, get_request, requests_of
 from answerable.errors import LeaseLost
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.anew import ask_anew, revoked_and_standing
 from answerable.orchestrator.running.asking import route
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.gathering import Gathering, Live, Lost, failure, outcome_of
@@ -60,6 +61,8 @@ async def at_rest(execution: Execution, gathering: Gathering) -> list[str] | Wai
     if woken:
         return sorted(woken)
     known = await _requests(execution)
+    if any(asked.revoked for asked in known) and await ask_anew(execution):
+        return execution.view.ready_nodes() or await at_rest(execution, gathering)
     for asked in known:
         if asked.decision is not None and not asked.request.routed:
             woken |= await route(execution, asked.request, asked.decision)
@@ -84,6 +87,10 @@ class Asked:
     request: RequestRow
     decision: Decision | None
     distrust: str = ""
+
+    @property
+    def revoked(self) -> bool:
+        return self.decision is not None and self.decision.revoked != ""
 
     @property
     def waits(self) -> bool:
@@ -199,7 +206,8 @@ async def _rest(execution: Execution, waiting: list[RequestRow]) -> Waiting:
         in_doubt=tuple(sorted(execution.view.in_doubt.values())),
         blocked=bool(execution.view.blocked),
     )
-    status = "waiting" if rest.requests or rest.in_doubt else "frozen"
+    waits = rest.requests or rest.in_doubt or execution.view.again_at is not None
+    status = "waiting" if waits else "frozen"
 
     def work(tx: Tx, guard: Guard) -> None:
         if guard.status in ENDS:  # cancelled meanwhile
@@ -208,9 +216,10 @@ async def _rest(execution: Execution, waiting: list[RequestRow]) -> Waiting:
         undecided = [request for request in asked if decision_on(tx, request.id) is None]
         clocked = [one.expires_at for one in undecided if not guard.holds(f"agent:{one.approval}")]  # a freeze suspends
         now = execution.worker.store.clock.now()
-        wakes_at = min(clocked, default=None)
-        set_resting(tx, execution.run.id, status, now=now, wake_at=wakes_at)
-        if any(request.state != "open" for request in asked):  # decided since it was looked for
+        again = [] if execution.view.again_at is None else [execution.view.again_at]
+        set_resting(tx, execution.run.id, status, now=now, wake_at=min([*clocked, *again], default=None))
+        since = any(request.state != "open" for request in asked)  # decided since it was looked for
+        if since or revoked_and_standing(tx, execution):
             wake_at(tx, execution.run.id, now)
         append(
             tx,
@@ -251,7 +260,8 @@ async def _finish(execution: Execution, known: list[Asked]) -> bool:
     def work(tx: Tx, guard: Guard) -> bool:
         if guard.status in ENDS:  # cancelled meanwhile
             return True
-        if any(is_unrouted(tx, request) for request in requests_of(tx, execution.run.id)):
+        asked = requests_of(tx, execution.run.id)
+        if any(is_unrouted(tx, request) for request in asked) or (asked and revoked_and_standing(tx, execution)):
             return False
         ended_at = execution.worker.store.clock.now()
         set_status(tx, execution.run.id, status, detail=detail[:2000], result=result, ended_at=ended_at)

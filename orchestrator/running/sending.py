@@ -40,8 +40,10 @@ from answerable.approvals.gate import (
 from answerable.errors import EffectRefused as NotHappened
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.running.anew import hold_revoked
 from answerable.orchestrator.running.crossing import message_id, outflow, written
 from answerable.orchestrator.running.execution import Ending, Execution
+from answerable.orchestrator.running.facts import facts_hold
 from answerable.orchestrator.running.http import Answered, Client
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.planning import effect_id
@@ -97,6 +99,9 @@ class Sending:
         if row is not None and row.state == "in-doubt":
             self.execution.view.in_doubt[self.ready.step] = self.id
             return set()
+        withdrawn = row is not None and row.state == "withdrawn"
+        if withdrawn and await hold_revoked(self.execution, self.id, self.ready.step):
+            return set()
         self.attempt = await self.execution.begin(self.ready, effect=self.id)
         if self.attempt == 0:
             return set()
@@ -113,6 +118,8 @@ class Sending:
             # Its own copy, of what was approved alone: others hold the message, which may have lists in it, and fields
             # that are not in its bytes.
             self.message = type(self.message).from_bytes(bytes(row.body))
+        if row.attempt == 0 and await facts_hold(self.execution, self.approval, row, self.ready.step):
+            return set()
         if self.effect.guarantee == "transactional":
             return await self._in_one_transaction()
         doubt: Doubt | None = None

@@ -56,7 +56,10 @@ class RunView:
         self.gathers: dict[str, GatherRow] = {}
         self.waiting_to_gather: dict[tuple[str, str, str], list[Crossing]] = defaultdict(list)
         self.in_doubt: dict[str, str] = {}  # step → effect
-        self.blocked: set[str] = set()  # steps that a freeze or a handover holds back, for the rest of this execution
+        self.blocked: set[str] = (
+            set()
+        )  # steps that something holds back (a freeze, a handover), for the rest of this execution
+        self.again_at: int | None = None  # when what could not be known is to be tried again (microseconds)
         self._claimed: set[str] = set()  # steps that this worker has begun
         self._ready: dict[str, dict[str, Ready]] = defaultdict(dict)
         self._matchers = {

@@ -353,6 +353,27 @@ async def egress(url: str) -> None:
 
 
 @scenario
+async def revoked(url: str) -> None:
+    """Taken back by a person before anything left; and facts that moved before sending."""
+    paper = [40]
+
+    def stock(letter: Letter, ask: Ask) -> dict[str, int]:
+        return {"paper": paper[0]}
+
+    with FakeReceiver() as receiver:
+        async with serving(letters(facts=stock), url, receiver.origin) as service:
+            run = await service.arun(Ask(), by="nils", run_id="revoked")
+            made = await service.aapprove(run.waiting_for[0].id, by="dora")
+            await service.arevoke(made.id, code="wrong", by="alice", reason="they moved away")
+            run = await service.aresume(run.id)
+            await service.aapprove(run.waiting_for[0].id, by="dora")
+            paper[0] = 2
+            run = await service.aresume(run.id)
+            await service.aapprove(run.waiting_for[0].id, by="dora")
+            await service.aresume(run.id)
+
+
+@scenario
 async def restored(url: str) -> None:
     """A backup that was granted a call, and may have sent it."""
     async with serving(letters(), url, "http://127.0.0.1:9") as service:

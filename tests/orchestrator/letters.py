@@ -93,7 +93,7 @@ def letters(
     return system.build(Ask, Receipt)
 
 
-def batches(*, count: int = 3, each_signed: bool = True) -> App[Ask, Account]:
+def batches(*, count: int = 3, each_signed: bool = True, **approval: Any) -> App[Ask, Account]:
     """A batch is taken apart, each letter is signed for itself (or the batch as one) and sent; the account gathers."""
     system = System("batches", responsible="alice")
 
@@ -102,7 +102,7 @@ def batches(*, count: int = 3, each_signed: bool = True) -> App[Ask, Account]:
         return Batch(letters=[Letter(text=f"{ask.text}{number}") for number in range(count)])
 
     of: Any = Letter if each_signed else Batch
-    sign: Any = system.approval("sign", of=of, by=LEAD, within=HOUR)
+    sign: Any = system.approval("sign", of=of, by=LEAD, within=HOUR, **approval)
     posting: Any = system.effect("post", to=CARRIER, guarantee="idempotent", retry=QUICKLY)(post)
 
     @system.agent(owner="writers")

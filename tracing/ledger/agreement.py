@@ -68,9 +68,9 @@ _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here need
     for table, names in {
         "runs": "id system version status started_by input result detail started_at ended_at rested segment"
         " segment_after",
-        "requests": "id run system approval step message digest state routed edited_from edited_by capped"
-        " expires_at erased",
-        "decisions": "id run request outcome option message by assurance reason digest mac at erased",
+        "requests": "id run system approval step message digest state routed edited_from edited_by"
+        " capped in_place_of expires_at erased",
+        "decisions": "id run request outcome option message by assurance reason digest mac at revoked erased",
         "grants": "id run effect decision call_digest expires_at state",
         "effects": "id run system name receiver guarantee step message origin method path call_digest"
         " idempotency_key state attempt sent_at detail erased",

@@ -36,6 +36,7 @@ class Indexes:
     def __init__(self, suspended: Iterable[str] = (), erased: Iterable[str] = ()) -> None:
         self.rows: dict[str, dict[str, Columns]] = defaultdict(dict)
         self.suspended = set(suspended)
+        self.revoked: set[str] = set()  # grants
         self.erased = set(erased)  # ids, and runs of which everything was
         self.frozen: dict[str, set[str]] = defaultdict(set)  # system → targets that stand
         self.refused: dict[str, str] = {}  # effect → why it was last turned away
@@ -59,7 +60,8 @@ class Indexes:
             self._settle(effect, row)
         consumed = self.rows["consumed"].keys()
         for grant, row in self.rows["grants"].items():
-            row["state"] = "consumed" if grant in consumed else "suspended" if grant in self.suspended else "granted"
+            held = "revoked" if grant in self.revoked else "suspended" if grant in self.suspended else "granted"
+            row["state"] = "consumed" if grant in consumed else held
         for table in ("requests", "effects", "decisions"):
             for id, row in self.rows[table].items():
                 row["erased"] = id in self.erased or (table != "decisions" and row["run"] in self.erased)
@@ -177,6 +179,7 @@ class Indexes:
             "edited_from": record["edited_from"],
             "edited_by": record["edited_by"],
             "capped": record.get("capped", ""),
+            "in_place_of": record.get("in_place_of", ""),
             "expires_at": record["expires_at"],
         }
 
@@ -195,6 +198,7 @@ class Indexes:
             "digest": record["digest"],
             "at": record["at"],
             "commitment": record["commitment"],
+            "revoked": "",
         }
         rule = record["by"].rpartition("@")[0]
         for cap, amount in record.get("spent", {}).items():
@@ -208,6 +212,10 @@ class Indexes:
             effect = effects.get(grant)
             if effect is not None:
                 row |= {"effect": effect, "call_digest": self._digests.get(effect, "")}
+
+    def _revoked(self, record: Plain) -> None:
+        self.revoked.update(record["revoked"])
+        self.rows["decisions"][record["decision"]]["revoked"] = record["cause"]
 
     def _request_withdrawn(self, record: Plain) -> None:
         self._state(record["request"], "withdrawn")
@@ -332,6 +340,7 @@ _KINDS: Final[dict[str, Callable[[Indexes, Plain], None]]] = {
     "request.made": Indexes._asked,
     "decided": Indexes._decided,
     "request.withdrawn": Indexes._request_withdrawn,
+    "decision.revoked": Indexes._revoked,
     "crossed": Indexes._crossed,
     "effect.prepared": Indexes._prepared,
     "effect.sent": Indexes._sent,

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, TypeAdapter
 
 from answerable.tracing.ledger.access import TokenMade, TokenRevoked
+from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.kept import (
     EvidenceRead,
     HoldLifted,
@@ -218,6 +219,8 @@ class RequestMade(Record):
     edited_from: str = ""
     edited_by: str = ""
     capped: str = ""  # NAME@VERSION of the standing rule that its cap kept from deciding
+    execute_within: int = 0  # microseconds from a yes until its grants expire
+    in_place_of: str = ""  # the request of which the decision was revoked
     host: str = ""
 
 
@@ -412,6 +415,7 @@ AnyRecord = Annotated[
     | RequestMade
     | Decided
     | RequestWithdrawn
+    | DecisionRevoked
     | EffectPrepared
     | EffectSent
     | EffectAnswered

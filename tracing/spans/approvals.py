@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import Decided, RequestMade, RequestWithdrawn
 from answerable.tracing.spans import attributes as key
-from answerable.tracing.spans.common import about, about_asking, about_decision, made, moment, span_of_request
+from answerable.tracing.spans.common import (
+    about,
+    about_asking,
+    about_decision,
+    made,
+    moment,
+    span_of_request,
+    where_said,
+)
 from answerable.tracing.spans.history import RunHistory
 from answerable.tracing.spans.span import ERROR, OK, SpanData
 
@@ -45,6 +54,26 @@ def decided(placed: Placed, record: Decided, history: RunHistory) -> SpanData:
         pairs=pairs,
         status=ERROR if late else OK,
         message="nobody decided in time, which is a no" if late else "",
+    )
+
+
+def revoked(placed: Placed, record: DecisionRevoked, history: RunHistory) -> SpanData:
+    """What a decision released and was not sent is void."""
+    pairs = [*about(placed), (key.REQUEST, record.request), (key.DECISION, record.decision)]
+    pairs.append((key.REVOKED, record.cause))
+    pairs += where_said([(key.DECIDED_BY, record.by), (key.REASON_CODE, record.code)])
+    if record.facts:
+        pairs.append((key.FACTS_MOVED, record.facts))
+    return moment(
+        history,
+        placed,
+        shows="revocation",
+        service=record.approval,
+        span=history.span(f"revoked {record.decision}"),
+        parent=span_of_request(history.requests.get(record.request), record.step, history),
+        name="decision revoked",
+        pairs=pairs,
+        status=OK,
     )
 
 

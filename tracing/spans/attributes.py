@@ -34,6 +34,7 @@ Shows = Literal[
     "approval",  # the step that asks
     "request",  # about a message that a person edited
     "decision",  # or that nobody will decide any more
+    "revocation",  # what a decision released is void
     "effect",  # the step that carries it out
     "withheld",  # a call that did not leave: withdrawn or refused
     "call",
@@ -171,7 +172,7 @@ INVERSIONS: Final = _key(
 REQUEST: Final = _key(
     "accountability.approval.id",
     "string",
-    "continued? approval? request decision effect? withheld? call",
+    "continued? approval? request decision revocation effect? withheld? call",
     "the request to a person",
 )
 REQUEST_DIGEST: Final = _key(
@@ -183,7 +184,9 @@ REQUEST_DIGEST: Final = _key(
 EDITED_FROM: Final = _key(
     "accountability.approval.edited_from", "string", "request", "the request that an edit replaced"
 )
-DECISION: Final = _key("accountability.decision.id", "string", "decision? effect? withheld? call", "the decision")
+DECISION: Final = _key(
+    "accountability.decision.id", "string", "decision? revocation effect? withheld? call", "the decision"
+)
 DECISION_OUTCOME: Final = _key(
     "accountability.approval.outcome",
     "string",
@@ -196,8 +199,8 @@ OPTION: Final = _key(
 DECIDED_BY: Final = _key(
     "accountability.approval.decided_by",
     "string",
-    "reopened decision? effect? withheld? call? settlement",
-    "the person who decided",
+    "reopened decision? revocation? effect? withheld? call? settlement",
+    "the person who decided, or took it back",
 )
 RULE: Final = _key(
     "accountability.approval.rule.id",
@@ -216,6 +219,33 @@ ASSURANCE: Final = _key(
     "string",
     "reopened? decision? effect? withheld? call? settlement?",
     "how sure we are of who decided",
+)
+
+IN_PLACE_OF: Final = _key(
+    "accountability.approval.in_place_of",
+    "string",
+    "approval?",
+    "the request of which the decision was revoked, so that it is asked anew",
+)
+EXECUTE_WITHIN: Final = _key(
+    "accountability.approval.execute_within",
+    "int",
+    "approval? request?",
+    "how long after a yes its calls may still be sent",
+    unit="microseconds",
+)
+DECIDE_BY: Final = _key(
+    "accountability.approval.decide_by", "string", "approval? request?", "until when it can be decided (UTC)"
+)
+REVOKED: Final = _key(
+    "accountability.decision.revoked",
+    "string",
+    "revocation",
+    "why what it released is void: person, facts (they moved), or rule (it was revoked)",
+)
+REASON_CODE: Final = _key("accountability.reason.code", "string", "revocation? decision?", "the code of the reason")
+FACTS_MOVED: Final = _key(
+    "accountability.facts.moved", "string[]", "revocation?", "the names of the facts that are not what they were"
 )
 
 # Effects.

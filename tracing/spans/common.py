@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from answerable.tracing.clock import Micros
+from answerable.tracing.clock import Micros, iso
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import Decided, RequestMade
 from answerable.tracing.spans import attributes as key
@@ -126,7 +126,9 @@ def about_asking(asked: RequestMade) -> list[Pair]:
     pairs: list[Pair] = [(key.REQUEST, asked.request), (key.REQUEST_DIGEST, asked.digest)]
     pairs += [(key.MESSAGE, asked.message.id), (key.COMMITMENT, asked.message.commitment)]
     pairs += about_tally(asked.tally, asked.inversions)
-    return [*pairs, *where_said([(key.EDITED_FROM, asked.edited_from)])]
+    if asked.execute_within:
+        pairs += [(key.DECIDE_BY, iso(asked.expires_at) or ""), (key.EXECUTE_WITHIN, asked.execute_within)]
+    return [*pairs, *where_said([(key.EDITED_FROM, asked.edited_from), (key.IN_PLACE_OF, asked.in_place_of)])]
 
 
 def about_decision(decided: Decided) -> list[Pair]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import (
     Crossed,
@@ -36,7 +37,7 @@ from answerable.tracing.ledger.records import (
 )
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans import checked
-from answerable.tracing.spans.approvals import decided, edited_request, request_withdrawn
+from answerable.tracing.spans.approvals import decided, edited_request, request_withdrawn, revoked
 from answerable.tracing.spans.common import about, made, moment, where_said
 from answerable.tracing.spans.effects import answered, in_doubt, refused, settled, unanswered, withdrawn
 from answerable.tracing.spans.history import RunHistory
@@ -79,6 +80,8 @@ def _project(placed: Placed, history: RunHistory) -> list[SpanData]:
             return [edited_request(placed, record, history)]
         case Decided() as record:
             return [decided(placed, record, history)]
+        case DecisionRevoked() as record:
+            return [revoked(placed, record, history)]
         case RequestWithdrawn() as record:
             return request_withdrawn(placed, record, history)
         case EffectSent() as record:

@@ -32,6 +32,7 @@ _STYLES = {
     "in-doubt": "magenta",
 }
 _NODES = ("step", "attempt", "approval", "request", "effect", "withheld")  # what is shown by its node's name
+_REVOKED: dict[object, str] = {"person": "taken back", "facts": "facts moved", "rule": "the rule was revoked"}
 _SHORT = 12  # characters of an id
 
 
@@ -96,7 +97,9 @@ class _View:
             outcome = self.text(said.get(key.EFFECT_STATE) or said.get(key.OUTCOME))
         else:
             text = Text(plain(span.name))
-            outcome = self.text(said.get(key.EFFECT_STATE) or said.get(key.DECISION_OUTCOME))
+            outcome = self.text(
+                said.get(key.EFFECT_STATE) or said.get(key.DECISION_OUTCOME) or _REVOKED.get(said.get(key.REVOKED))
+            )
         facts = [length(span.end - span.start)] if lasts(span) else []
         if waited := self.waited(span):
             facts.append(f"waited {waited}")
@@ -112,7 +115,7 @@ class _View:
                 else outcome
             )
             text.append(f"  {shown}", style=_STYLES.get(outcome, "red" if span.status == ERROR else "green"))
-        if key.DECIDED_BY in said and span.shows in ("decision", "settlement", "reopened"):
+        if key.DECIDED_BY in said and span.shows in ("decision", "revocation", "settlement", "reopened"):
             text.append(f" by {self.person(said[key.DECIDED_BY])}")
         if span.message:
             text.append(f"  {plain(span.message)}", style="red")

@@ -242,6 +242,7 @@ requests = Table(
     Column("capped", Text, nullable=False, server_default=""),  # NAME@VERSION of a rule without room
     Column("warned", Integer, nullable=False, server_default="0"),  # 1: people were told that its time is nearly over
     Column("mac", Text, nullable=False),
+    Column("in_place_of", Text, nullable=False, server_default=""),  # request id, or ""
 )
 Index("requests_by_run", requests.c.run)
 Index("requests_by_state", requests.c.state, requests.c.expires_at, requests.c.id)
@@ -263,8 +264,10 @@ decisions = Table(
     Column("digest", Text, nullable=False),
     Column("mac", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("revoked", Text, nullable=False, server_default=""),  # "" or why: person, facts, rule
 )
 Index("decisions_by_run", decisions.c.run)
+Index("decisions_by_whom", decisions.c.by)
 
 # A client's own name for an answer, so that sending it again is no second answer.
 repeats = Table(

@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import ValidationError
 from sqlalchemy import bindparam, select
 
+from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.records import Decided, read_record
 from answerable.tracing.people import all_people
 from answerable.tracing.storage.statements import Statement
@@ -23,7 +25,7 @@ from answerable.tracing.storage.tables import records
 
 COLUMNS: Final = (
     "record", "digest", "decided_at", "asked_at", "system", "run", "approval", "request", "decision", "outcome",
-    "option", "how", "by", "assurance", "responsible", "request_digest", "calls_released", "calls_withdrawn",
+    "option", "how", "by", "assurance", "responsible", "request_digest", "calls_released", "calls_withdrawn", "revoked",
 )  # fmt: skip
 NAMES: Final = ("by_handle", "by_name", "responsible_handle", "responsible_name")
 
@@ -36,12 +38,14 @@ _DECIDED = Statement(
     )
     .order_by(records.c.id)
 )
+_REVOKED = Statement(select(records.c.body).where(records.c.kind == "decision.revoked").order_by(records.c.id))
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _HOW: Final = {"expired": "by the passing of time", "exempted": "by an exemption", "ruled": "by a standing rule"}
 
 
 def decisions_between(tx: Tx, start: int, end: int, *, system: str = "", names: bool = False) -> list[dict[str, str]]:
     """The decisions that were recorded at start <= time < end (microseconds), by column; of one system, or of all."""
+    revoked = _revoked(tx)
     known = {one.id: one for one in all_people(tx)} if names else {}
     rows = []
     for seq, leaf, body in tx.all(_DECIDED, start=start, end=end):
@@ -52,6 +56,7 @@ def decisions_between(tx: Tx, start: int, end: int, *, system: str = "", names: 
         if not isinstance(record, Decided) or (system and record.system != system):
             continue
         row = _row(record) | {"record": "" if seq is None else str(seq), "digest": bytes(leaf).hex()}
+        row["revoked"] = revoked.get(record.decision, "")
         if names:
             for column, person in (("by", known.get(record.by)), ("responsible", known.get(record.responsible))):
                 row |= {
@@ -60,6 +65,17 @@ def decisions_between(tx: Tx, start: int, end: int, *, system: str = "", names: 
                 }
         rows.append(row)
     return rows
+
+
+def _revoked(tx: Tx) -> dict[str, str]:
+    """Why decisions were revoked, by their ids."""
+    found: dict[str, str] = {}
+    for (body,) in tx.all(_REVOKED):
+        with suppress(ValidationError):
+            record = read_record(bytes(body))
+            if isinstance(record, DecisionRevoked):
+                found[record.decision] = record.cause
+    return found
 
 
 def as_csv(rows: Iterable[Mapping[str, str]], *, names: bool = False) -> str:

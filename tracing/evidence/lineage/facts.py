@@ -8,7 +8,7 @@
    - a crossing: its message, the step that sent it, and the decision that let it leave an approval;
    - a step: the crossings and gathers that it consumed; of an effect: that effect, too;
    - a gather: its crossings, what missing items ended in, and the step whose list was taken apart;
-   - a request: the step that asks, or the edit that it is about;
+   - a request: the step that asks, or the edit that it is about; and the decision that was revoked before;
    - a decision: its request (a rule or an exemption that decided is no fact of the run: it is told beside it);
    - an effect: the request that offered its call, the decision on that, and the crossing that led to it.
 3. A cause that no record tells of is named all the same: then something is missing.
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from answerable.tracing import ids
+from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.record import MessageRef, Record
 from answerable.tracing.ledger.records import (
@@ -129,6 +130,8 @@ class _Reading:
             case Decided(decision=decision, request=request):
                 self.add("decision", decision, one)
                 self.answers[request] = decision
+            case DecisionRevoked(decision=decision):
+                self.add("decision", decision, one)
             case EffectPrepared(effect=effect, message=message):
                 self.add("effect", effect, one)
                 if message not in self.facts:
@@ -229,7 +232,14 @@ class _Reading:
         ]
 
     def of_request(self, fact: Fact) -> list[str]:
-        return [self.answers.get(asked.edited_from, asked.edited_from) or asked.step for asked in fact.all(RequestMade)]
+        return [
+            cause
+            for asked in fact.all(RequestMade)
+            for cause in (
+                self.answers.get(asked.edited_from, asked.edited_from) or asked.step,
+                self.answers.get(asked.in_place_of, asked.in_place_of),
+            )
+        ]
 
     def of_effect(self, fact: Fact) -> list[str]:
         requests = self.offered.get(fact.id, [])

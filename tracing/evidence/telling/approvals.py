@@ -6,6 +6,7 @@ from typing import Final
 
 from answerable.tracing.evidence.telling.known import Known, Tally, Told, purpose_of, shares
 from answerable.tracing.evidence.telling.words import Piece, Text, join, plural, text
+from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RequestWithdrawn
 from answerable.tracing.spans.tree import length
@@ -20,6 +21,8 @@ def tell_approval(record: Record, known: Known) -> Told | None:
             return Told("request", _asks(record, known), table=_options(record, known))
         case Decided():
             return Told("decision", decides(record, known), meant(record, known))
+        case DecisionRevoked():
+            return Told("revoked", _revoked(record, known))
         case RequestWithdrawn(approval=approval, reason=reason):
             words = text("the request of ", Piece(approval, "node"), " was taken back: ", Piece(reason, "said"))
             return Told("withdrawn", words)
@@ -52,14 +55,31 @@ def decides(record: Decided, known: Known) -> Text:
     return text(words, waited, Piece(f", identity {record.assurance}" if record.assurance else "", "quiet"))
 
 
+def _revoked(record: DecisionRevoked, known: Known) -> Text:
+    """Who or what made a decision void, and what of it had left before."""
+    node = Piece(record.approval, "node")
+    if record.cause == "facts":
+        moved = Piece(", ".join(record.facts), "strong")
+        words = text("what the decision at ", node, " rests on ", Piece("had moved", "bad"), " before sending: ", moved)
+    elif record.cause == "rule":
+        rule = text(" revoked the rule ", Piece(record.rule, "strong"), " that decided at ")
+        words = text(known.people.name(record.by), rule, node, ": ", Piece(record.reason, "said"))
+    else:
+        back = text(" ", Piece("took back", "bad"), " what was decided at ", node)
+        words = text(known.people.name(record.by), back, ": ", Piece(record.reason, "said"))
+    left = f"; {plural(len(record.sent), 'call')} had left before, and stay what they are" if record.sent else ""
+    return text(words, f"; {plural(len(record.withdrawn), 'call')} withdrawn{left}")
+
+
 def _asks(record: RequestMade, known: Known) -> Text:
     shown = known.beside.requests.get(record.request)
     whom = (shown.asked.get("role") or shown.asked.get("person")) if shown is not None else ""
     asks = text(" asked a ", Piece(str(whom), "strong")) if whom else text(" asked for a decision")
+    anew = " anew, since the decision was revoked" if record.in_place_of else ""
     edited = text(", as ", known.people.name(record.edited_by), " edited it") if record.edited_by else ()
     if record.capped:
         edited = text(edited, "; the rule ", Piece(record.capped, "strong"), " would have decided, but for its cap")
-    about = text(" about the ", Piece(record.message.type, "type"), _purpose(record, known), edited)
+    about = text(" about the ", Piece(record.message.type, "type"), _purpose(record, known), edited, anew)
     return text(Piece(record.approval, "node"), asks, about)
 
 

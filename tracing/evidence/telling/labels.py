@@ -7,6 +7,7 @@ from typing import Final, Literal
 from answerable.tracing.evidence.lineage.facts import Fact, Kind
 from answerable.tracing.evidence.telling.words import Kind as PieceKind
 from answerable.tracing.evidence.telling.words import Piece, Text, text
+from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.records import (
     Crossed,
     Decided,
@@ -89,6 +90,8 @@ def state_of(fact: Fact) -> str:
                 state = "withdrawn"
             case Decided(outcome=outcome):
                 state = outcome
+            case DecisionRevoked():
+                state = "revoked"
             case RunEnded(status=status) if fact.kind == "run":
                 state = f"ended {status}"
             case RunRested() as rested if fact.kind == "run":
@@ -101,7 +104,11 @@ def tone_of(state: str) -> PieceKind:
     """How a state is to be shown: good, bad, or open."""
     if state in ("done", "approved", "exempted", "ruled", "ended done"):
         return "good"
-    return "bad" if state in ("failed", "in doubt", "refused", "rejected", "expired") or "ended" in state else "open"
+    return (
+        "bad"
+        if state in ("failed", "in doubt", "refused", "rejected", "expired", "revoked") or "ended" in state
+        else "open"
+    )
 
 
 def title_of(question: Question, fact: Fact) -> Text:
