@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from answerable.approvals.identity import By
 from answerable.approvals.reasons import CODES
 from answerable.approvals.revoking import Revoked
-from answerable.commands.options import as_option, json_option, reason_option, store_option
+from answerable.commands.acting import as_option
+from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id
 from answerable.commands.saying import command_line, say, say_json
 from answerable.orchestrator.office import Office
@@ -19,7 +21,7 @@ from answerable.orchestrator.office import Office
 @as_option
 @store_option
 @json_option
-def revoke(decision: str, code: str, reason: str, by: str, store: str, as_json: bool) -> None:
+def revoke(decision: str, code: str, reason: str, by: By, store: str, as_json: bool) -> None:
     """Make void what DECISION released and was not sent. Where nothing was, it is asked anew."""
 
     async def work(office: Office) -> Revoked:

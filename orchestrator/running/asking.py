@@ -42,6 +42,7 @@ from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.anew import Before, what_was_revoked
 from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
 from answerable.orchestrator.running.execution import Ending, Execution, tally_of
+from answerable.orchestrator.running.facts import digests_of, facts_to_ask
 from answerable.orchestrator.running.flooding import (
     QuotaReached,
     check_quota,
@@ -49,7 +50,6 @@ from answerable.orchestrator.running.flooding import (
     source_of_step,
     stop_source,
 )
-from answerable.orchestrator.running.facts import digests_of, facts_to_ask
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.planning import plan_calls
 from answerable.orchestrator.running.ruling import Ruling, candidates, rule_on, seen_of

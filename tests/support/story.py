@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from answerable.tracing import ids
+from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.merkle import leaf_hash
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.record import MessageRef, Record
@@ -315,9 +316,29 @@ def every_kind_of_span() -> list[Placed]:
     story.add(RequestWithdrawn(**story.stamp(), request=edited, approval="sign-off", step=sign_off, reason=taken_back))
     story.end("cancelled", by=LEAD)
     found = whole_run().placed()
-    for another in (story, waited_for_days()):
+    for another in (story, waited_for_days(), decisions_taken_back()):
         found += another.placed(first=len(found))
     return found
+
+
+def decisions_taken_back() -> Story:
+    """A decision that a person takes back, and the one after it, of which the facts have moved."""
+    story = Story(run="run_" + "8" * 32)
+    story.start()
+    crossing, before = story.cross("START", "sign-off"), ""
+    for name in ("first", "second"):
+        step = story.begin(name, "sign-off")
+        request = story.ask("sign-off", step, {"as-proposed": ()}, execute_within=3_600_000_000, in_place_of=before)
+        story.finish(name, "sign-off", [crossing], role="approval")
+        said: dict[str, Any] = {"decision": story.decide(request, "sign-off", step), "request": request, "step": step}
+        if before:
+            said |= {"cause": "facts", "facts": ("stock",)}
+        else:
+            said |= {"cause": "person", "by": LEAD, "code": "wrong", "reason": "not like that"}
+        story.add(DecisionRevoked(**story.stamp(), approval="sign-off", **said))
+        before = request
+    story.end("cancelled", by=LEAD)
+    return story
 
 
 def waited_for_days() -> Story:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.record import Act
 
 
-class DecisionRevoked(Record):
+class DecisionRevoked(Act):
     """What a decision released and was not sent is void: a person or a revoked rule took it back, or facts moved."""
 
     kind: Literal["decision.revoked"] = "decision.revoked"

@@ -61,7 +61,9 @@ def revoked(placed: Placed, record: DecisionRevoked, history: RunHistory) -> Spa
     """What a decision released and was not sent is void."""
     pairs = [*about(placed), (key.REQUEST, record.request), (key.DECISION, record.decision)]
     pairs.append((key.REVOKED, record.cause))
-    pairs += where_said([(key.DECIDED_BY, record.by), (key.REASON_CODE, record.code)])
+    pairs += where_said(
+        [(key.DECIDED_BY, record.by), (key.ASSURANCE, record.assurance), (key.REASON_CODE, record.code)]
+    )
     if record.facts:
         pairs.append((key.FACTS_MOVED, record.facts))
     return moment(

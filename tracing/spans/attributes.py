@@ -217,7 +217,7 @@ RULE_VERSION: Final = _key(
 ASSURANCE: Final = _key(
     "accountability.assurance",
     "string",
-    "reopened? decision? effect? withheld? call? settlement?",
+    "reopened? decision? revocation? effect? withheld? call? settlement?",
     "how sure we are of who decided",
 )
 
