@@ -10,7 +10,7 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START, Agent, Effect, Receiver
 from answerable.agents.options import DAY, HOUR, MINUTE, SECOND, Retry
 from answerable.agents.outcomes import Ended, Expired, Failed, Rejected
-from answerable.agents.people import person, role
+from answerable.agents.people import person, quorum, role
 from answerable.agents.prioritization import Demand, Prioritization, tally
 from answerable.approvals.node import Approval, exemption
 from answerable.approvals.quotas import Quota
@@ -56,6 +56,7 @@ __all__ = [
     "Transaction",
     "exemption",
     "person",
+    "quorum",
     "request",
     "role",
     "tally",

@@ -3,7 +3,7 @@
 1. What the person showed to be let in still stands, in the transaction that decides.
 2. An answer may name the digest that was shown. Where the request has another one, it is not the one that was meant.
 3. A client may name its answer with a key of its own, and send it again when it did not hear what became of it: the
-   same answer under the same key gives the same decision. Another answer under that key is refused.
+   same answer under the same key gives the same decision, or vote. Another answer under that key is refused.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 
 from answerable.approvals.credentials import check_standing
-from answerable.approvals.decisions import Answer, Decision, decide, decision_on
+from answerable.approvals.decisions import Answer, Given, decide, get_decision
 from answerable.approvals.identity import Identity
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import get_request
+from answerable.approvals.votes import find_vote
 from answerable.errors import InvalidInput, NotAsShown
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement, inserting
@@ -26,7 +27,7 @@ from answerable.tracing.storage.tables import repeats
 
 _INSERT = inserting(repeats)
 _GET = Statement(
-    select(repeats.c.fingerprint, repeats.c.request).where(
+    select(repeats.c.fingerprint, repeats.c.request, repeats.c.answer).where(
         repeats.c.person == bindparam("person"), repeats.c.key == bindparam("key")
     )
 )
@@ -50,7 +51,7 @@ def answer_request(
     at: int,
     seen: str = "",
     once: Once | None = None,
-) -> tuple[Decision, bool]:
+) -> tuple[Given, bool]:
     """Decide a request, or find that this answer was given before (then True).
 
     Raises: NotAuthenticated, NotAsShown, UnknownId, InvalidInput, NotEligible, NotSureEnough, AlreadyDecided, NotOpen.
@@ -64,14 +65,15 @@ def answer_request(
         raise NotAsShown(
             f"request {request_id} is not the one that was shown to {who.handle}", hint="look at it again, as it is now"
         )
-    decision = decide(tx, key, request_id, answer, who=who, at=at)
+    given = decide(tx, key, request_id, answer, who=who, at=at)
     if once is not None:
-        tx.run(_INSERT, person=decision.by, key=once.key, fingerprint=once.fingerprint, request=request_id, at=at)
-    return decision, False
+        said = {"fingerprint": once.fingerprint, "request": request_id, "answer": given.id}
+        tx.run(_INSERT, person=given.by, key=once.key, **said, at=at)
+    return given, False
 
 
-def answered_before(tx: Tx, request_id: str, *, who: Identity, once: Once | None) -> Decision | None:
-    """The decision that this very answer made, if it was given before.
+def answered_before(tx: Tx, request_id: str, *, who: Identity, once: Once | None) -> Given | None:
+    """The decision or vote that this very answer came to, if it was given before.
 
     Raises: InvalidInput if another answer has its key; UnknownId.
     """
@@ -82,4 +84,4 @@ def answered_before(tx: Tx, request_id: str, *, who: Identity, once: Once | None
         return None
     if row[0] != once.fingerprint or row[1] != request_id:
         raise InvalidInput("this Idempotency-Key was used for another answer", hint="give each answer a key of its own")
-    return decision_on(tx, request_id)
+    return get_decision(tx, row[2]) or find_vote(tx, row[2])

@@ -1,6 +1,6 @@
 """Decisions: what a person (or the passing of time, or an accepted exemption) answered.
 
-1. A request is decided once. Whoever comes second is told so.
+1. A request is decided once. Whoever comes second is told so. An answer that needs others to decide is a vote.
 2. A yes names one option and makes one grant for each call that the option releases; the calls of the other options are
    withdrawn. Everything else releases nothing and withdraws every call.
 3. Time denies; it never approves.
@@ -10,18 +10,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.approvals.eligibility import check_eligible
+from answerable.approvals.ballots import ballot_on
+from answerable.approvals.eligibility import Standing
 from answerable.approvals.identity import Identity, check_sure
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import RequestRow, close_request, get_request
 from answerable.approvals.seals import sealed
+from answerable.approvals.votes import Vote, cast_vote
+from answerable.approvals.voting import Counted, people_of
 from answerable.errors import AlreadyDecided, InvalidInput, NotOpen, StoreCorrupt
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
@@ -58,7 +62,11 @@ _EFFECT = Statement(select(effects.c.name, effects.c.step).where(effects.c.id ==
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """A stored decision. `by` is a person's id, "" for the passing of time, NAME@VERSION for an exemption."""
+    """A stored decision. `by` is a person's id, "" for the passing of time, NAME@VERSION for an exemption.
+
+    `for_person` is the id of the person for whom they acted, or ""; `voters` are the ids of those who voted before, as
+    JSON.
+    """
 
     id: str
     run: str
@@ -73,6 +81,14 @@ class Decision:
     mac: str
     at: int
     revoked: str = ""  # why it was taken back, if it was: person, facts, rule
+    for_person: str = ""
+    delegation: str = ""
+    voters: str = "[]"
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Whoever stands behind it, by id: who completed it, for whom, and who voted before."""
+        return tuple(dict.fromkeys(id for id in (self.by, self.for_person, *json.loads(self.voters)) if id))
 
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""
@@ -83,6 +99,7 @@ class Decision:
         return replace(self, mac=key.mac("decision", *self._signed()))
 
     def _signed(self) -> tuple[object, ...]:
+        others = (self.for_person, self.delegation, self.voters)
         return (
             self.id,
             self.run,
@@ -95,16 +112,22 @@ class Decision:
             self.reason,
             self.digest,
             self.at,
+            *(others if others != ("", "", "[]") else ()),  # one person's alone are as they always were
         )
+
+
+Given: TypeAlias = Decision | Vote
+"""What an answer came to: it decided, or it is a vote that waits for others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What is answered: the outcome; for a yes the option and the id of the message that it lets through."""
+    """What is answered: the outcome, for a yes the option; `for_person`: the handle of whoever delegated it, or ""."""
 
     outcome: Outcome
     option: str = ""
     reason: str = ""
+    for_person: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +145,12 @@ class Passing:
     spent: Mapping[str, int] = field(default_factory=dict)
 
 
-def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, at: int) -> Decision:
-    """A person answers an open request.
+def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, at: int) -> Given:
+    """A person answers an open request: the decision, or their vote if it takes others besides.
 
     Raises: UnknownId, InvalidInput (no such option, no reason), NotEligible, NotSureEnough, AlreadyDecided, NotOpen.
     """
-    request = get_request(tx, request_id)
+    request = get_request(tx, request_id, lock=True)
     person = get_person(tx, who.handle)
     if not request.genuine(key):
         raise StoreCorrupt(
@@ -135,15 +158,41 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, 
             hint="do not decide it; `answerable ledger verify` tells what was changed",
         )
     _check_open(tx, request, at=at)
-    check_eligible(person, request.asked, responsible=authority(tx, request.system).responsible)
-    check_sure(who, requires=request.asked.requires, fresh_seconds=request.asked.fresh_seconds, at=at)
     if answer.outcome == "approved" and request.option(answer.option) is None:
         raise InvalidInput(
             f"request {request.id} has no option {answer.option!r}", hint=f"choose one of {', '.join(request.options)}"
         )
     if answer.outcome in ("rejected", "answered") and not answer.reason.strip():
         raise InvalidInput("a no needs a reason, and a response a text", hint="say why, for whoever reads it later")
-    return record_decision(tx, key, request, answer, by=person.id, assurance=who.assurance, at=at)
+    ballot = ballot_on(tx, key, request.asked, subject=request.id, digest=request.digest, system=request.system)
+    chosen = answer.option if answer.outcome == "approved" else ""
+    standing = ballot.standing_of(person, option=chosen, for_person=answer.for_person)
+    check_sure(who, requires=ballot.asked.requires, fresh_seconds=ballot.asked.fresh_seconds, at=at)
+    given: list[Counted] = []
+    if answer.outcome in ("approved", "rejected"):
+        given = ballot.with_answer(standing, chosen)
+        missing = ballot.missing(chosen, given)
+        if missing:
+            return cast_vote(
+                tx,
+                key,
+                subject=request.id,
+                digest=request.digest,
+                system=request.system,
+                run=request.run,
+                approval=request.approval,
+                step=request.step,
+                answer="approved" if chosen else "rejected",
+                option=chosen,
+                standing=standing,
+                assurance=who.assurance,
+                reason=answer.reason,
+                missing=missing,
+                at=at,
+            )
+    return record_decision(
+        tx, key, request, answer, by=person.id, assurance=who.assurance, at=at, standing=standing, votes=given[:-1]
+    )
 
 
 def expire(tx: Tx, key: Key, request_id: str, *, at: int) -> Decision | None:
@@ -164,8 +213,10 @@ def record_decision(
     assurance: str,
     at: int,
     passing: Passing | None = None,
+    standing: Standing | None = None,
+    votes: Sequence[Counted] = (),
 ) -> Decision:
-    """Write a decision that was found to be right, with its grants and withdrawals.
+    """Write a decision that was found to be right, with its grants and withdrawals; `votes` count with it.
 
     Raises: AlreadyDecided if another transaction was first.
     """
@@ -186,6 +237,9 @@ def record_decision(
         digest=request.digest,
         mac="",
         at=at,
+        for_person=standing.for_person if standing else "",
+        delegation=standing.delegation if standing else "",
+        voters=json.dumps(people_of(votes)),
     )
     decision = unsigned.signed(key)
     tx.run(_INSERT, **vars(decision))
@@ -193,7 +247,7 @@ def record_decision(
     wake_at(tx, request.run, at)
     responsible = authority(tx, request.system).responsible
     behind = passing.behind if passing else ()
-    chain = tuple(dict.fromkeys(id for id in (decision.id, by, *behind, responsible) if id))
+    chain = tuple(dict.fromkeys(id for id in (decision.id, *decision.people, *behind, responsible) if id))
     released = [call["effect"] for call in option["calls"]] if option else []
     granted = [
         _grant(tx, key, decision, call, expires_at=at + micros(request.body["execute_within_seconds"]))
@@ -217,6 +271,11 @@ def record_decision(
         outcome=answer.outcome,
         option=decision.option,
         by=by,
+        for_person=decision.for_person,
+        delegation=decision.delegation,
+        votes=tuple(one.cast.vote for one in votes),
+        voters=people_of(votes),
+        own=_own(standing, votes),
         assurance=assurance,
         commitment=ids.commitment(bytes.fromhex(decision.mac), decision.reason.encode()) if decision.reason else "",
         grants=tuple(granted),
@@ -335,6 +394,12 @@ def _check_open(tx: Tx, request: RequestRow, *, at: int) -> None:
 
 def _is_frozen(tx: Tx, request: RequestRow) -> bool:
     return not frozen_targets(tx, request.system).isdisjoint(("system", f"agent:{request.approval}"))
+
+
+def _own(standing: Standing | None, votes: Sequence[Counted]) -> tuple[str, ...]:
+    """Who of them decided their own."""
+    standings = [*(one.standing for one in votes), *([standing] if standing else [])]
+    return tuple(dict.fromkeys(one.person.id for one in standings if one.own))
 
 
 def _why_withdrawn(answer: Answer) -> str:

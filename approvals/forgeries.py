@@ -1,6 +1,6 @@
 """Forgeries: rows that this system did not make.
 
-1. Requests, decisions, grants, accepted exemptions and standing rules have a MAC whose key lies outside of the
+1. Requests, votes, decisions, grants, accepted exemptions and standing rules have a MAC whose key lies outside of the
    database. One that is wrong was not written by this program, or was changed since.
 2. A request's bytes are those of its digest, and a call's those that its digest is made of.
 """
@@ -18,12 +18,13 @@ from answerable.approvals.gate import EffectRow, Grant
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import call_digest, read_request
 from answerable.approvals.rules.rows import read_rule_row
+from answerable.approvals.votes import read_vote
 from answerable.errors import StoreCorrupt
 from answerable.tracing.ledger.agreement import ERASED_TYPE, disagreements
 from answerable.tracing.ledger.verify import Fault
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, effects, grants, requests, rules
+from answerable.tracing.storage.tables import decisions, effects, grants, requests, rules, votes
 
 ROWS_AT_ONCE: Final = 500
 _WRONG: Final = "its MAC is wrong: it was not made by this system, or was changed"
@@ -35,7 +36,7 @@ _PAGES: Final = {
         .order_by(table.c.id)
         .limit(bindparam("at_most", type_=Integer))
     )
-    for table in (requests, decisions, grants, effects, rules)
+    for table in (requests, votes, decisions, grants, effects, rules)
 }
 
 
@@ -55,6 +56,9 @@ def forgeries(tx: Tx, key: Key) -> Iterator[Fault]:
         else:
             if not genuine:
                 yield Fault(where=f"request {fields['id']}", what=_WRONG)
+    for fields in _rows(tx, votes):
+        if not read_vote(fields).genuine(key):
+            yield Fault(where=f"vote {fields['id']}", what=_WRONG)
     for fields in _rows(tx, decisions):
         if not Decision(**fields).genuine(key):
             yield Fault(where=f"decision {fields['id']}", what=_WRONG)

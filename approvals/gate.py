@@ -195,7 +195,7 @@ def let_pass(tx: Tx, key: Key, effect_id: str, *, through: Sequence[str], now: i
             responsible=in_force.responsible,
             chain=tuple(
                 dict.fromkeys(
-                    (grant.id, decision.id, decision.by, *(rule.people if rule else ()), in_force.responsible)
+                    (grant.id, decision.id, *decision.people, *(rule.people if rule else ()), in_force.responsible)
                 )
             ),
             effect=effect.id,

@@ -12,7 +12,7 @@ from answerable.agents.hints import Input
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Node, Source
 from answerable.agents.outcomes import Expired, Rejected, Response
-from answerable.agents.people import Person, Role
+from answerable.agents.people import Quorum
 from answerable.approvals.quotas import Quota
 
 M = TypeVar("M", bound=Message)
@@ -58,12 +58,13 @@ class Approval(Node[M, M], Generic[M]):
         name: str,
         of: type[M],
         *,
-        by: Role | Person,
+        by: Quorum,
         within: float,
         exempt: Exemption | None,
         options: Callable[[Any, Any], Mapping[str, Message]] | None,
         context: Callable[[Any, Any], BaseModel] | None,
         seen: type[BaseModel] | None,
+        denials: int,
         may_decide_own: bool,
         requires: str,
         fresh_seconds: int,
@@ -80,6 +81,7 @@ class Approval(Node[M, M], Generic[M]):
         self.options = options
         self.context = context
         self.seen = seen
+        self.denials = denials
         self.may_decide_own = may_decide_own
         self.requires = requires
         self.fresh_seconds = fresh_seconds

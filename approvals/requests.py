@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import rfc8785
 from sqlalchemy import bindparam, select, update
 
+from answerable.agents.people import quorum_from
 from answerable.approvals.eligibility import Asked
 from answerable.approvals.keys import Key
 from answerable.errors import StoreCorrupt, UnknownId
@@ -28,6 +29,7 @@ INSERT_REQUEST = inserting(requests)
 INSERT_EFFECT = inserting(effects)
 _COLUMNS = tuple(requests.c)
 _GET = Statement(select(*_COLUMNS).where(requests.c.id == bindparam("request")))
+_GET_LOCKED = Statement(select(*_COLUMNS).where(requests.c.id == bindparam("request")).with_for_update())
 _OF_RUN = Statement(select(*_COLUMNS).where(requests.c.run == bindparam("run")).order_by(requests.c.made_at))
 _IN_STATE = Statement(
     select(*_COLUMNS).where(requests.c.state == bindparam("state")).order_by(requests.c.expires_at, requests.c.id)
@@ -136,11 +138,14 @@ class RequestRow:
         """Whom it asks, and who is too close to it."""
         asked = self.body["asked"]
         return Asked(
-            role=asked["role"],
-            person=asked["person"],
+            by=quorum_from(asked["by"]),
+            options={one["name"]: quorum_from(one["by"]) for one in self.body["options"] if "by" in one},
+            denials=asked["denials"],
             started_by=asked["started_by"],
             editors=asked["editors"],
+            responders=asked["responders"],
             owners=asked["owners"],
+            acting_for=asked["acting_for"],
             may_decide_own=asked["may_decide_own"],
             requires=asked["requires"],
             fresh_seconds=asked["fresh_seconds"],
@@ -151,9 +156,12 @@ class RequestRow:
         return next((option for option in self.body["options"] if option["name"] == name), None)
 
 
-def get_request(tx: Tx, id: str) -> RequestRow:
-    """A request, its bytes checked against its digest. Raises: UnknownId, StoreCorrupt."""
-    row = tx.one(_GET, request=id)
+def get_request(tx: Tx, id: str, *, lock: bool = False) -> RequestRow:
+    """A request, its bytes checked against its digest; with `lock`, nobody else answers it until this is committed.
+
+    Raises: UnknownId, StoreCorrupt.
+    """
+    row = tx.one(_GET_LOCKED if lock else _GET, request=id)
     if row is None:
         raise UnknownId(f"there is no request {id}", hint="`answerable inbox` lists the open ones")
     return _request(row)

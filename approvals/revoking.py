@@ -192,7 +192,7 @@ def void(
 
 def may_revoke(person: PersonRow, decision: Decision, request: RequestRow, *, responsible: str) -> None:
     """Raises: NotEligible unless they decided it, answer for the system, or could have decided it."""
-    if person.id in (decision.by, responsible):
+    if person.id in (*decision.people, responsible):
         return
     try:
         check_eligible(person, request.asked, responsible=responsible)

@@ -12,9 +12,10 @@ from typing import TypeAlias, TypeVar
 from answerable.approvals.keys import Key
 from answerable.tracing.ledger.records import Decided, ExemptionAccepted
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
+from answerable.tracing.ledger.votes import Voted
 
-Sealed: TypeAlias = Decided | ExemptionAccepted | RuleProposed | RuleApproved | RuleRevoked
-R = TypeVar("R", Decided, ExemptionAccepted, RuleProposed, RuleApproved, RuleRevoked)
+Sealed: TypeAlias = Decided | ExemptionAccepted | RuleProposed | RuleApproved | RuleRevoked | Voted
+R = TypeVar("R", Decided, ExemptionAccepted, RuleProposed, RuleApproved, RuleRevoked, Voted)
 
 
 def sealed(key: Key, record: R) -> R:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from answerable.approvals.answering import Once
-from answerable.approvals.decisions import Answer, Decision, decision_on
+from answerable.approvals.decisions import Answer, Given, decision_on
 from answerable.approvals.identity import Identity
 from answerable.approvals.requests import get_request
 from answerable.inbox.desk import Desk, doing
@@ -23,10 +23,10 @@ async def give(
     by: Identity,
     seen: str,
     once: Once | None = None,
-) -> tuple[Decision, str | None]:
+) -> tuple[Given, str | None]:
     """Answer a request that was shown with the digest `seen`; `message` is what an edit proposes.
 
-    Returns the decision, and the id of the new request after an edit.
+    Returns the decision, or the vote if it takes others besides, and the id of the new request after an edit.
 
     Raises: NotAuthenticated, NotAsShown, UnknownId, InvalidInput, InvalidMessage, NotEligible, AlreadyDecided, NotOpen;
         VersionGone where an edit or a response needs the program, and it is not at hand.

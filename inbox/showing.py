@@ -67,8 +67,7 @@ class RequestShown:
     @property
     def asks(self) -> str:
         """Whom it asks, in words."""
-        asked = self.row.asked
-        return f"role {asked.role}" if asked.role else asked.person
+        return str(self.row.asked.by)
 
 
 def show_request(tx: Tx, key: Key, id: str, *, reader: str) -> RequestShown:

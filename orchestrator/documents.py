@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, select
 from answerable.approvals.decisions import Decision, decisions_of
 from answerable.approvals.gate import EffectRow, effects_of
 from answerable.approvals.requests import RequestRow, requests_of
+from answerable.approvals.votes import Vote
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
 from answerable.tracing.clock import iso
@@ -81,7 +82,7 @@ def request_document(row: RequestRow) -> dict[str, Any]:
         "inversions": row.view["options"][0]["inversions"],
         "options": list(row.options),
         "digest": row.digest,
-        "asks": row.asked.role or row.asked.person,
+        "asks": str(row.asked.by),
         "made_at": iso(row.made_at),
         "decide_by": iso(row.expires_at),
         "execute_within_seconds": row.body["execute_within_seconds"],
@@ -98,11 +99,28 @@ def decision_document(decision: Decision, names: Mapping[str, str]) -> dict[str,
         "request": decision.request,
         "option": decision.option,
         "by": names.get(decision.by, decision.by),
+        "for_person": names.get(decision.for_person, decision.for_person),
+        "voters": [names.get(one, one) for one in json.loads(decision.voters)],
         "outcome": decision.outcome,
         "assurance": decision.assurance,
         "reason": decision.reason,
         "at": iso(decision.at),
         "revoked": decision.revoked,
+    }
+
+
+def vote_document(vote: Vote, names: Mapping[str, str]) -> dict[str, Any]:
+    """A vote."""
+    return {
+        "id": vote.id,
+        "request": vote.subject,
+        "answer": vote.answer,
+        "option": vote.option,
+        "by": names.get(vote.by, vote.by),
+        "for_person": names.get(vote.for_person, vote.for_person),
+        "assurance": vote.assurance,
+        "reason": vote.reason,
+        "at": iso(vote.at),
     }
 
 

@@ -2,8 +2,8 @@
 
 1. Who answers for a system, or was offered one, is not erased: somebody takes it over first. Nor is anybody while a run
    that they had a part in is under legal hold, or one with words of theirs is not over.
-2. Their words beside the ledger go: reasons and texts of decisions, and what repeats them (the message that a no
-   became, a gather that listed it, why a run ended). The decision's MAC is made anew, by the holder of the key.
+2. Their words beside the ledger go: reasons and texts of votes and decisions, and what repeats them (the message that a
+   no became, a gather that listed it, why a run ended). The decision's MAC is made anew, by the holder of the key.
 3. What else there may be is out of reach, and is listed: what was handed out, other texts in the ledger, backups.
 """
 
@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Integer, bindparam, func, or_, select, update
 
 from answerable.approvals.decisions import Decision
 from answerable.approvals.keys import Key
+from answerable.approvals.votes import Vote, read_vote
 from answerable.errors import NotErasable, StoreCorrupt
 from answerable.orchestrator.runs import ENDS
 from answerable.tracing.evidence.keeping import holds
@@ -37,7 +38,10 @@ from answerable.tracing.storage.tables import (
     requests,
     runs,
     systems,
+    votes,
 )
+
+W = TypeVar("W", Decision, Vote)
 
 OUT_OF_REACH: Final = (
     "texts in the ledger: reasons of freezes, handovers, settlements, interventions and holds, and errors of steps",
@@ -56,6 +60,12 @@ _ANSWERS_FOR = Statement(
     )
 )
 _DECIDED = Statement(select(*decisions.c).where(decisions.c.by == bindparam("person")).order_by(decisions.c.id))
+_VOTED = Statement(select(*votes.c).where(votes.c.by == bindparam("person")).order_by(votes.c.id))
+_SET_WORDS = Statement(
+    update(votes)
+    .where(votes.c.id == bindparam("vote"))
+    .values(reason=bindparam("new_reason"), mac=bindparam("new_mac"))
+)
 _EDITED = Statement(select(requests.c.run).where(requests.c.edited_by == bindparam("person")))
 _STARTED = Statement(select(runs.c.id).where(runs.c.started_by == bindparam("person")))
 _CANCELLED = Statement(
@@ -97,6 +107,7 @@ class ErasedPerson:
 
     person: str
     decisions: tuple[str, ...]
+    votes: tuple[str, ...]
     messages: tuple[str, ...]
     runs: tuple[str, ...]
     handed_out: tuple[EvidenceRead, ...]
@@ -115,17 +126,17 @@ def erase_person(tx: Tx, key: Key, handle: str, *, by: str, reason: str, at: int
         raise NotErasable(f"{handle} answers for {answers_for[0][0]!r}, or was offered it", hint="hand it over first")
     theirs = [Decision(**named(decisions, row)) for row in tx.all(_DECIDED, person=person.id)]
     said = [one for one in theirs if one.reason and one.reason != ERASED]
+    voted = [read_vote(named(votes, row)) for row in tx.all(_VOTED, person=person.id)]
+    worded = [one for one in voted if one.reason and one.reason != ERASED]
     others = [str(row[0]) for statement in (_EDITED, _STARTED) for row in tx.all(statement, person=person.id)]
-    part_in = sorted({*others, *(one.run for one in theirs)})
-    _check(tx, handle, part_in, {one.run for one in said})
+    part_in = sorted({*others, *(one.run for one in theirs), *(one.run for one in voted if one.run)})
+    _check(tx, handle, part_in, {one.run for one in said} | {one.run for one in worded if one.run})
     for decision in said:
-        if not decision.genuine(key):
-            raise StoreCorrupt(
-                f"decision {decision.id} is not what was written: its MAC is wrong",
-                hint="`answerable ledger verify` tells what was changed; an erasing would hide it",
-            )
-        erased = replace(decision, reason=ERASED).signed(key)
+        erased = _wordless(key, "decision", decision)
         tx.run(_SET_REASON, decision=decision.id, new_reason=erased.reason, new_mac=erased.mac)
+    for vote in worded:
+        without = _wordless(key, "vote", vote)
+        tx.run(_SET_WORDS, vote=vote.id, new_reason=without.reason, new_mac=without.mac)
     repeated = [(run, message) for run in {one.run for one in said} for message in _noes(tx, run, person.id)]
     for run, message in repeated:
         empty_message(tx, run, message)
@@ -138,6 +149,7 @@ def erase_person(tx: Tx, key: Key, handle: str, *, by: str, reason: str, at: int
     done = ErasedPerson(
         person=person.id,
         decisions=tuple(one.id for one in said),
+        votes=tuple(one.id for one in worded),
         messages=tuple(message for _, message in repeated),
         runs=tuple(part_in),
         handed_out=tuple(_handed_out(tx)),
@@ -152,11 +164,22 @@ def erase_person(tx: Tx, key: Key, handle: str, *, by: str, reason: str, at: int
             by=actor.id,
             reason=reason,
             decisions=done.decisions,
+            votes=done.votes,
             messages=done.messages,
             runs=tuple(sorted({*(one.run for one in said), *cancelled})),
         ),
     )
     return done
+
+
+def _wordless(key: Key, what: str, one: W) -> W:
+    """It without its reason. Raises: StoreCorrupt if it is not genuine."""
+    if not one.genuine(key):
+        raise StoreCorrupt(
+            f"{what} {one.id} is not what was written: its MAC is wrong",
+            hint="`answerable ledger verify` tells what was changed; an erasing would hide it",
+        )
+    return replace(one, reason=ERASED).signed(key)
 
 
 def _check(tx: Tx, handle: str, part_in: Iterable[str], with_words: set[str]) -> None:

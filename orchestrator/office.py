@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 from answerable.agents.texts import check_handle, check_names, check_text
 from answerable.approvals.answering import Once, answer_request, answered_before
 from answerable.approvals.credentials import Credential, check_standing, credentials_of_kind
-from answerable.approvals.decisions import Answer, Decision
+from answerable.approvals.decisions import Answer, Given
 from answerable.approvals.exemptions import accept_exemption
 from answerable.approvals.identity import By, Identity, identified
 from answerable.approvals.keys import Key, open_key
@@ -103,17 +103,21 @@ class Office:
         """One request. Raises: UnknownId."""
         return await self.store.read(lambda tx: request_report(tx, get_request(tx, request)))
 
-    async def approve(self, request: str, *, option: str, by: By, reason: str = "") -> Decision:
-        """Choose an option. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
+    async def approve(self, request: str, *, option: str, by: By, reason: str = "") -> Given:
+        """Choose an option: the decision, or a vote that waits for others.
+
+        Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
+        """
         return await self.decide(request, Answer(outcome="approved", option=option, reason=reason), by=by)
 
-    async def reject(self, request: str, *, by: By, reason: str) -> Decision:
-        """Say no. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
+    async def reject(self, request: str, *, by: By, reason: str) -> Given:
+        """Say no: the decision, or a vote where it takes several noes.
+
+        Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
+        """
         return await self.decide(request, Answer(outcome="rejected", reason=reason), by=by)
 
-    async def decide(
-        self, request: str, answer: Answer, *, by: By, seen: str = "", once: Once | None = None
-    ) -> Decision:
+    async def decide(self, request: str, answer: Answer, *, by: By, seen: str = "", once: Once | None = None) -> Given:
         """Answer a request: the one with the digest `seen`, if that is given; `once` makes repeating it harmless.
 
         Raises: NotEligible, AlreadyDecided, NotOpen, NotAsShown, InvalidInput, UnknownId, NotAuthenticated.
@@ -122,20 +126,20 @@ class Office:
         check_text("the option", answer.option, lines=False)
         check_text("the reason" if answer.outcome != "answered" else "the text", answer.reason)
 
-        def work(tx: Tx, now: int) -> Decision:
-            decided, _ = answer_request(tx, self.key, request, answer, who=who, at=now, seen=seen, once=once)
+        def work(tx: Tx, now: int) -> Given:
+            given, _ = answer_request(tx, self.key, request, answer, who=who, at=now, seen=seen, once=once)
             failpoint("decision:before-commit")
-            return decided
+            return given
 
         try:
-            decision = await self.act(work)
+            given = await self.act(work)
         except AlreadyDecided:  # by the same answer, sent twice at once?
             earlier = await self.store.read(lambda tx: answered_before(tx, request, who=who, once=once))
             if earlier is None:
                 raise
             return earlier
         failpoint("decision:after-commit")
-        return decision
+        return given
 
     async def revoke(self, decision: str, *, code: str, by: By, reason: str) -> Revoked:
         """Make void what a decision released and was not sent.

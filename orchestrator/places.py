@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from answerable.agents.nodes import Effect
-from answerable.agents.people import Role
 from answerable.agents.prioritization import Prioritization
 from answerable.approvals.node import Approval
 from answerable.approvals.rules.checking import Place
@@ -39,8 +38,7 @@ def released_by(graph: Graph, approval: Approval[Any]) -> tuple[str, ...]:
 def _asked(graph: Graph, approval: Approval[Any]) -> dict[str, Any]:
     before = [node for name, node in graph.nodes.items() if approval.name in graph.reaches(name)]
     return {
-        "role": approval.by.name if isinstance(approval.by, Role) else "",
-        "person": "" if isinstance(approval.by, Role) else approval.by.handle,
+        "by": approval.by.as_json(),
         "owners": sorted({node.owner for node in before if node.owner}),
         "requires": approval.requires,
         "fresh_seconds": approval.fresh_seconds,

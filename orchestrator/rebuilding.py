@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Table, and_, bindparam, delete, select, update
@@ -25,6 +25,7 @@ from answerable.approvals.keys import Key
 from answerable.approvals.requests import RequestRow, get_request
 from answerable.approvals.rules.remaking import is_genuine, remake_rule, remake_uses
 from answerable.approvals.seals import is_sealed
+from answerable.approvals.votes import Vote
 from answerable.errors import RunBusy, StoreCorrupt, UnknownId
 from answerable.orchestrator.runs import ENDS, all_runs
 from answerable.orchestrator.workers import is_gone
@@ -35,8 +36,9 @@ from answerable.tracing.ledger.agreement import OF_RUNS, OF_THE_STORE, Span, dif
 from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, Use, exemption_key
 from answerable.tracing.ledger.kept import StoreRebuilt
-from answerable.tracing.ledger.records import Decided, EffectSent, ExemptionAccepted, read_record
+from answerable.tracing.ledger.records import AnyRecord, Decided, EffectSent, ExemptionAccepted, read_record
 from answerable.tracing.ledger.verify import verify_ledger
+from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
@@ -51,13 +53,17 @@ from answerable.tracing.storage.tables import (
     rules,
     runs,
     systems,
+    votes,
 )
+
+W = TypeVar("W", Decision, Vote)
 
 LOST: Final = "[lost]"  # a reason that lay in a row that is gone
 AHEAD: Final = "its row said that it was sent, and no record says so"
 
 _LOCK_RUNS = Statement(select(runs.c.id).order_by(runs.c.id).with_for_update())
 _GRANT = Statement(select(*grants.c).where(grants.c.id == bindparam("id")))
+_VOTE = Statement(select(*votes.c).where(votes.c.id == bindparam("id")))
 _DECISION = Statement(select(*decisions.c).where(decisions.c.id == bindparam("id")))
 
 
@@ -129,7 +135,10 @@ class _Rebuilding:
                 elif wrong := differing(table.name, stored[id], row):
                     self._change(table, id, {name: row[name] for name in wrong})
         for table in OF_RUNS:
-            self._drop(table, dict(agreement.stored_of_no_run(self.tx, table)), {})
+            stored = dict(agreement.stored_of_no_run(self.tx, table))
+            self._drop(table, stored, told.rows[table.name])
+            if table is votes:
+                self._votes(stored, told, [entry.record for entry in records_of(self.tx, "")])
         spent: Counter[Use] = Counter()
         for span in agreement.spans(self.tx):
             spent.update(self._span(span, told))
@@ -144,9 +153,11 @@ class _Rebuilding:
             self._run(id, stored["runs"].get(id), row)
         for id, row in told.rows["requests"].items():
             self._request(id, stored["requests"].get(id), row, told)
+        found = self._sealed(span)
         records: dict[str, Decided] = {}
-        for record in self._decided(span):
+        for record in (one for one in found if isinstance(one, Decided)):
             records.setdefault(record.decision, record)
+        self._votes(stored["votes"], told, found)
         for id, row in told.rows["decisions"].items():
             self._decision(id, stored["decisions"].get(id), row, records[id])
         for id, row in told.rows["grants"].items():
@@ -196,18 +207,41 @@ class _Rebuilding:
             if stored is None or differing("decisions", stored, told):
                 self.not_made.append(f"decision {id}")
             return
-        columns = {name: value for name, value in told.items() if name not in ("commitment", "erased")}
-        made = Decision(id=id, **columns, reason=stored["reason"] if stored else "", mac="").signed(self.key)
-        if record.commitment and ids.commitment(bytes.fromhex(made.mac), made.reason.encode()) != record.commitment:
-            erased = stored is not None and stored["reason"] in agreement.GONE
-            made = Decision(**{**vars(made), "reason": stored["reason"] if stored and erased else LOST}).signed(
-                self.key
-            )
+        columns = self._plain(decisions, _without(told, "commitment", "erased"))
+        made = self._worded(Decision(id=id, **columns, reason="", mac=""), stored, record.commitment)
         if stored is None:
             self.tx.run(inserting(decisions), **vars(made))
             self.made.append(f"decision {id}")
         elif self._row(_DECISION, decisions, id) != vars(made):
-            self._change(decisions, id, {name: value for name, value in vars(made).items() if name != "id"})
+            self._change(decisions, id, _without(vars(made), "id"))
+
+    def _votes(self, stored: Mapping[str, Columns], told: Indexes, found: Iterable[object]) -> None:
+        records: dict[str, Voted] = {}
+        for record in (one for one in found if isinstance(one, Voted)):
+            records.setdefault(record.vote, record)
+        for id, row in told.rows["votes"].items():
+            self._vote(id, stored.get(id), row, records[id])
+
+    def _vote(self, id: str, stored: Columns | None, told: Columns, record: Voted) -> None:
+        if not is_sealed(self.key, record):
+            if stored is None or differing("votes", stored, told):
+                self.not_made.append(f"vote {id}")
+            return
+        columns = _without(told, "commitment", "erased")
+        made = self._worded(Vote(id=id, **columns, reason="", mac=""), stored, record.commitment).columns()
+        if stored is None:
+            self.tx.run(inserting(votes), **made)
+            self.made.append(f"vote {id}")
+        elif self._row(_VOTE, votes, id) != made:
+            self._change(votes, id, _without(made, "id"))
+
+    def _worded(self, made: W, stored: Columns | None, commitment: str) -> W:
+        """It with its MAC, and the reason that its row has, if that is the one that was given."""
+        signed = replace(made, reason=stored["reason"] if stored else "").signed(self.key)
+        if commitment and ids.commitment(bytes.fromhex(signed.mac), signed.reason.encode()) != commitment:
+            erased = stored is not None and stored["reason"] in agreement.GONE
+            return replace(signed, reason=stored["reason"] if stored and erased else LOST).signed(self.key)
+        return signed
 
     def _grant(self, id: str, stored: Columns | None, told: Columns, record: Decided) -> None:
         if stored is not None and not differing("grants", stored, told):
@@ -260,16 +294,15 @@ class _Rebuilding:
             assert row is not None, id
             doubt(self.tx, row, AHEAD, by=self.person, now=self.at)
 
-    def _decided(self, span: Span) -> list[Decided]:
+    def _sealed(self, span: Span) -> list[AnyRecord]:
+        """The records of votes and decisions."""
         found = []
         for kind, body in span.records(self.tx, KINDS):
-            if kind == "decided":
+            if kind in ("voted", "decided"):
                 try:
-                    record = read_record(bytes(body))
+                    found.append(read_record(bytes(body)))
                 except ValidationError:
                     continue
-                if isinstance(record, Decided):
-                    found.append(record)
         return found
 
     # -- rows of the store --------------------------------------------------------------------------------------------
@@ -354,6 +387,10 @@ class _Rebuilding:
         row = self.tx.one(statement, id=id)
         assert row is not None, id
         return named(table, row)
+
+
+def _without(columns: Mapping[str, Any], *names: str) -> Columns:
+    return {name: value for name, value in columns.items() if name not in names}
 
 
 def _this(table: Table, id: str, row: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from answerable.agents.messages import Message
 from answerable.approvals.decisions import Decision, decision_on
+from answerable.approvals.eligibility import Asked
 from answerable.approvals.gate import effects_of
 from answerable.approvals.requests import RequestRow, requests_of
 from answerable.errors import Erased
@@ -36,6 +37,7 @@ class OpenRequest:
     view: Mapping[str, Any]
     digest: str
     asks: str
+    asked: Asked
     made_at: int
     expires_at: int
     inversions: int | None
@@ -64,7 +66,6 @@ class Run(Generic[Out]):
 
 def request_report(tx: Tx, row: RequestRow) -> OpenRequest:
     """A request as it is shown."""
-    asked = row.asked
     return OpenRequest(
         id=row.id,
         run=row.run,
@@ -75,7 +76,8 @@ def request_report(tx: Tx, row: RequestRow) -> OpenRequest:
         options=row.options,
         view=row.view,
         digest=row.digest,
-        asks=f"role {asked.role}" if asked.role else asked.person,
+        asks=str(row.asked.by),
+        asked=row.asked,
         made_at=row.made_at,
         expires_at=row.expires_at,
         inversions=row.view["options"][0]["inversions"],

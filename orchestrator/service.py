@@ -20,7 +20,7 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
 from answerable.agents.texts import check_handle, check_text
 from answerable.approvals.answering import Once
-from answerable.approvals.decisions import Answer, Decision
+from answerable.approvals.decisions import Answer, Given
 from answerable.approvals.identity import By, identified
 from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
@@ -348,15 +348,21 @@ class Service(Generic[In, Out]):
         """One request. Raises: UnknownId."""
         return await self.office.request(request)
 
-    async def aapprove(self, request: str, *, option: str = AS_PROPOSED, by: By, reason: str = "") -> Decision:
-        """Choose an option. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
+    async def aapprove(self, request: str, *, option: str = AS_PROPOSED, by: By, reason: str = "") -> Given:
+        """Choose an option: the decision, or a vote that waits for others.
+
+        Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
+        """
         return await self.office.approve(request, option=option, by=by, reason=reason)
 
-    async def areject(self, request: str, *, by: By, reason: str) -> Decision:
-        """Say no. Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId."""
+    async def areject(self, request: str, *, by: By, reason: str) -> Given:
+        """Say no: the decision, or a vote where it takes several noes.
+
+        Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
+        """
         return await self.office.reject(request, by=by, reason=reason)
 
-    async def arespond(self, request: str, text: str, *, by: By, seen: str = "", once: Once | None = None) -> Decision:
+    async def arespond(self, request: str, text: str, *, by: By, seen: str = "", once: Once | None = None) -> Given:
         """Answer with a text, which leaves by `approval.response`. `seen` and `once` as in `Office.decide`.
 
         Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput (also where no edge takes it), UnknownId.

@@ -19,7 +19,7 @@ from answerable.agents.hints import is_message, read_signature
 from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START, Agent, AgentOptions, Effect, Node, Receiver, Source, Target
 from answerable.agents.options import DAY, Retry
-from answerable.agents.people import Person, Role
+from answerable.agents.people import Whom, as_quorum
 from answerable.agents.prioritization import Demand
 from answerable.approvals.identity import ASSURANCES
 from answerable.approvals.node import Approval, Exemption
@@ -209,11 +209,12 @@ class System:
         name: str,
         *,
         of: type[M],
-        by: Role | Person,
+        by: Whom,
         within: float,
         exempt: Exemption | None = None,
         options: Callable[[M, Any], Mapping[str, Message]] | None = None,
         context: Callable[[M, Any], BaseModel] | None = None,
+        denials: int = 1,
         may_decide_own: bool = False,
         requires: Literal["", "token", "oidc", "signed"] = "",
         fresh: int = 0,
@@ -224,6 +225,8 @@ class System:
     ) -> Approval[M]:
         """Declare a node that a message passes only with a decision `by` somebody, `within` so many seconds.
 
+        `by` names a role or a person, or says who it takes: `quorum(2, role("lead")) & role("pharmacist")`; `denials`
+        is how many noes are final.
         `exempt` may let a message pass without asking; `options` computes alternatives, from the message and the run's
         input, by name; `context` makes of each what standing rules see of it. `may_decide_own` allows a person to
         approve what they requested or caused; the record says so. `requires` is how sure we have to be, at least, of
@@ -252,16 +255,19 @@ class System:
             parameter_hints(exempt.fn, what=what)
         if quota.open < 1 or quota.per_hour < 1:
             raise DeclarationError(f"{what}: a quota of {quota.open} open, {quota.per_hour} an hour lets nothing ask")
+        if isinstance(denials, bool) or not isinstance(denials, int) or denials < 1:
+            raise DeclarationError(f"{what}: denials={denials!r} is no number of noes", hint="1: the first no is final")
         seen = None if context is None else seen_type(context, what=what)
         node = Approval(
             name,
             of,
-            by=by,
+            by=as_quorum(by),
             within=within,
             exempt=exempt,
             options=options,
             context=context,
             seen=seen,
+            denials=denials,
             may_decide_own=may_decide_own,
             requires=requires,
             fresh_seconds=fresh,

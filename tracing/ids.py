@@ -23,6 +23,7 @@ FREEZE = "frz"
 RULE = "rul"
 PERSON = "prs"
 HOLD = "hld"
+VOTE = "vot"
 BEARER = "tok"  # a bearer token
 LINK = "lnk"
 SESSION = "ses"

@@ -11,9 +11,10 @@ from typing import IO, Any
 
 import click
 
-from answerable.approvals.decisions import Answer, Decision
+from answerable.approvals.decisions import Answer, Given
 from answerable.approvals.identity import By
 from answerable.approvals.requests import get_request
+from answerable.approvals.votes import Vote
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, service_option, store_option
 from answerable.commands.programs import find_program
@@ -21,11 +22,11 @@ from answerable.commands.reaching import at_office, program_of_run, read, whole_
 from answerable.commands.saying import command_line, say, say_json
 from answerable.commands.showing import request_shown
 from answerable.errors import InvalidMessage
-from answerable.orchestrator.documents import decision_document, handles
+from answerable.orchestrator.documents import decision_document, handles, vote_document
 from answerable.orchestrator.interventions import check_response
 from answerable.orchestrator.office import Office
 
-Deciding = Callable[[Office, str], Awaitable[Decision]]
+Deciding = Callable[[Office, str], Awaitable[Given]]
 
 
 @click.command()
@@ -94,15 +95,22 @@ def edit(request: str, file: IO[bytes], reason: str, by: By, service: str, store
 
 
 def _decide(store: str, request: str, as_json: bool, deciding: Deciding) -> None:
-    async def work(office: Office) -> tuple[Decision, dict[str, Any]]:
+    async def work(office: Office) -> tuple[Given, dict[str, Any]]:
         id = await office.store.read(lambda tx: whole_id(tx, "request", request))
         made = await deciding(office, id)
-        return made, decision_document(made, await office.store.read(handles))
+        names = await office.store.read(handles)
+        if isinstance(made, Vote):
+            return made, {**vote_document(made, names), "outcome": made.outcome, "missing": made.missing}
+        return made, decision_document(made, names)
 
     made, document = at_office(store, work)
     if as_json:
         say_json(document)
         return
     chosen = f": {made.option}" if made.option else ""
+    if isinstance(made, Vote):
+        say(f"vote of {document['by']} ({made.assurance}) counted{chosen}, as {made.id}: nothing is decided yet")
+        say(f"it takes {made.missing} besides")
+        return
     say(f"{made.outcome}{chosen} by {document['by']} ({made.assurance}), as decision {made.id}")
     say(f"the run goes on with: {command_line('runs', 'resume', made.run, store=store)}")

@@ -62,10 +62,16 @@ def erase(handle: str, reason: str, by: By, store: str, as_json: bool) -> None:
         for one in done.handed_out
     ]
     if as_json:
-        counts = {"decisions": list(done.decisions), "messages": list(done.messages), "runs": list(done.runs)}
+        counts = {
+            "decisions": list(done.decisions),
+            "votes": list(done.votes),
+            "messages": list(done.messages),
+            "runs": list(done.runs),
+        }
         say_json({"person": done.person, **counts, "handed_out": handed_out, "out_of_reach": list(OUT_OF_REACH)})
         return
-    say(f"erased: the name, contact and handle of {done.person}, and {len(done.decisions)} reasons or texts of theirs")
+    said = len(done.decisions) + len(done.votes)
+    say(f"erased: the name, contact and handle of {done.person}, and {said} reasons or texts of theirs")
     say("out of reach, for you to see to:")
     for one in done.handed_out:
         who = names.get(one.by, one.by)

@@ -1,6 +1,7 @@
 """A scripted approver: what a person would answer, said by a test.
 
-1. It answers as a person who was registered with the role that the request asks, or as the person whom it names.
+1. It answers as somebody who was registered with the role that the request asks, or as the person whom it names; where
+   it takes several people, as all of them, one after the other.
 2. The rules are those of real decisions: who may not decide is refused here as well.
 3. A request that it leaves open keeps the run waiting.
 """
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from answerable.agents.messages import Message
-from answerable.agents.people import Role
-from answerable.approvals.node import AS_PROPOSED, Approval
+from answerable.agents.people import Person, Role
+from answerable.approvals.node import AS_PROPOSED
 from answerable.orchestrator.reports import OpenRequest
 from answerable.orchestrator.service import Service
 
@@ -86,11 +87,15 @@ class ScriptedApprover:
         if isinstance(answer, Wait):
             self._left_open.add(request.id)
             return False
-        by = answer.by or await self._somebody(service, request)
+        option = answer.option if isinstance(answer, Approve) else AS_PROPOSED
+        people = [answer.by] if answer.by else await self._people(service, request, option)
+        by = people[0]
         if isinstance(answer, Approve):
-            await service.aapprove(request.id, option=answer.option, by=by, reason=answer.reason)
+            for each in people:
+                await service.aapprove(request.id, option=option, by=each, reason=answer.reason)
         elif isinstance(answer, Reject):
-            await service.areject(request.id, by=by, reason=answer.reason)
+            for each in people[: request.asked.denials]:
+                await service.areject(request.id, by=each, reason=answer.reason)
         elif isinstance(answer, Respond):
             await service.arespond(request.id, answer.text, by=by)
         else:
@@ -99,12 +104,16 @@ class ScriptedApprover:
             self._edits[made.id] = self._edits.get(request.id, 0) + 1
         return True
 
-    async def _somebody(self, service: Service[Any, Any], request: OpenRequest) -> str:
-        """A person who may decide this, and wrote none of the edits that led to it."""
-        approval = service.app.graph.nodes[request.approval]
-        assert isinstance(approval, Approval), request.approval
-        if not isinstance(approval.by, Role):
-            return approval.by.handle
-        handle = f"test-{approval.by.name}-{self._edits.get(request.id, 0) + 1}"
-        await service.people.aadd(handle, roles=[approval.by.name])
-        return handle
+    async def _people(self, service: Service[Any, Any], request: OpenRequest, option: str) -> list[str]:
+        """As many as it takes who may decide this, and wrote none of the edits that led to it."""
+        found: list[str] = []
+        for places in request.asked.whom(option).ways[0]:
+            roles = [one.name for one in places.of if isinstance(one, Role)]
+            named = (one.handle for one in places.of if isinstance(one, Person) and one.handle not in found)
+            for _ in range(places.people):
+                if roles:
+                    found.append(f"test-{roles[0]}-{len(found) + self._edits.get(request.id, 0) + 1}")
+                    await service.people.aadd(found[-1], roles=roles[:1])
+                else:
+                    found.append(next(named))
+        return found

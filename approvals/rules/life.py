@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import rfc8785
 
+from answerable.agents.people import quorum_from
+from answerable.approvals.ballots import ballot_on
 from answerable.approvals.eligibility import Asked, check_eligible
 from answerable.approvals.identity import Identity, check_sure
 from answerable.approvals.keys import Key
@@ -25,6 +27,8 @@ from answerable.approvals.rules.contexts import LARGEST
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleHead, RuleRow, find_rule, heads_of, insert_rule, set_rule
 from answerable.approvals.seals import sealed
+from answerable.approvals.votes import cast_vote
+from answerable.approvals.voting import people_of
 from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsShown, NotEligible, NotOpen, StoreCorrupt
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
@@ -33,6 +37,7 @@ from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRev
 from answerable.tracing.people import PersonRow, authority, get_person
 from answerable.tracing.storage.store import Tx
 
+APPROVE: Final = "approve"  # the one thing that people vote for
 DAY_SECONDS: Final = 86400
 LONGEST_DAYS: Final = 90
 
@@ -93,6 +98,8 @@ def propose(tx: Tx, key: Key, rule: RuleFile, place: Place, *, by: str, at: int)
 def approve(tx: Tx, key: Key, reference: str, *, who: Identity, at: int, seen: str = "") -> RuleRow:
     """Somebody who may decide what a rule decides approves it, over the digest that they were shown.
 
+    Where it takes several people, it stays proposed until all of them did.
+
     Raises: UnknownId; NotEligible; NotSureEnough; AlreadyDecided; NotOpen; NotAsShown; StoreCorrupt.
     """
     found = _genuine(tx, key, reference)
@@ -104,9 +111,29 @@ def approve(tx: Tx, key: Key, reference: str, *, who: Identity, at: int, seen: s
     if at >= head.expires_at:
         raise NotOpen(f"rule {head.label} would have expired", hint="propose a new version")
     asked = asked_of(found)
-    check_eligible(person, asked, responsible=authority(tx, head.system).responsible)
+    ballot = ballot_on(tx, key, asked, subject=head.id, digest=head.digest, system=head.system)
+    standing = ballot.standing_of(person, option=APPROVE)
     check_sure(who, requires=asked.requires, fresh_seconds=asked.fresh_seconds, at=at)
-    return _approved(tx, key, found, person, (person.id,), at=at)
+    given = ballot.with_answer(standing, APPROVE)
+    missing = ballot.missing(APPROVE, given)
+    if missing:
+        cast_vote(
+            tx,
+            key,
+            subject=head.id,
+            digest=head.digest,
+            system=head.system,
+            approval=head.approval,
+            answer="approved",
+            option=APPROVE,
+            standing=standing,
+            assurance=who.assurance,
+            reason="",
+            missing=missing,
+            at=at,
+        )
+        return found
+    return _approved(tx, key, found, person, people_of(given), at=at)
 
 
 def _approved(tx: Tx, key: Key, found: RuleRow, person: PersonRow, approvers: tuple[str, ...], *, at: int) -> RuleRow:
@@ -135,8 +162,7 @@ def asked_of(rule: RuleRow) -> Asked:
     """Whom a rule's approval asks, and who is too close to it: its author, and owners of agents before the approval."""
     asked = rule.body["asked"]
     return Asked(
-        role=asked["role"],
-        person=asked["person"],
+        by=quorum_from(asked["by"]),
         started_by="",
         editors=[rule.head.author],
         owners=asked["owners"],

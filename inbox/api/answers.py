@@ -172,6 +172,22 @@ class DecisionAnswer(BaseModel):
     outcome: str
     option: str
     by: str
+    for_person: str = Field(description="For whom they acted, as their delegate.")
+    voters: list[str] = Field(description="Who voted for it before.")
+    assurance: str
+    reason: str
+    at: str
+
+
+class VoteAnswer(BaseModel):
+    """An answer that does not decide by itself. `answer` is approved (then with an option) or rejected."""
+
+    id: str
+    request: str
+    answer: str
+    option: str
+    by: str
+    for_person: str
     assurance: str
     reason: str
     at: str
@@ -198,9 +214,11 @@ class RequestAnswer(RequestLine):
 
 
 class Decided(BaseModel):
-    """The decision that was made; `edited_into` is the new request after an edit."""
+    """What the answer came to: the decision, or a vote where it takes others besides; `edited_into` after an edit."""
 
-    decision: DecisionAnswer
+    decision: DecisionAnswer | None
+    vote: VoteAnswer | None = None
+    missing: str = Field(default="", description='Who else has to answer, in words; "" if it is decided.')
     run: str
     edited_into: str | None = None
 

@@ -15,6 +15,7 @@ from answerable.approvals.gate import EffectRow
 from answerable.approvals.identity import Identity
 from answerable.approvals.listing import ChangedRequest, Sort, page_of_requests, short_tier
 from answerable.approvals.requests import RequestRow
+from answerable.approvals.votes import Vote
 from answerable.inbox.api.answers import (
     AnyAnswer,
     Approve,
@@ -28,6 +29,7 @@ from answerable.inbox.api.answers import (
     RequestAnswer,
     RequestLine,
     RequestList,
+    VoteAnswer,
 )
 from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
 from answerable.inbox.api.links import FROM_DECISION, FROM_REQUEST, FROM_REQUESTS
@@ -36,7 +38,7 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of, reader
 from answerable.inbox.problems import documented
 from answerable.inbox.showing import RequestShown, show_request
-from answerable.orchestrator.documents import decision_document, handles, request_document
+from answerable.orchestrator.documents import decision_document, handles, request_document, vote_document
 from answerable.tracing.clock import iso
 from answerable.tracing.storage.store import Tx
 
@@ -99,6 +101,9 @@ async def decide(
     made, edited_into = await give(desk, request, given, message, by=who, seen=body.digest, once=once)
     response.headers["Location"] = f"/api/v1/requests/{edited_into or request}"
     names = await desk.office.store.read(handles)
+    if isinstance(made, Vote):
+        vote = VoteAnswer(**vote_document(made, names))
+        return Decided(decision=None, vote=vote, missing=made.missing, run=made.run)
     return Decided(decision=decision(made, names), run=made.run, edited_into=edited_into)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from answerable.agents.people import Role
 from answerable.approvals.listing import short_tier
 from answerable.approvals.requests import RequestRow, get_request
 from answerable.errors import AnswerableError
@@ -43,7 +44,7 @@ class Notice:
         if self.request is None:
             return True
         asked = self.request.asked
-        if target.roles and asked.role not in target.roles:
+        if target.roles and not any(isinstance(one, Role) and one.name in target.roles for one in asked.named):
             return False
         tiers = self.request.view["tiers"]
         return target.least_tier not in tiers or self.request.urgency <= tiers.index(target.least_tier)

@@ -64,6 +64,7 @@ def _node(node: Node[Any, Any]) -> dict[str, Any]:
             "fresh": node.fresh_seconds,
             **({} if node.execute_within == DAY else {"execute_within": node.execute_within}),
             **({} if node.facts is None else {"facts": node.facts.__name__}),
+            **({} if node.denials == 1 else {"denials": node.denials}),
         }
         if node.seen is not None:
             plain["seen"] = schema_of(effects=(), tiers=(), seen=node.seen, value=False)

@@ -23,7 +23,6 @@ from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent
 from answerable.agents.outcomes import Expired, Rejected, Response
-from answerable.agents.people import Role
 from answerable.approvals.decisions import YES, Decision, Passing, record_passing
 from answerable.approvals.exemptions import is_accepted
 from answerable.approvals.listing import urgency_of
@@ -257,8 +256,8 @@ async def prepare_request(
             for option, seen in zip(options, contexts, strict=True)
         ],
         "asked": {
-            "role": approval.by.name if isinstance(approval.by, Role) else "",
-            "person": "" if isinstance(approval.by, Role) else approval.by.handle,
+            "by": approval.by.as_json(),
+            "denials": approval.denials,
             "started_by": execution.run.started_by,
             "agents": sorted(causes),
             "owners": owners,
@@ -266,6 +265,8 @@ async def prepare_request(
                 *(edited_from.body["asked"]["editors"] if edited_from else ()),
                 *([edited_by] if edited_by else ()),
             ],
+            "responders": [],
+            "acting_for": [],
             "may_decide_own": approval.may_decide_own,
             "requires": approval.requires,
             "fresh_seconds": approval.fresh_seconds,
@@ -471,7 +472,7 @@ async def route(execution: Execution, request: RequestRow, decision: Decision) -
         if fresh and one is not None:
             journal.write_messages(tx, execution.run.id, [one])
         journal.write_outflow(tx, execution.run.id, out)
-        stamp = execution.stamp(guard, decision.id, *([decision.by] if decision.by else []))
+        stamp = execution.stamp(guard, decision.id, *decision.people)
         append_all(tx, [execution.crossed(*left, stamp, run_input) for left in out.crossings])
         failpoint("route:before-commit")
         return True

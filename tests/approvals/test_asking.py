@@ -152,7 +152,7 @@ async def test_options_that_cannot_be_had_are_said_and_the_person_is_asked(
         ("nils", "started this run"),
         ("olga", "owns an agent that led to this request"),
         ("tom", "owns an agent that led to this request"),
-        ("rita", "it asks the role 'lead'"),
+        ("rita", "it asks role lead"),
     ],
 )
 async def test_who_is_too_close_or_was_not_asked_may_not_decide(store_url: str, by: str, why: str) -> None:

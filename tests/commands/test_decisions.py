@@ -20,7 +20,7 @@ def test_an_inbox_shows_who_is_asked_what(desk: Desk) -> None:
     (request,) = run.waiting_for
     (asked,) = desk.json("inbox")
     assert asked["id"] == request.id and asked["digest"] == request.digest and asked["run"] == run.id
-    assert asked["options"] == ["as-proposed", "kinder"] and asked["asks"] == "lead" and asked["state"] == "open"
+    assert asked["options"] == ["as-proposed", "kinder"] and asked["asks"] == "role lead" and asked["state"] == "open"
     assert request.id in desk("inbox").stdout
     desk("approve", request.id, "--option", "kinder", "--as", "dora")
     assert desk.json("inbox") == [] and "nobody is asked" in desk("inbox").stdout

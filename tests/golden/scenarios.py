@@ -14,6 +14,7 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START
 from answerable.agents.options import DAY, HOUR
 from answerable.agents.outcomes import Response
+from answerable.agents.people import quorum, role
 from answerable.approvals.node import exemption
 from answerable.orchestrator.app import App
 from answerable.orchestrator.office import open_office
@@ -188,6 +189,26 @@ async def denial(url: str) -> None:
         run = await service.arun(Ask(), by="nils", run_id="denial")
         await service.areject(run.waiting_for[0].id, by="dora", reason="it is rude")
         await service.aresume(run.id)
+
+
+@scenario
+async def votes(url: str) -> None:
+    """Two leads and a pharmacist: one votes anew, one had no part; and a denial that takes two."""
+    people = {"dan": "lead", "mia": "pharmacist"}
+    by = quorum(2, LEAD) & role("pharmacist")
+    with FakeReceiver() as receiver:
+        async with serving(letters(by=by, denials=2), url, receiver.origin, people=people) as service:
+            run = await service.arun(Ask(), by="nils", run_id="votes")
+            (request,) = run.waiting_for
+            await service.areject(request.id, by="dora", reason="too short")
+            await service.aapprove(request.id, by="dora", reason="on second thoughts")
+            await service.aapprove(request.id, by="mia")
+            await service.aapprove(request.id, by="dan")
+            await service.aresume(run.id)
+            run = await service.arun(Ask(), by="nils", run_id="noes")
+            for handle in ("dora", "mia"):
+                await service.areject(run.waiting_for[0].id, by=handle, reason="it is rude")
+            await service.aresume(run.id)
 
 
 @scenario

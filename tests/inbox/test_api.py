@@ -29,7 +29,7 @@ def test_a_request_is_shown_exactly_as_it_is_bound(site: Site) -> None:
         assert body == rfc8785.dumps(option["message"]) == call["body_text"].encode()
         assert call["digest"] == bound["calls"][0]["digest"]
         assert (call["method"], call["url"]) == ("POST", f"{site.receiver.origin}/letters")
-    assert (shown["started_by"], shown["responsible"], shown["asks"]) == ("nils", "alice", "lead")
+    assert (shown["started_by"], shown["responsible"], shown["asks"]) == ("nils", "alice", "role lead")
 
 
 def test_who_may_not_decide_is_told_before_they_try(site: Site) -> None:

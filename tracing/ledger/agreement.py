@@ -1,8 +1,7 @@
 """Agreement: whether the tables say what the records say, both ways.
 
-1. Each row of decisions, grants, effects, requests, runs, freezes, exemptions, rules, systems and people has its
-   record, each such record has its row, and the row says what its records say (`indexes` tells which columns those
-   are).
+1. Each row of votes, decisions, grants, effects, requests, runs, freezes, exemptions, rules, systems and people has its
+   record, each such record its row, and the row says what its records say (`indexes` tells which columns those are).
 2. What lies beside the ledger is compared with the digests in the records: what was asked, what was shown, paths,
    reasons. What a record says was erased is not missed.
 3. It reads some hundred runs at a time, each table once, and keeps nothing of them.
@@ -40,6 +39,7 @@ from answerable.tracing.storage.tables import (
     rules,
     runs,
     systems,
+    votes,
 )
 
 RUNS_AT_ONCE: Final = 200
@@ -48,11 +48,12 @@ ERASED: Final = "[erased]"  # what stands for words that were removed
 GONE: Final = frozenset({ERASED, "[lost]"})  # or that went with their row
 ERASED_TYPE: Final = "erased"  # the content type of a call whose bytes were removed
 APART: Final = 30_000_000  # microseconds between a row and its record, where older programs looked at the clock twice
-OF_RUNS: Final = (runs, requests, decisions, grants, effects)
+OF_RUNS: Final = (runs, requests, votes, decisions, grants, effects)
 OF_THE_STORE: Final = (people, systems, exemptions, rules, freezes)
 SINGULAR: Final = {
     "runs": "run",
     "requests": "request",
+    "votes": "vote",
     "decisions": "decision",
     "grants": "grant",
     "effects": "effect",
@@ -70,7 +71,10 @@ _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here need
         " segment_after",
         "requests": "id run system approval step message digest state routed edited_from edited_by"
         " capped in_place_of expires_at erased",
-        "decisions": "id run request outcome option message by assurance reason digest mac at revoked erased",
+        "votes": "id run system subject number answer option by for_person delegation assurance reason digest mac at"
+        " erased",
+        "decisions": "id run request outcome option message by assurance reason digest mac at revoked for_person"
+        " delegation voters erased",
         "grants": "id run effect decision call_digest expires_at state",
         "effects": "id run system name receiver guarantee step message origin method path call_digest"
         " idempotency_key state attempt sent_at detail erased",
@@ -171,7 +175,7 @@ def uses_of_rules(tx: Tx) -> dict[str, Columns]:
 
 
 def stored_of_no_run(tx: Tx, table: Table) -> Iterator[tuple[str, Columns]]:
-    """The rows of a table of `OF_RUNS` that belong to no run, by id: there are none, unless somebody wrote them."""
+    """The rows of a table of `OF_RUNS` that belong to no run, by id: some votes, and what somebody wrote by hand."""
     return ((row["id"], row) for row in _named(table, tx.all(_OF_NOTHING[table.name])))
 
 
@@ -192,7 +196,7 @@ def disagreements(tx: Tx) -> Iterator[Fault]:
         for table in OF_RUNS:
             yield from compared(table.name, dict(span.rows(tx, table)), told.rows[table.name])
     for table in OF_RUNS:
-        yield from compared(table.name, dict(stored_of_no_run(tx, table)), {})
+        yield from compared(table.name, dict(stored_of_no_run(tx, table)), of_store.rows[table.name])
     yield from compared("rule_uses", uses_of_rules(tx), newest_uses(spent))
 
 
@@ -293,7 +297,8 @@ _SPECIAL: Final[dict[str, dict[str, Any]]] = {
         "ended_at": _about("ended_at"),
     },
     "requests": {"erased": _same_erased},
-    "decisions": {"commitment": _same_reason, "erased": _same_erased},
+    "votes": {"commitment": _same_reason, "erased": _same_erased},
+    "decisions": {"commitment": _same_reason, "voters": _same_list("voters"), "erased": _same_erased},
     "effects": {"path_digest": _same_path, "detail": _same_words("detail"), "erased": _same_erased},
     "people": {"roles": _same_list("roles"), "teams": _same_list("teams")},
     "systems": {"frozen": _same_list("frozen")},
@@ -316,6 +321,7 @@ def _between(column: ColumnElement[Any], *, is_open: bool) -> list[ColumnElement
 
 _ERASED: Final[dict[str, ColumnElement[Any]]] = {
     "requests": case((func.length(requests.c.view) == 0, 1), else_=0),
+    "votes": case((votes.c.reason == ERASED, 1), else_=0),
     "decisions": case((decisions.c.reason == ERASED, 1), else_=0),
     "effects": case((effects.c.content_type == ERASED_TYPE, 1), else_=0),
 }

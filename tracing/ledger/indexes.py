@@ -62,9 +62,10 @@ class Indexes:
         for grant, row in self.rows["grants"].items():
             held = "revoked" if grant in self.revoked else "suspended" if grant in self.suspended else "granted"
             row["state"] = "consumed" if grant in consumed else held
-        for table in ("requests", "effects", "decisions"):
+        for table in ("requests", "effects", "decisions", "votes"):
+            of_run = table in ("requests", "effects")
             for id, row in self.rows[table].items():
-                row["erased"] = id in self.erased or (table != "decisions" and row["run"] in self.erased)
+                row["erased"] = id in self.erased or (of_run and row["run"] in self.erased)
                 if row["erased"] and table == "effects":
                     row["detail"] = None
         for name, row in self.rows["systems"].items():
@@ -197,6 +198,9 @@ class Indexes:
             "assurance": record["assurance"],
             "digest": record["digest"],
             "at": record["at"],
+            "for_person": record.get("for_person", ""),  # older records do not have these
+            "delegation": record.get("delegation", ""),
+            "voters": list(record.get("voters", ())),
             "commitment": record["commitment"],
             "revoked": "",
         }
@@ -212,6 +216,13 @@ class Indexes:
             effect = effects.get(grant)
             if effect is not None:
                 row |= {"effect": effect, "call_digest": self._digests.get(effect, "")}
+
+    def _voted(self, record: Plain) -> None:
+        if not self._is_new("votes", record["vote"]):
+            return
+        same = ("run", "system", "subject", "number", "answer", "option", "by", "for_person", "delegation")
+        rest = ("assurance", "digest", "at", "commitment")
+        self.rows["votes"][record["vote"]] = {column: record[column] for column in (*same, *rest)}
 
     def _revoked(self, record: Plain) -> None:
         self.revoked.update(record["revoked"])
@@ -296,7 +307,7 @@ class Indexes:
             self.erased.add(record["run"])
 
     def _person_erased(self, record: Plain) -> None:
-        self.erased.update(record["decisions"], record["messages"])
+        self.erased.update(record["decisions"], record["messages"], record.get("votes", ()))
         self.rows["people"][record["person"]] = {"roles": [], "teams": []}
 
     # -- stops --------------------------------------------------------------------------------------------------------
@@ -338,6 +349,7 @@ _KINDS: Final[dict[str, Callable[[Indexes, Plain], None]]] = {
     "run.ended": Indexes._run_ended,
     "run.reopened": Indexes._reopened,
     "request.made": Indexes._asked,
+    "voted": Indexes._voted,
     "decided": Indexes._decided,
     "request.withdrawn": Indexes._request_withdrawn,
     "decision.revoked": Indexes._revoked,

@@ -78,5 +78,6 @@ class PersonErased(Act):
     by: str  # person
     reason: str
     decisions: tuple[str, ...] = ()  # whose reason or text was removed
+    votes: tuple[str, ...] = ()  # whose reason was removed
     messages: tuple[str, ...] = ()  # in which it stood, too
     runs: tuple[str, ...] = ()  # whose detail, or gathers, repeated it

@@ -27,6 +27,7 @@ from answerable.tracing.ledger.kept import (
 from answerable.tracing.ledger.record import Act, MessageRef, Record
 from answerable.tracing.ledger.rotation import KeyReplaced
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
+from answerable.tracing.ledger.votes import Voted
 
 # -- who answers ------------------------------------------------------------------------------------------------------
 
@@ -237,7 +238,12 @@ class Decided(Record):
     digest: str
     outcome: Literal["approved", "edited", "rejected", "answered", "expired", "exempted", "ruled"]
     option: str = ""
-    by: str = ""  # person; "" for expired; NAME@VERSION for exempted and ruled
+    by: str = ""  # person, who completed it; "" for expired; NAME@VERSION for exempted and ruled
+    for_person: str = ""  # who delegated it to them
+    delegation: str = ""
+    votes: tuple[str, ...] = ()  # before it, that it counts with
+    voters: tuple[str, ...] = ()  # persons who have a part in those
+    own: tuple[str, ...] = ()  # persons who decided their own, as the declaration allows
     assurance: str = ""
     commitment: str = ""  # of the reason or text, which lies beside the record with its salt, the decision's MAC
     grants: tuple[str, ...] = ()
@@ -413,6 +419,7 @@ AnyRecord = Annotated[
     | Crossed
     | GatherClosed
     | RequestMade
+    | Voted
     | Decided
     | RequestWithdrawn
     | DecisionRevoked

@@ -1,10 +1,11 @@
-"""The spans of approvals: requests that were edited, and how long a decision was waited for."""
+"""The spans of approvals: requests that were edited, votes, and how long a decision was waited for."""
 
 from __future__ import annotations
 
 from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.common import (
     about,
@@ -31,6 +32,25 @@ def edited_request(placed: Placed, record: RequestMade, history: RunHistory) -> 
         parent=span_of_request(history.requests.get(record.edited_from), record.step, history),
         name=f"approval {record.approval}",
         pairs=pairs,
+    )
+
+
+def voted(placed: Placed, record: Voted, history: RunHistory) -> SpanData:
+    """An answer that waits for others."""
+    pairs = [*about(placed), (key.REQUEST, record.subject), (key.REQUEST_DIGEST, record.digest)]
+    pairs += [(key.VOTE, record.vote), (key.VOTE_ANSWER, record.answer), (key.VOTED_BY, record.by)]
+    pairs += where_said([(key.OPTION, record.option), (key.FOR_PERSON, record.for_person)])
+    pairs += [(key.ASSURANCE, record.assurance), *([(key.OWN, (record.by,))] if record.own else [])]
+    return moment(
+        history,
+        placed,
+        shows="vote",
+        service=record.approval,
+        span=history.span(record.vote),
+        parent=span_of_request(history.requests.get(record.subject), record.step, history),
+        name="vote",
+        pairs=pairs,
+        status=OK,
     )
 
 

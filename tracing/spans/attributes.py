@@ -33,6 +33,7 @@ Shows = Literal[
     "edge",
     "approval",  # the step that asks
     "request",  # about a message that a person edited
+    "vote",  # of one person, where it takes several
     "decision",  # or that nobody will decide any more
     "revocation",  # what a decision released is void
     "effect",  # the step that carries it out
@@ -172,13 +173,13 @@ INVERSIONS: Final = _key(
 REQUEST: Final = _key(
     "accountability.approval.id",
     "string",
-    "continued? approval? request decision revocation effect? withheld? call",
+    "continued? approval? request vote decision revocation effect? withheld? call",
     "the request to a person",
 )
 REQUEST_DIGEST: Final = _key(
     "accountability.approval.digest",
     "string",
-    "approval? request decision?",
+    "approval? request vote decision?",
     "what was asked, to the byte; what a yes is bound to",
 )
 EDITED_FROM: Final = _key(
@@ -194,14 +195,35 @@ DECISION_OUTCOME: Final = _key(
     "approved, edited, rejected, answered, expired, exempted, ruled, or withdrawn",
 )
 OPTION: Final = _key(
-    "accountability.approval.option", "string", "decision? effect? withheld? call?", "the option that was chosen"
+    "accountability.approval.option", "string", "vote? decision? effect? withheld? call?", "the option that was chosen"
 )
 DECIDED_BY: Final = _key(
     "accountability.approval.decided_by",
     "string",
     "reopened decision? revocation? effect? withheld? call? settlement",
-    "the person who decided, or took it back",
+    "the person who decided, or completed it, or took it back",
 )
+FOR_PERSON: Final = _key(
+    "accountability.approval.for_person",
+    "string",
+    "vote? decision? effect? withheld? call?",
+    "the person for whom they acted, as their delegate",
+)
+VOTERS: Final = _key(
+    "accountability.approval.voters",
+    "string[]",
+    "decision? effect? withheld? call?",
+    "the persons who voted for it before",
+)
+OWN: Final = _key(
+    "accountability.approval.own",
+    "string[]",
+    "vote? decision? effect? withheld? call?",
+    "the persons who decided their own, as the declaration allows",
+)
+VOTE: Final = _key("accountability.vote.id", "string", "vote", "the vote")
+VOTE_ANSWER: Final = _key("accountability.vote.answer", "string", "vote", "approved, or rejected")
+VOTED_BY: Final = _key("accountability.vote.by", "string", "vote", "the person who voted")
 RULE: Final = _key(
     "accountability.approval.rule.id",
     "string",
@@ -217,7 +239,7 @@ RULE_VERSION: Final = _key(
 ASSURANCE: Final = _key(
     "accountability.assurance",
     "string",
-    "reopened? decision? revocation? effect? withheld? call? settlement?",
+    "reopened? vote decision? revocation? effect? withheld? call? settlement?",
     "how sure we are of who decided",
 )
 

@@ -138,7 +138,8 @@ def about_decision(decided: Decided) -> list[Pair]:
     if decided.outcome in ("exempted", "ruled"):
         rule, _, version = decided.by.rpartition("@")
         return [*pairs, (key.RULE, rule), (key.RULE_VERSION, version)]
-    return [*pairs, *where_said([(key.DECIDED_BY, decided.by)])]
+    pairs += where_said([(key.DECIDED_BY, decided.by), (key.FOR_PERSON, decided.for_person)])
+    return [*pairs, *((name, ids) for name, ids in ((key.VOTERS, decided.voters), (key.OWN, decided.own)) if ids)]
 
 
 def about_effect(effect: str, name: str, history: RunHistory, *, state: bool = True) -> list[Pair]:

@@ -35,9 +35,10 @@ from answerable.tracing.ledger.records import (
     StepStarted,
     UndeclaredEgress,
 )
+from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans import checked
-from answerable.tracing.spans.approvals import decided, edited_request, request_withdrawn, revoked
+from answerable.tracing.spans.approvals import decided, edited_request, request_withdrawn, revoked, voted
 from answerable.tracing.spans.common import about, made, moment, where_said
 from answerable.tracing.spans.effects import answered, in_doubt, refused, settled, unanswered, withdrawn
 from answerable.tracing.spans.history import RunHistory
@@ -78,6 +79,8 @@ def _project(placed: Placed, history: RunHistory) -> list[SpanData]:
             return dead(placed, history.running.get(record.step), history, record.after)
         case RequestMade() as record if record.edited_from:
             return [edited_request(placed, record, history)]
+        case Voted() as record:
+            return [voted(placed, record, history)]
         case Decided() as record:
             return [decided(placed, record, history)]
         case DecisionRevoked() as record:

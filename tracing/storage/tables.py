@@ -265,9 +265,35 @@ decisions = Table(
     Column("mac", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("revoked", Text, nullable=False, server_default=""),  # "" or why: person, facts, rule
+    Column("for_person", Text, nullable=False, server_default=""),  # person id, of whom `by` is the delegate
+    Column("delegation", Text, nullable=False, server_default=""),
+    Column("voters", Text, nullable=False, server_default="[]"),  # JSON list of the persons who voted before
 )
 Index("decisions_by_run", decisions.c.run)
 Index("decisions_by_whom", decisions.c.by)
+
+# Answers that do not decide by themselves. Which of them count is computed when somebody answers.
+votes = Table(
+    "votes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),  # "" for a vote on what belongs to no run
+    Column("system", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # a request, or a rule that is proposed
+    Column("number", Integer, nullable=False),  # of the votes on its subject
+    Column("answer", Text, nullable=False),  # approved, rejected
+    Column("option", Text, nullable=False),
+    Column("by", Text, nullable=False),  # person id
+    Column("for_person", Text, nullable=False),  # person id, of whom `by` is the delegate, or ""
+    Column("delegation", Text, nullable=False),
+    Column("assurance", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+Index("votes_by_subject", votes.c.subject, votes.c.number)
+Index("votes_by_run", votes.c.run)
 
 # A client's own name for an answer, so that sending it again is no second answer.
 repeats = Table(
@@ -278,6 +304,7 @@ repeats = Table(
     Column("fingerprint", Text, nullable=False),  # SHA-256 of what was answered
     Column("request", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("answer", Text, nullable=False, server_default=""),  # the decision or the vote that it came to
 )
 
 grants = Table(

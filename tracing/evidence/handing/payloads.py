@@ -1,7 +1,7 @@
 """Payloads: what lies beside records, with what it takes to compare it with the digests that stand in them.
 
 1. Of a message: its JSON and its salt. Of a request: what it binds and what it showed. Of a decision: the words that
-   were given as its reason, with their salt. Of a call: what would be, or was, sent.
+   were given as its reason, with their salt; of a vote, too. Of a call: what would be, or was, sent.
 2. What was erased is not there. Nothing is compared here: whoever is handed it does that.
 """
 
@@ -17,9 +17,10 @@ from answerable.tracing.evidence.lineage.beside import as_bytes
 from answerable.tracing.ledger.agreement import ERASED_TYPE, GONE
 from answerable.tracing.ledger.record import MessageRef, Record
 from answerable.tracing.ledger.records import Decided, EffectPrepared, RequestMade
+from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, effects, messages, requests
+from answerable.tracing.storage.tables import decisions, effects, messages, requests, votes
 
 _MESSAGE = Statement(
     select(messages.c.salt, messages.c.payload).where(
@@ -28,6 +29,7 @@ _MESSAGE = Statement(
 )
 _REQUEST = Statement(select(requests.c.body, requests.c.view).where(requests.c.id == bindparam("request")))
 _REASON = Statement(select(decisions.c.mac, decisions.c.reason).where(decisions.c.id == bindparam("decision")))
+_VOTE = Statement(select(votes.c.mac, votes.c.reason).where(votes.c.id == bindparam("vote")))
 _CALL = Statement(
     select(effects.c.path, effects.c.content_type, effects.c.body).where(effects.c.id == bindparam("effect"))
 )
@@ -46,10 +48,10 @@ def payloads_of(tx: Tx, records: Iterable[Record]) -> dict[str, dict[str, Any]]:
                 row = tx.one(_REQUEST, request=request)
                 if row is not None and row[0]:
                     found["requests"][request] = {"bound": _text(row[0]), "shown": _text(row[1]) or None}
-            case Decided(decision=decision):
-                row = tx.one(_REASON, decision=decision)
-                if row is not None and row[1] not in {"", *GONE}:
-                    found["reasons"][decision] = {"salt": row[0], "reason": row[1]}
+            case Decided(decision=id):
+                found["reasons"] |= _reason(id, tx.one(_REASON, decision=id))
+            case Voted(vote=id):
+                found["reasons"] |= _reason(id, tx.one(_VOTE, vote=id))
             case EffectPrepared(effect=effect):
                 row = tx.one(_CALL, effect=effect)
                 if row is not None and row[1] != ERASED_TYPE:
@@ -58,6 +60,11 @@ def payloads_of(tx: Tx, records: Iterable[Record]) -> dict[str, dict[str, Any]]:
             case _:
                 pass
     return found
+
+
+def _reason(id: str, row: tuple[Any, ...] | None) -> dict[str, dict[str, str]]:
+    there = row is not None and row[1] not in {"", *GONE}
+    return {id: {"salt": row[0], "reason": row[1]}} if row is not None and there else {}
 
 
 def _messages(record: Record) -> Iterator[MessageRef]:

@@ -246,6 +246,7 @@ def check_payloads(files: dict[str, bytes], records: dict[int, bytes]) -> int:
         shown = one["shown"]  # null: it was erased
         need(shown is None or json.loads(one["bound"])["view"] == sha(b"", shown), f"request {id} showed another")
     reasons = {one["decision"]: one["commitment"] for one in found if one["kind"] == "decided"}
+    reasons |= {one["vote"]: one["commitment"] for one in found if one["kind"] == "voted"}
     for id, one in payloads["reasons"].items():
         need(reasons.get(id) == sha(bytes.fromhex(one["salt"]), one["reason"]), f"the reason of {id} is another")
     calls = {one["effect"]: one for one in found if one["kind"] == "effect.prepared"}

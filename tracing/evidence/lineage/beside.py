@@ -19,9 +19,10 @@ from answerable.tracing import ids
 from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.ledger.agreement import GONE
 from answerable.tracing.ledger.records import Decided, RequestMade
+from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, messages, requests
+from answerable.tracing.storage.tables import decisions, messages, requests, votes
 
 _MESSAGE = Statement(
     select(messages.c.salt, messages.c.payload).where(
@@ -29,6 +30,7 @@ _MESSAGE = Statement(
     )
 )
 _REQUEST = Statement(select(requests.c.body, requests.c.view).where(requests.c.id == bindparam("request")))
+_VOTE = Statement(select(votes.c.reason, votes.c.mac).where(votes.c.id == bindparam("vote")))
 _DECISION = Statement(select(decisions.c.reason, decisions.c.mac).where(decisions.c.id == bindparam("decision")))
 
 
@@ -43,7 +45,7 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Beside:
-    """By id: the payloads of messages (JSON), what requests showed, what people gave as a reason; and what is wrong."""
+    """By id: the payloads of messages (JSON), what requests showed, people's reasons; and what is wrong."""
 
     payloads: dict[str, Any] = field(default_factory=dict)
     requests: dict[str, Shown] = field(default_factory=dict)
@@ -59,8 +61,11 @@ def read_beside(tx: Tx, run: str, facts: Iterable[Fact]) -> Beside:
             _payload(tx, run, fact, found)
         elif fact.kind == "request":
             _request(tx, fact, found)
+            for vote in fact.all(Voted):
+                _reason(tx.one(_VOTE, vote=vote.vote), vote.vote, vote.commitment, found)
         elif fact.kind == "decision":
-            _reason(tx, fact, found)
+            for made in fact.all(Decided)[-1:]:
+                _reason(tx.one(_DECISION, decision=fact.id), fact.id, made.commitment, found)
     return found
 
 
@@ -90,18 +95,17 @@ def _request(tx: Tx, fact: Fact, found: Beside) -> None:
     )
 
 
-def _reason(tx: Tx, fact: Fact, found: Beside) -> None:
-    made, row = fact.last(Decided), tx.one(_DECISION, decision=fact.id)
-    if made is None or row is None or not row[0] or row[0] in GONE:
+def _reason(row: tuple[Any, ...] | None, id: str, commitment: str, found: Beside) -> None:
+    if row is None or not row[0] or row[0] in GONE:
         return
     try:
-        genuine = ids.commitment(bytes.fromhex(row[1]), row[0].encode()) == made.commitment
+        genuine = ids.commitment(bytes.fromhex(row[1]), row[0].encode()) == commitment
     except ValueError:  # its MAC, which is the salt, is none
         genuine = False
     if genuine:
-        found.reasons[fact.id] = row[0]
+        found.reasons[id] = row[0]
     else:
-        found.changed.append(fact.id)
+        found.changed.append(id)
 
 
 def as_bytes(value: bytes | str) -> bytes:

@@ -41,6 +41,7 @@ from answerable.tracing.ledger.records import (
     StepStarted,
     UndeclaredEgress,
 )
+from answerable.tracing.ledger.votes import Voted
 
 R = TypeVar("R", bound=Record)
 Kind = Literal["run", "message", "crossing", "step", "gather", "request", "decision", "effect"]
@@ -125,7 +126,7 @@ class _Reading:
                 for effect in (effect for calls in asked.calls.values() for effect in calls):
                     self.offered.setdefault(effect, []).append(asked.request)
                 self.seen(asked.message, one)  # one that a person edited was not seen before
-            case RequestWithdrawn(request=request):
+            case RequestWithdrawn(request=request) | Voted(subject=request):
                 self.add("request", request, one)
             case Decided(decision=decision, request=request):
                 self.add("decision", decision, one)

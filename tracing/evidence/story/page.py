@@ -30,6 +30,7 @@ from answerable.tracing.evidence.story.terminal import MARKS
 from answerable.tracing.evidence.telling.labels import label_of, state_of
 from answerable.tracing.evidence.telling.words import as_plain
 from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RunStarted, StepFinished
+from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.spans.tree import plain
 
 MOST_CHARACTERS: Final = 6000  # of one payload
@@ -76,10 +77,12 @@ class _Said:
 def _persons(story: Story) -> Iterator[_Person]:
     started = {one.started_by for fact in story.path for one in fact.all(RunStarted)}
     decided = {one.by for fact in story.path for one in fact.all(Decided)}
+    voted = {one.by for fact in story.path for one in fact.all(Voted)}
     for person in story.people.describe():
         parts = {
             "answered for the system": person["id"] in story.responsible,
             "decided": person["id"] in decided,
+            "voted": person["id"] in voted,
             "started the run": person["id"] in started,
         }
         part = ", ".join(name for name, so in parts.items() if so) or "is named"

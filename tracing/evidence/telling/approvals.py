@@ -1,14 +1,17 @@
-"""How requests and decisions are told: who was asked what, the options side by side, who chose, what that meant."""
+"""How requests, votes and decisions are told: who was asked what, the options, who chose, what that meant."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+from answerable.agents.people import Role, quorum_from
 from answerable.tracing.evidence.telling.known import Known, Tally, Told, purpose_of, shares
 from answerable.tracing.evidence.telling.words import Piece, Text, join, plural, text
 from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.spans.tree import length
 
 AS_PROPOSED: Final = "as-proposed"
@@ -19,6 +22,9 @@ def tell_approval(record: Record, known: Known) -> Told | None:
     match record:
         case RequestMade():
             return Told("request", _asks(record, known), table=_options(record, known))
+        case Voted():
+            reason = _reason(record.vote, record.commitment, known)
+            return Told("vote", _voted(record, known), (reason,) if reason else ())
         case Decided():
             return Told("decision", decides(record, known), meant(record, known))
         case DecisionRevoked():
@@ -52,7 +58,30 @@ def decides(record: Decided, known: Known) -> Text:
             words = text(who, " ", Piece("rejected", "bad"), " it at ", node)
         case _:
             words = text(who, " answered ", node, " with a text")
+    words = text(words, _acting(record.for_person, known), _together(record, known))
     return text(words, waited, Piece(f", identity {record.assurance}" if record.assurance else "", "quiet"))
+
+
+def _voted(record: Voted, known: Known) -> Text:
+    who, node = known.people.name(record.by), Piece(record.approval, "node")
+    if record.answer == "approved":
+        words = text(who, " voted for ", Piece(record.option, "strong"), " at ", node)
+    else:
+        words = text(who, " voted ", Piece("no", "bad"), " at ", node)
+    own = ", which is their own: the declaration allows it" if record.own else ""
+    return text(words, _acting(record.for_person, known), own, Piece(f", identity {record.assurance}", "quiet"))
+
+
+def _acting(for_person: str, known: Known) -> Text:
+    return text(" for ", known.people.name(for_person)) if for_person else ()
+
+
+def _together(record: Decided, known: Known) -> Text:
+    """Who else stands behind a decision, and whose own it is."""
+    others = join([(known.people.name(one),) for one in record.voters])
+    own = join([(known.people.name(one),) for one in record.own])
+    told = text(" with ", others) if others else ()
+    return text(told, ", which is the own of ", own, ": the declaration allows it") if own else told
 
 
 def _revoked(record: DecisionRevoked, known: Known) -> Text:
@@ -73,14 +102,21 @@ def _revoked(record: DecisionRevoked, known: Known) -> Text:
 
 def _asks(record: RequestMade, known: Known) -> Text:
     shown = known.beside.requests.get(record.request)
-    whom = (shown.asked.get("role") or shown.asked.get("person")) if shown is not None else ""
-    asks = text(" asked a ", Piece(str(whom), "strong")) if whom else text(" asked for a decision")
+    asks = _whom(shown.asked["by"]) if shown is not None and "by" in shown.asked else text(" asked for a decision")
     anew = " anew, since the decision was revoked" if record.in_place_of else ""
     edited = text(", as ", known.people.name(record.edited_by), " edited it") if record.edited_by else ()
     if record.capped:
         edited = text(edited, "; the rule ", Piece(record.capped, "strong"), " would have decided, but for its cap")
     about = text(" about the ", Piece(record.message.type, "type"), _purpose(record, known), edited, anew)
     return text(Piece(record.approval, "node"), asks, about)
+
+
+def _whom(plain: Sequence[Any]) -> Text:
+    whom = quorum_from(plain)
+    (one, *others) = whom.named
+    if isinstance(one, Role) and not others and str(whom) == str(one):
+        return text(" asked a ", Piece(one.name, "strong"))
+    return text(" asked ", Piece(str(whom), "strong"))
 
 
 def _purpose(record: RequestMade, known: Known) -> Text:
@@ -127,6 +163,10 @@ def meant(record: Decided, known: Known) -> tuple[Text, ...]:
 
 def reason_of(record: Decided, known: Known) -> Text:
     """Why they decided so, in their words; that there was a reason, if the words are gone."""
-    if record.decision in known.beside.reasons:
-        return text("reason: ", Piece(known.beside.reasons[record.decision], "said"))
-    return text(Piece("a reason was given; its text is not here any more", "quiet")) if record.commitment else ()
+    return _reason(record.decision, record.commitment, known)
+
+
+def _reason(id: str, commitment: str, known: Known) -> Text:
+    if id in known.beside.reasons:
+        return text("reason: ", Piece(known.beside.reasons[id], "said"))
+    return text(Piece("a reason was given; its text is not here any more", "quiet")) if commitment else ()
