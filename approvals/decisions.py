@@ -221,7 +221,9 @@ def record_decision(
     Raises: AlreadyDecided if another transaction was first.
     """
     if not close_request(tx, request.id, state="expired" if answer.outcome == "expired" else "decided"):
-        raise AlreadyDecided(f"request {request.id} was decided a moment ago", hint="`answerable show` tells by whom")
+        raise AlreadyDecided(
+            f"request {request.id} was decided a moment ago", hint=f"`answerable show {request.id}` tells by whom"
+        )
     yes = answer.outcome in YES
     option = request.option(answer.option) if yes else None
     unsigned = Decision(

@@ -199,6 +199,9 @@ class Runtime:
 
         row = await worker.store.write(take)
         failpoint("lease:after-commit")
+        if row.status in ENDS:  # it ended in between, and nobody leads what is over
+            yield None
+            return
         keeper: asyncio.Task[None] | None = None
         try:
             execution = await self.load(row)

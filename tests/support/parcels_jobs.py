@@ -8,6 +8,7 @@ its clock is `ahead`: a worker that comes after one that was killed lives later,
 - `settle` settles every call in doubt, as `outcome` says;
 - `prepare` brings every run of `runs` to where nothing is left but to send;
 - `send` goes on with every run of `runs`, one after another, as far as it goes;
+- `invite` registers a crowd, and `press` lets it try everything at once (`tests.support.crowd`);
 - `race` brings every run of `runs` to its end, deciding what is asked and settling what is in doubt, against whoever
   else does the same: a worker that is told to wait often jumps ahead in time instead and takes the run over. How often
   it lost is written to `report`.
@@ -28,6 +29,7 @@ from answerable.errors import AlreadyDecided, InvalidInput, LeaseLost, RunBusy
 from answerable.orchestrator.runs import ENDS
 from answerable.orchestrator.service import Service
 from answerable.tracing.clock import SystemClock, micros
+from tests.support.crowd import invite, press
 from tests.support.forks import Job
 from tests.support.parcels import APPS, LEAD, ORDER, ROLE, RUN, STARTER, Order, Report, post
 from tests.support.receiver import receiving, reference
@@ -62,6 +64,12 @@ async def perform(job: Job) -> int:
         if job["verb"] == "send":
             codes = [await _run(service, run) for run in job["runs"]]
             return max(codes)
+        if job["verb"] == "invite":
+            await invite(service)
+            return DONE
+        if job["verb"] == "press":
+            await press(service, job)
+            return DONE
         if job["verb"] == "race":
             lost = [await _race(service, clock, run) for run in job["runs"]]
             await asyncio.to_thread(Path(job["report"]).write_text, json.dumps(lost), encoding="utf-8")
