@@ -245,8 +245,9 @@ def record_decision(
     )
     decision = unsigned.signed(key)
     tx.run(_INSERT, **vars(decision))
-    go_on(tx, request.run, at=at)
-    wake_at(tx, request.run, at)
+    if passing is None:  # else it is the run's own worker that goes on
+        go_on(tx, request.run, at=at)
+        wake_at(tx, request.run, at)
     responsible = authority(tx, request.system).responsible
     behind = passing.behind if passing else ()
     chain = tuple(dict.fromkeys(id for id in (decision.id, *decision.people, *behind, responsible) if id))

@@ -20,6 +20,7 @@ from answerable.agents.nodes import Node
 from answerable.agents.outcomes import Failed
 from answerable.agents.prioritization import Demand
 from answerable.approvals.node import Approval
+from answerable.approvals.rules.contexts import Place
 
 START_NAME = "START"
 END_NAME = "END"
@@ -112,7 +113,7 @@ class Graph:
 
     `nodes` has agents, approvals and effects by name, in the order of declaration (START and END are not among them);
     `order` has their names so that sources come before targets, back edges aside; `shapes` has, for each
-    (node, input), what the scopes of all its crossings look like.
+    (node, input), what the scopes of all its crossings look like. `places` is filled by `places.py`.
     """
 
     system: str
@@ -135,6 +136,7 @@ class Graph:
         init=False, repr=False, compare=False, default_factory=dict
     )
     _reaches: dict[str, frozenset[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    places: dict[str, Place] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for edge in self.edges:

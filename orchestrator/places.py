@@ -11,14 +11,20 @@ from typing import Any
 from answerable.agents.nodes import Effect
 from answerable.agents.prioritization import Prioritization
 from answerable.approvals.node import Approval
-from answerable.approvals.rules.checking import Place
-from answerable.approvals.rules.contexts import schema_of
+from answerable.approvals.rules.contexts import Place, schema_of
 from answerable.errors import UnknownId
 from answerable.orchestrator.graph import Graph
 
 
 def place_of(graph: Graph, approval: str) -> Place:
     """Where a rule of this approval decides. Raises: UnknownId if the graph has none of that name."""
+    known = graph.places.get(approval)
+    if known is None:
+        known = graph.places[approval] = _place(graph, approval)
+    return known
+
+
+def _place(graph: Graph, approval: str) -> Place:
     node = graph.nodes.get(approval)
     if not isinstance(node, Approval):
         known = ", ".join(name for name, one in graph.nodes.items() if isinstance(one, Approval))

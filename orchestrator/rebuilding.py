@@ -348,7 +348,7 @@ class _Rebuilding:
             self.not_made.append(f"person {id}")
             return
         if table is systems:
-            self.tx.run(inserting(systems), name=id, **self._plain(table, told))
+            self.tx.run(inserting(systems), name=id, rules=self.at, **self._plain(table, told))
         else:
             self.tx.run(inserting(freezes), id=id, **self._plain(table, told))
         self.made.append(f"{agreement.SINGULAR[table.name]} {id}")

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from answerable.approvals.identity import By, Identity, identified
 from answerable.approvals.keys import Key
 from answerable.approvals.rules import life
-from answerable.approvals.rules.checking import Place
+from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleRow, all_rules, find_rule
 from answerable.tracing.storage.store import Store, Tx

@@ -10,7 +10,8 @@ import rfc8785
 
 from answerable.approvals.rules.caps import used
 from answerable.approvals.rules.cedar import shown
-from answerable.approvals.rules.checking import Place, Tried, try_cases
+from answerable.approvals.rules.checking import Tried, try_cases
+from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.replaying import Replayed, replay
 from answerable.approvals.rules.rows import RuleHead, RuleRow

@@ -166,7 +166,7 @@ def register_system(tx: Tx, system: str, *, responsible: str, version: str, at: 
     if row is not None:
         return Authority(responsible=row[0], successor=row[1])
     person = ensure_person(tx, responsible, at=at)
-    tx.run(_INSERT_SYSTEM, name=system, responsible=person.id, successor="", frozen="[]")
+    tx.run(_INSERT_SYSTEM, name=system, responsible=person.id, successor="", frozen="[]", rules=0)
     append(tx, SystemRegistered(at=at, system=system, responsible=person.id, chain=_chain(person.id), version=version))
     return Authority(responsible=person.id, successor="")
 

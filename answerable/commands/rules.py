@@ -10,7 +10,8 @@ from rich.text import Text
 
 from answerable.approvals.identity import By, identified
 from answerable.approvals.rules.cedar import shown
-from answerable.approvals.rules.checking import Place, check_cases, check_rule, try_cases
+from answerable.approvals.rules.checking import check_cases, check_rule, try_cases
+from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile, read_rule_file
 from answerable.approvals.rules.replaying import Replayed, replay
 from answerable.approvals.rules.rows import RuleRow

@@ -2,7 +2,8 @@
 
 1. Policies of many rules are parsed once and asked together: fifty cost little more than one.
 2. A policy counts for the rule that it stands in: its id begins with the rule's.
-3. Cedar passes over a policy that fails. Here any failure is told, and whoever asks takes it for "ask a person".
+3. Cedar is loaded when the first rule is: most services have none.
+4. Cedar passes over a policy that fails. Here any failure is told, and whoever asks takes it for "ask a person".
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
-
-import cedarpy
+from typing import TYPE_CHECKING, Any, Protocol
 
 from answerable.errors import InvalidRule
 
-_NOTHING = cedarpy.Entities.from_json_str("[]")
+if TYPE_CHECKING:
+    import cedarpy
+
 _ACTION = {"type": "Action", "id": "decide"}
 
 
@@ -42,12 +43,17 @@ class CedarPolicies:
     """The policies of some rules (id → text), for one schema. Raises: InvalidRule if one cannot be parsed."""
 
     def __init__(self, policies: Mapping[str, str], schema: str) -> None:
+        import cedarpy
+
         static: dict[str, Any] = {}
         for rule, text in policies.items():
             static |= {f"{rule}/{name}": policy for name, policy in _parsed(text)["staticPolicies"].items()}
         whole = {"staticPolicies": static, "templates": {}, "templateLinks": []}
         self._set = cedarpy.PolicySet.from_json_str(json.dumps(whole))
         self._schema = _schema(schema)
+        self._nothing = cedarpy.Entities.from_json_str("[]")
+        self._ask = cedarpy.is_authorized
+        self._none = cedarpy.Decision.NoDecision
 
     def judge(self, system: str, option: str, context: Mapping[str, Any]) -> Judgement:
         """What they say of an option of a system."""
@@ -57,8 +63,8 @@ class CedarPolicies:
             "resource": {"type": "Option", "id": option},
             "context": dict(context),
         }
-        said = cedarpy.is_authorized(request, self._set, _NOTHING, self._schema)
-        if said.diagnostics.errors or said.decision is cedarpy.Decision.NoDecision:
+        said = self._ask(request, self._set, self._nothing, self._schema)
+        if said.diagnostics.errors or said.decision is self._none:
             return Judgement(trouble="; ".join(said.diagnostics.errors)[:500] or "Cedar came to no decision")
         rules = frozenset(reason.rpartition("/")[0] for reason in said.diagnostics.reasons)
         return Judgement(permits=rules) if said.allowed else Judgement(forbids=rules)
@@ -68,6 +74,8 @@ def check_policies(text: str, schema: str) -> None:
     """Check the policies of a rule against a schema. Raises: InvalidRule with everything that is wrong."""
     if not _parsed(text)["staticPolicies"]:
         raise InvalidRule("the rule has no policy", hint="write permit (principal, action, resource) when { … };")
+    import cedarpy
+
     checked = cedarpy.validate_policies(text, _schema(schema))
     if not checked.validation_passed:
         wrong = "\n".join(error.error for error in checked.errors)
@@ -84,10 +92,14 @@ def effects_of(text: str) -> frozenset[str]:
 
 def shown(schema: Mapping[str, Any]) -> str:
     """A schema as Cedar writes it for people."""
+    import cedarpy
+
     return str(cedarpy.Schema.from_json_str(json.dumps(schema))).replace("__cedar::", "").strip()
 
 
 def _parsed(text: str) -> dict[str, Any]:
+    import cedarpy
+
     try:
         parsed: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
@@ -99,4 +111,6 @@ def _parsed(text: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _schema(text: str) -> cedarpy.Schema:
+    import cedarpy
+
     return cedarpy.Schema.from_json_str(text)

@@ -5,36 +5,14 @@ What is found wrong is told whole. A rule that fails a case of its own does not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import rfc8785
 
 from answerable.approvals.rules.caps import amounts
 from answerable.approvals.rules.cedar import CedarPolicies, check_policies, effects_of
-from answerable.approvals.rules.contexts import is_number
+from answerable.approvals.rules.contexts import Place, is_number
 from answerable.approvals.rules.file import COUNT, Case, RuleFile
 from answerable.errors import InvalidRule
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a rule is to decide: its approval's schema, the effects that its options may release, whom it asks.
-
-    `options` are the names that the approval always offers; others may come from its own function.
-    """
-
-    system: str
-    approval: str
-    schema: Mapping[str, Any]
-    effects: Sequence[str]
-    asked: Mapping[str, Any]
-
-    @property
-    def schema_text(self) -> str:
-        """The schema as canonical JSON."""
-        return rfc8785.dumps(dict(self.schema)).decode()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,11 @@ from __future__ import annotations
 import enum
 import types
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
+import rfc8785
 from pydantic import BaseModel
 
 from answerable.agents.prioritization import Tally
@@ -26,6 +29,22 @@ LARGEST: Final = 2**53 - 1
 SEEN: Final = "seen"
 MOST_NESTED: Final = 8
 _LONG: Final = {"type": "Long"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a rule decides: its approval's schema, the effects that its options may release, whom it asks."""
+
+    system: str
+    approval: str
+    schema: Mapping[str, Any]
+    effects: Sequence[str]
+    asked: Mapping[str, Any]
+
+    @cached_property
+    def schema_text(self) -> str:
+        """The schema as canonical JSON."""
+        return rfc8785.dumps(dict(self.schema)).decode()
 
 
 def schema_of(

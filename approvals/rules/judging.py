@@ -10,17 +10,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import rfc8785
 
+from answerable.approvals.keys import Key
 from answerable.approvals.rules.caps import amounts
 from answerable.approvals.rules.cedar import CedarPolicies, Policies, check_policies
-from answerable.approvals.rules.rows import RuleHead, RuleRow
-from answerable.errors import InvalidRule
+from answerable.approvals.rules.contexts import Place
+from answerable.approvals.rules.rows import RuleRow, active_rules, approved_rules, generation
+from answerable.errors import InvalidRule, StoreCorrupt
+from answerable.tracing.storage.store import Tx
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +36,9 @@ class Candidate:
 
 
 class ActiveRules:
-    """The active rules of an approval, parsed."""
+    """The active rules of an approval, parsed for its schema (canonical JSON)."""
 
-    def __init__(self, rules: Sequence[RuleRow], schema: Mapping[str, Any]) -> None:
-        text = rfc8785.dumps(dict(schema)).decode()
+    def __init__(self, rules: Sequence[RuleRow], text: str) -> None:
         self.rules = {rule.head.id: rule for rule in sorted(rules, key=lambda one: one.head.name)}
         self.options = tuple(sorted({rule.body["option"] for rule in rules} - {""}))
         self._policies: Policies | None = None
@@ -84,18 +86,53 @@ def _checked(policy: str, schema: str) -> bool:
     return True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What the rules of an approval say of a request, and of which generation they were."""
+
+    generation: int
+    candidates: Sequence[Candidate] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    generation: int
+    approved: tuple[RuleRow, ...]
+    parsed: dict[tuple[str, ...], ActiveRules]
+
+
 class RuleBook:
-    """Active rules as they were parsed last, by approval: they are parsed anew only when other rules are active."""
+    """The rules of a service's approvals as they were read last, and parsed."""
 
     def __init__(self) -> None:
-        self._parsed: dict[str, tuple[tuple[str, ...], ActiveRules]] = {}
+        self._known: dict[str, _Known] = {}
 
-    def parsed(
-        self, approval: str, heads: Sequence[RuleHead], schema: Mapping[str, Any], read: Callable[[RuleHead], RuleRow]
-    ) -> ActiveRules:
-        """The rules with these heads, for a schema; `read` gives what one of them says."""
-        ids = tuple(head.id for head in heads)
-        known = self._parsed.get(approval)
-        if known is None or known[0] != ids:
-            known = self._parsed[approval] = ids, ActiveRules([read(head) for head in heads], schema)
-        return known[1]
+    def learn(self, tx: Tx, key: Key, system: str, approval: str) -> None:
+        """Read the rules of an approval.
+
+        There are none at all if one of them is not what was approved: it may be one that forbids.
+        """
+        try:
+            found = approved_rules(tx, system, approval)
+        except StoreCorrupt:
+            found = []
+        approved = tuple(found) if all(one.head.genuine(key) for one in found) else ()
+        self._known[approval] = _Known(generation=generation(tx, system), approved=approved, parsed={})
+
+    def forget(self, approval: str) -> None:
+        """Have the rules of an approval read anew."""
+        self._known.pop(approval, None)
+
+    def judge(self, place: Place, options: Sequence[Mapping[str, Any]], *, at: int) -> Judged | None:
+        """The rules that would decide a request with these options at a time; None if they have to be read first."""
+        known = self._known.get(place.approval)
+        if known is None:
+            return None
+        active = active_rules(known.approved, at=at)
+        if not active:
+            return Judged(generation=known.generation)
+        ids = tuple(one.head.id for one in active)
+        if ids not in known.parsed:
+            known.parsed.clear()
+            known.parsed[ids] = ActiveRules(active, place.schema_text)
+        return Judged(generation=known.generation, candidates=known.parsed[ids].judge(place.system, options))

@@ -22,8 +22,8 @@ from answerable.approvals.ballots import ballot_on
 from answerable.approvals.eligibility import Asked, check_eligible
 from answerable.approvals.identity import Identity, check_sure
 from answerable.approvals.keys import Key
-from answerable.approvals.rules.checking import Place, check_cases, check_rule
-from answerable.approvals.rules.contexts import LARGEST
+from answerable.approvals.rules.checking import check_cases, check_rule
+from answerable.approvals.rules.contexts import LARGEST, Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleHead, RuleRow, find_rule, heads_of, insert_rule, set_rule
 from answerable.approvals.seals import sealed

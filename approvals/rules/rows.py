@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -22,7 +21,7 @@ from answerable.approvals.keys import Key
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import rules
+from answerable.tracing.storage.tables import rules, systems
 
 _INSERT = inserting(rules)
 _HEAD = tuple(column for column in rules.c if column.name != "body")
@@ -30,7 +29,6 @@ _THIS = rules.c.id == bindparam("rule")
 _GET = Statement(select(*rules.c).where(_THIS))
 _GET_LOCKED = Statement(select(*rules.c).where(_THIS).with_for_update())
 _HELD = Statement(select(*_HEAD).where(_THIS).with_for_update(read=True))
-_BODY = Statement(select(rules.c.body).where(_THIS))
 _ALL = Statement(select(*rules.c).order_by(rules.c.system, rules.c.approval, rules.c.name, rules.c.version))
 _OF_NAME = Statement(
     select(*_HEAD)
@@ -38,14 +36,13 @@ _OF_NAME = Statement(
     .with_for_update(read=True)
 )
 _OF_APPROVAL = Statement(
-    select(*_HEAD)
-    .where(
-        rules.c.system == bindparam("system"),
-        rules.c.approval == bindparam("approval"),
-        rules.c.approvers != "[]",
-        rules.c.not_before <= bindparam("now"),
-    )
+    select(*rules.c)
+    .where(rules.c.system == bindparam("system"), rules.c.approval == bindparam("approval"), rules.c.approvers != "[]")
     .order_by(rules.c.name, rules.c.version)
+)
+_GENERATION = Statement(select(systems.c.rules).where(systems.c.name == bindparam("system")))
+_NEXT_GENERATION = Statement(
+    update(systems).where(systems.c.name == bindparam("system")).values(rules=systems.c.rules + 1)
 )
 _SET = Statement(
     update(rules)
@@ -84,7 +81,7 @@ class RuleHead:
 
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""
-        return _is_genuine(self, key)
+        return key.holds(self.mac, "rule", *self._signed())
 
     def signed(self, key: Key) -> RuleHead:
         """The same with its MAC."""
@@ -113,20 +110,16 @@ class RuleRow:
         return tuple(sorted((cap["of"], cap["most"], cap["per"]) for cap in self.body["caps"]))
 
 
-@lru_cache(maxsize=4096)
-def _is_genuine(head: RuleHead, key: Key) -> bool:
-    return key.holds(head.mac, "rule", *head._signed())
-
-
 def insert_rule(tx: Tx, head: RuleHead, body: bytes) -> None:
     """Write a rule that is proposed."""
     tx.run(_INSERT, **vars(head), body=body)
 
 
 def set_rule(tx: Tx, key: Key, head: RuleHead, *, state: str, approvers: Iterable[str] | None = None) -> RuleHead:
-    """Move a rule to another state."""
+    """Move a rule to another state; whoever decides by the rules of its system reads them anew."""
     whom = head.approvers if approvers is None else json.dumps(list(approvers))
     moved = replace(head, state=state, approvers=whom).signed(key)
+    tx.run(_NEXT_GENERATION, system=head.system)
     tx.run(_SET, rule=moved.id, new_state=state, new_approvers=moved.approvers, new_mac=moved.mac)
     return moved
 
@@ -169,24 +162,24 @@ def rule_called(tx: Tx, system: str, label: str) -> RuleHead | None:
     return next((head for head in heads_of(tx, system, name) if str(head.version) == version), None)
 
 
-def active_rules(tx: Tx, key: Key, system: str, approval: str, *, at: int) -> list[RuleHead]:
-    """The rules that may decide at an approval now, by name.
-
-    None at all, if one that was ever approved is not what this system wrote: it may be one that forbids.
-    """
-    newest: dict[str, RuleHead] = {}
-    for row in tx.all(_OF_APPROVAL, system=system, approval=approval, now=at):
-        head = _head(row)  # of one name, the highest version comes last
-        newest[head.name] = head
-    if not all(head.genuine(key) for head in newest.values()):
-        return []
-    return [head for head in newest.values() if head.stands(at=at) == "active"]
+def generation(tx: Tx, system: str) -> int:
+    """A number that is another one whenever a rule of the system was approved or revoked."""
+    row = tx.one(_GENERATION, system=system)
+    return int(row[0]) if row else 0
 
 
-def with_body(tx: Tx, head: RuleHead) -> RuleRow:
-    """A rule with what it says. Raises: StoreCorrupt if it is not what was proposed."""
-    row = tx.one(_BODY, rule=head.id)
-    return RuleRow(head=head, body=_checked(head, bytes(row[0]) if row else b""))
+def approved_rules(tx: Tx, system: str, approval: str) -> list[RuleRow]:
+    """Every rule of an approval that was ever approved, by name and version. Raises: StoreCorrupt."""
+    return [_read(named(rules, row)) for row in tx.all(_OF_APPROVAL, system=system, approval=approval)]
+
+
+def active_rules(approved: Iterable[RuleRow], *, at: int) -> tuple[RuleRow, ...]:
+    """Those of the rules that were ever approved that have force at a time: one version of each name."""
+    newest: dict[str, RuleRow] = {}
+    for row in approved:  # of one name, the highest version comes last
+        if row.head.not_before <= at:
+            newest[row.head.name] = row
+    return tuple(row for row in newest.values() if row.head.stands(at=at) == "active")
 
 
 def read_rule_row(fields: Mapping[str, Any]) -> RuleRow:

@@ -51,7 +51,7 @@ from answerable.orchestrator.running.flooding import (
 )
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.planning import plan_calls
-from answerable.orchestrator.running.ruling import Ruling, candidates, rule_on, seen_of
+from answerable.orchestrator.running.ruling import RulesChanged, Ruling, judged, rule_on, seen_of
 from answerable.orchestrator.running.stepping import call_user, describe
 from answerable.orchestrator.running.view import Ready
 from answerable.orchestrator.scopes import Scope
@@ -97,14 +97,12 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
     except Exception as error:  # noqa: BLE001 - an effect's function is the user's; its failure is the step's
         return await execution.finish(ready, Ending(error=describe(error, None)), attempt=attempt, started_at=now)
     exempt = "" if before else await _exempted(execution, approval, message)
-    rules = [] if exempt or before else await candidates(execution, approval, asked.offers)
-    passes_at = execution.worker.store.clock.now()
     produced = [option.message for option in asked.options[1:]]
-    waits = True
+    clock, key, waits = execution.worker.store.clock, execution.worker.key, True
 
     def settle(tx: Tx, guard: Guard) -> Ending:
         nonlocal waits
-        ruling = rule_on(tx, guard, approval, rules, at=passes_at) if rules else Ruling()
+        ruling = rule_on(tx, execution, guard, approval, rules, at=passes_at) if rules else Ruling()
         passing = Passing(outcome="exempted", option=AS_PROPOSED, by=exempt) if exempt else ruling.passing
         waits = passing is None
         if waits:
@@ -115,18 +113,24 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
         if passing is None:
             return Ending(produced=produced, records=records)
         append_all(tx, records)
-        record_passing(tx, execution.worker.key, get_request(tx, asked.id), passing, at=passes_at)
+        record_passing(tx, key, get_request(tx, asked.id), passing, at=passes_at)
         mark_routed(tx, asked.id)
         return Ending(produced=produced, out=next(one.out for one in asked.options if one.name == passing.option))
 
-    durable = bool(exempt or rules)
-    try:
-        woken = await execution.finish(ready, settle, attempt=attempt, started_at=now, durable=durable)
-    except QuotaReached:
-        if not await stop_source(execution, approval, source):
-            return {approval.name}
-        execution.view.blocked.add(ready.step)
-        return set()
+    while True:
+        passes_at = clock.now()
+        rules = None if exempt or before else await judged(execution, approval, asked.offers, at=passes_at)
+        durable = bool(exempt or (rules and rules.candidates))
+        try:
+            woken = await execution.finish(ready, settle, attempt=attempt, started_at=now, durable=durable)
+            break
+        except RulesChanged:
+            continue
+        except QuotaReached:
+            if not await stop_source(execution, approval, source):
+                return {approval.name}
+            execution.view.blocked.add(ready.step)
+            return set()
     failpoint("request:after-commit")
     if waits:
         execution.worker.progress(Progress(execution.run.id, approval.name, "waiting", detail=asked.id))
@@ -195,7 +199,7 @@ async def prepare_request(
     counted = {option.name: execution.count(option.message.message, run_input) for option in options}
     contexts, unseen = [], ""
     for option in options:
-        seen, why = await seen_of(
+        seen, why = seen_of(
             execution,
             approval,
             option.message.message,

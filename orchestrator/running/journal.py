@@ -25,7 +25,7 @@ from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import crossings, gathers, messages, runs, scatters, steps, subjects, systems
 
 _GUARD = Statement(
-    select(runs.c.lease_fence, runs.c.status, systems.c.responsible, systems.c.frozen)
+    select(runs.c.lease_fence, runs.c.status, systems.c.responsible, systems.c.frozen, systems.c.rules)
     .join_from(runs, systems, systems.c.name == runs.c.system)
     .where(runs.c.id == bindparam("run"))
     .with_for_update(read=True)
@@ -96,6 +96,7 @@ class Guard:
     responsible: str
     frozen: frozenset[str]
     status: str
+    rules: int = 0  # another number whenever the system's standing rules change
 
     def holds(self, *targets: str) -> str:
         """The first of `targets` that is frozen ("system" always counts), or ""."""
@@ -143,8 +144,8 @@ def guard(tx: Tx, run: str, fence: int) -> Guard:
     row = tx.one(_GUARD, run=run)
     if row is None or row[0] != fence:
         raise LeaseLost(f"another worker has taken {run} over", hint="it goes on there; nothing was written here")
-    _, status, responsible, frozen = row
-    return Guard(responsible, frozenset(json.loads(frozen)) if frozen != "[]" else _NOTHING_FROZEN, status)
+    _, status, responsible, frozen, rules = row
+    return Guard(responsible, frozenset(json.loads(frozen)) if frozen != "[]" else _NOTHING_FROZEN, status, rules)
 
 
 def begin_step(

@@ -1,9 +1,10 @@
 """Ruling: what standing rules see of a request, and whether one of them decides it.
 
-1. What they see is computed with the request and stands in its body. What cannot be computed is not there, and then
-   they decide nothing.
-2. The active rules are judged before the transaction that writes the request. In it, the one that would decide is
-   looked at again, under a lock that revoking takes for writing, and its caps are used.
+1. What they see is computed with the request, by a function as quick and pure as an edge's condition, and stands in
+   its body. What cannot be computed is not there, and then they decide nothing.
+2. The active rules are judged before the transaction that writes the request. If one of the system was approved or
+   revoked since they were read, that is done again. In the transaction the one that would decide is looked at again,
+   under a lock that revoking takes for writing, and its caps are used.
 3. Nobody decides their own by a rule: one that was approved by somebody who may not decide this request does not.
 4. A frozen approval is not ruled on, and an edit is asked of a person.
 """
@@ -25,16 +26,18 @@ from answerable.approvals.node import Approval
 from answerable.approvals.requests import PlannedCall
 from answerable.approvals.rules.caps import use
 from answerable.approvals.rules.contexts import context_of
-from answerable.approvals.rules.judging import Candidate
-from answerable.approvals.rules.rows import active_rules, held, with_body
-from answerable.errors import InvalidMessage, StoreCorrupt
-from answerable.orchestrator.places import place_of, released_by
+from answerable.approvals.rules.judging import Judged
+from answerable.approvals.rules.rows import held
+from answerable.errors import InvalidMessage
+from answerable.orchestrator.places import place_of
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.journal import Guard
-from answerable.orchestrator.running.stepping import call_user, describe
+from answerable.orchestrator.running.stepping import describe
 from answerable.tracing.storage.store import Tx
 
-CONTEXT_WITHIN_SECONDS = 120.0
+
+class RulesChanged(Exception):
+    """The rules are not those that were judged by: nothing was written, and they are to be judged anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,7 @@ class Ruling:
     capped: str = ""
 
 
-async def seen_of(
+def seen_of(
     execution: Execution,
     approval: Approval[Any],
     message: Message,
@@ -56,51 +59,43 @@ async def seen_of(
 ) -> tuple[dict[str, Any] | None, str]:
     """What rules see of one option, and why they see nothing of it."""
     try:
-        seen = await _seen(approval, message, run_input)
-        released = Counter(dict.fromkeys(released_by(execution.graph, approval), 0))
+        seen = _seen(approval, message, run_input)
+        released = Counter(dict.fromkeys(place_of(execution.graph, approval.name).effects, 0))
         released.update(call.name for call in calls)
         return context_of(calls=released, tally=counted, seen=seen, value=None), ""
     except Exception as error:  # noqa: BLE001 - the user's function; the request is made without it
-        return None, describe(error, CONTEXT_WITHIN_SECONDS)
+        return None, describe(error, None)
 
 
-async def _seen(approval: Approval[Any], message: Message, run_input: Any) -> BaseModel | None:
+def _seen(approval: Approval[Any], message: Message, run_input: Any) -> BaseModel | None:
     if approval.context is None or approval.seen is None:
         return None
-    returned = await call_user(approval.context, own(message), own(run_input), within=CONTEXT_WITHIN_SECONDS)
+    returned = approval.context(own(message), own(run_input))
     if type(returned) is not approval.seen:
         raise InvalidMessage(f"context= returned {type(returned).__name__}, not {approval.seen.__name__}")
     seen: BaseModel = approval.seen.model_validate(returned.model_dump())  # made without validation?
     return seen
 
 
-async def candidates(
-    execution: Execution, approval: Approval[Any], options: Sequence[Mapping[str, Any]]
-) -> list[Candidate]:
-    """The active rules that would decide a request with these options, in the order in which they are to be tried."""
+async def judged(
+    execution: Execution, approval: Approval[Any], options: Sequence[Mapping[str, Any]], *, at: int
+) -> Judged:
+    """What the rules say of a request with these options, as they are now or were a moment ago."""
     worker, system = execution.worker, execution.run.system
-    now = worker.store.clock.now()
-
-    def judge(tx: Tx) -> list[Candidate]:
-        heads = active_rules(tx, worker.key, system, approval.name, at=now)
-        if not heads:
-            return []
-        schema = place_of(execution.graph, approval.name).schema
-        book = worker.rules.parsed(approval.name, heads, schema, lambda head: with_body(tx, head))
-        return book.judge(system, options)
-
-    try:
-        return await worker.store.read(judge)
-    except StoreCorrupt:  # a rule is not what was approved: it may be one that forbids
-        return []
+    while (found := worker.rules.judge(place_of(execution.graph, approval.name), options, at=at)) is None:
+        await worker.store.read(lambda tx: worker.rules.learn(tx, worker.key, system, approval.name))
+    return found
 
 
-def rule_on(tx: Tx, guard: Guard, approval: Approval[Any], found: Sequence[Candidate], *, at: int) -> Ruling:
-    """Have the first rule decide that still stands and whose caps have room."""
+def rule_on(tx: Tx, execution: Execution, guard: Guard, approval: Approval[Any], found: Judged, *, at: int) -> Ruling:
+    """Have the first rule decide that still stands and whose caps have room. Raises: RulesChanged."""
+    if guard.rules != found.generation:
+        execution.worker.rules.forget(approval.name)
+        raise RulesChanged
     if guard.holds(f"agent:{approval.name}"):
         return Ruling()
     capped = ""
-    for one in found:
+    for one in found.candidates:
         head = held(tx, one.rule.head.id)
         if head != one.rule.head or head.stands(at=at) != "active":
             continue

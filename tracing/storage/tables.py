@@ -124,6 +124,7 @@ systems = Table(
     Column("responsible", Text, nullable=False),  # person id of the RI in force
     Column("successor", Text, nullable=False),  # person id that was offered the system, or ""
     Column("frozen", Text, nullable=False),  # JSON list of the frozen targets, read by every step and send
+    Column("rules", BigInteger, nullable=False, server_default="0"),  # another number whenever its rules change
 )
 
 runs = Table(
