@@ -10,10 +10,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import rfc8785
 
@@ -24,6 +25,8 @@ from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.rows import RuleRow, active_rules, approved_rules, generation
 from answerable.errors import InvalidRule, StoreCorrupt
 from answerable.tracing.storage.store import Tx
+
+FOR_EVER: Final = 2**62
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +97,26 @@ class Judged:
     candidates: Sequence[Candidate] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Known:
-    generation: int
-    approved: tuple[RuleRow, ...]
-    parsed: dict[tuple[str, ...], ActiveRules]
+    """The rules of an approval that were ever approved, and those of them that were active when it was last asked."""
+
+    def __init__(self, generation: int, approved: Sequence[RuleRow]) -> None:
+        self.generation = generation
+        self._approved = approved
+        self._changes = sorted({one.head.not_before for one in approved} | {one.head.expires_at for one in approved})
+        self._between = (0, 0)  # the times between which these are active
+        self._active: ActiveRules | None = None
+
+    def active(self, place: Place, *, at: int) -> ActiveRules | None:
+        """The rules that have force at a time, parsed; None if there are none."""
+        if not self._between[0] <= at < self._between[1]:
+            after = bisect_right(self._changes, at)
+            begins = self._changes[after - 1] if after else 0
+            ends = self._changes[after] if after < len(self._changes) else FOR_EVER
+            found = active_rules(self._approved, at=at)
+            self._active = ActiveRules(found, place.schema_text) if found else None
+            self._between = begins, ends
+        return self._active
 
 
 class RuleBook:
@@ -116,8 +134,8 @@ class RuleBook:
             found = approved_rules(tx, system, approval)
         except StoreCorrupt:
             found = []
-        approved = tuple(found) if all(one.head.genuine(key) for one in found) else ()
-        self._known[approval] = _Known(generation=generation(tx, system), approved=approved, parsed={})
+        genuine = all(one.head.genuine(key) for one in found)
+        self._known[approval] = _Known(generation(tx, system), found if genuine else ())
 
     def forget(self, approval: str) -> None:
         """Have the rules of an approval read anew."""
@@ -128,11 +146,6 @@ class RuleBook:
         known = self._known.get(place.approval)
         if known is None:
             return None
-        active = active_rules(known.approved, at=at)
-        if not active:
-            return Judged(generation=known.generation)
-        ids = tuple(one.head.id for one in active)
-        if ids not in known.parsed:
-            known.parsed.clear()
-            known.parsed[ids] = ActiveRules(active, place.schema_text)
-        return Judged(generation=known.generation, candidates=known.parsed[ids].judge(place.system, options))
+        active = known.active(place, at=at)
+        found = active.judge(place.system, options) if active is not None else ()
+        return Judged(generation=known.generation, candidates=found)
