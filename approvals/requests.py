@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
@@ -136,24 +137,29 @@ class RequestRow:
     @property
     def asked(self) -> Asked:
         """Whom it asks, and who is too close to it."""
-        asked = self.body["asked"]
-        return Asked(
-            by=quorum_from(asked["by"]),
-            options={one["name"]: quorum_from(one["by"]) for one in self.body["options"] if "by" in one},
-            denials=asked["denials"],
-            started_by=asked["started_by"],
-            editors=asked["editors"],
-            responders=asked["responders"],
-            owners=asked["owners"],
-            acting_for=asked["acting_for"],
-            may_decide_own=asked["may_decide_own"],
-            requires=asked["requires"],
-            fresh_seconds=asked["fresh_seconds"],
-        )
+        return asked_in(self.body)
 
     def option(self, name: str) -> dict[str, Any] | None:
         """One option of the body: its name, message and calls."""
         return next((option for option in self.body["options"] if option["name"] == name), None)
+
+
+def asked_in(body: Mapping[str, Any]) -> Asked:
+    """Whom a request with this body asks, and who is too close to it."""
+    asked = body["asked"]
+    return Asked(
+        by=quorum_from(asked["by"]),
+        options={one["name"]: quorum_from(one["by"]) for one in body["options"] if "by" in one},
+        denials=asked["denials"],
+        started_by=asked["started_by"],
+        editors=asked["editors"],
+        responders=asked["responders"],
+        owners=asked["owners"],
+        acting_for=asked["acting_for"],
+        may_decide_own=asked["may_decide_own"],
+        requires=asked["requires"],
+        fresh_seconds=asked["fresh_seconds"],
+    )
 
 
 def get_request(tx: Tx, id: str, *, lock: bool = False) -> RequestRow:

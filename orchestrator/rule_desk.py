@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from answerable.approvals.identity import By, Identity, identified
 from answerable.approvals.keys import Key
+from answerable.approvals.reasons import Reason
+from answerable.approvals.revoking import revoke_what_a_rule_decided
 from answerable.approvals.rules import life
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleRow, all_rules, find_rule
+from answerable.tracing.people import get_person
 from answerable.tracing.storage.store import Store, Tx
 
 T = TypeVar("T")
+
+POLICY: Final = "policy"  # the code of why a rule's decisions are taken back
 
 
 class Acting(Protocol):
@@ -61,8 +66,16 @@ class RuleDesk:
         return await self._office.act(lambda tx, now: life.approve(tx, key, rule, who=who, at=now, seen=seen), who=who)
 
     async def revoke(self, rule: str, *, by: By, reason: str) -> RuleRow:
-        """Take a rule's force away. Raises: UnknownId, NotEligible, InvalidInput, StoreCorrupt."""
+        """Take a rule's force away; what it decided and was not sent is void, and asked anew.
+
+        Raises: UnknownId, NotEligible, InvalidInput, StoreCorrupt.
+        """
         who, key = identified(by), self._office.key
-        return await self._office.act_as(
-            who, reason, lambda tx, now: life.revoke(tx, key, rule, by=who.handle, reason=reason, at=now)
-        )
+
+        def work(tx: Tx, now: int) -> RuleRow:
+            found = life.revoke(tx, key, rule, by=who.handle, reason=reason, at=now)
+            person, why = get_person(tx, who.handle).id, Reason(code=POLICY, text=reason)
+            revoke_what_a_rule_decided(tx, found.head.system, found.head.label, by=person, reason=why, at=now)
+            return found
+
+        return await self._office.act_as(who, reason, work)

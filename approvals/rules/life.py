@@ -25,7 +25,7 @@ from answerable.approvals.keys import Key
 from answerable.approvals.rules.checking import check_cases, check_rule
 from answerable.approvals.rules.contexts import LARGEST, Place
 from answerable.approvals.rules.file import RuleFile
-from answerable.approvals.rules.rows import RuleHead, RuleRow, find_rule, heads_of, insert_rule, set_rule
+from answerable.approvals.rules.rows import RuleHead, RuleRow, change_rules, find_rule, heads_of, insert_rule, set_rule
 from answerable.approvals.seals import sealed
 from answerable.approvals.votes import cast_vote
 from answerable.approvals.voting import people_of
@@ -173,6 +173,7 @@ def asked_of(rule: RuleRow) -> Asked:
 
 
 def _genuine(tx: Tx, key: Key, reference: str) -> RuleRow:
+    change_rules(tx, find_rule(tx, reference).head.system)  # before the rule's own lock, as workers take them
     found = find_rule(tx, reference, lock=True)
     if not found.head.genuine(key):
         raise StoreCorrupt(

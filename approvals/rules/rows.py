@@ -75,9 +75,14 @@ class RuleHead:
         return f"{self.name}@{self.version}"
 
     @property
+    def approved_by(self) -> tuple[str, ...]:
+        """The persons who approved it, by id."""
+        return tuple(json.loads(self.approvers))
+
+    @property
     def people(self) -> tuple[str, ...]:
         """The persons behind it, by id: who approved it, who wrote it."""
-        return tuple(dict.fromkeys((*json.loads(self.approvers), self.author)))
+        return tuple(dict.fromkeys((*self.approved_by, self.author)))
 
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""
@@ -116,10 +121,9 @@ def insert_rule(tx: Tx, head: RuleHead, body: bytes) -> None:
 
 
 def set_rule(tx: Tx, key: Key, head: RuleHead, *, state: str, approvers: Iterable[str] | None = None) -> RuleHead:
-    """Move a rule to another state; whoever decides by the rules of its system reads them anew."""
+    """Move a rule to another state."""
     whom = head.approvers if approvers is None else json.dumps(list(approvers))
     moved = replace(head, state=state, approvers=whom).signed(key)
-    tx.run(_NEXT_GENERATION, system=head.system)
     tx.run(_SET, rule=moved.id, new_state=state, new_approvers=moved.approvers, new_mac=moved.mac)
     return moved
 
@@ -160,6 +164,11 @@ def rule_called(tx: Tx, system: str, label: str) -> RuleHead | None:
     """The rule NAME@VERSION of a system; nobody revokes it before this transaction is over."""
     name, _, version = label.rpartition("@")
     return next((head for head in heads_of(tx, system, name) if str(head.version) == version), None)
+
+
+def change_rules(tx: Tx, system: str) -> None:
+    """Have whoever decides by the rules of a system read them anew; and wait for those who decide just now."""
+    tx.run(_NEXT_GENERATION, system=system)
 
 
 def generation(tx: Tx, system: str) -> int:

@@ -102,7 +102,7 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
 
     def settle(tx: Tx, guard: Guard) -> Ending:
         nonlocal waits
-        ruling = rule_on(tx, execution, guard, approval, rules, at=passes_at) if rules else Ruling()
+        ruling = rule_on(tx, execution, guard, asked.said, rules, at=passes_at) if rules else Ruling()
         passing = Passing(outcome="exempted", option=AS_PROPOSED, by=exempt) if exempt else ruling.passing
         waits = passing is None
         if waits:
@@ -119,7 +119,7 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
 
     while True:
         passes_at = clock.now()
-        rules = None if exempt or before else await judged(execution, approval, asked.offers, at=passes_at)
+        rules = None if exempt or before else await judged(execution, approval, asked.said["options"], at=passes_at)
         durable = bool(exempt or (rules and rules.candidates))
         try:
             woken = await execution.finish(ready, settle, attempt=attempt, started_at=now, durable=durable)
@@ -152,7 +152,7 @@ class Asked:
     tally: dict[str, tuple[int, int]] | None
     inversions: int | None
     urgency: int
-    offers: Sequence[Mapping[str, Any]]  # its options, as its body has them
+    said: Mapping[str, Any]  # what its body says
     edited_from: str = ""
     edited_by: str = ""
     in_place_of: str = ""
@@ -297,7 +297,7 @@ async def prepare_request(
         tally=tally_of(first),
         inversions=first.inversions if first else None,
         urgency=urgency_of(view),
-        offers=body["options"],
+        said=body,
         edited_from=edited_from.id if edited_from else "",
         edited_by=edited_by,
         in_place_of=before.request.id if before else "",

