@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 from sqlalchemy import bindparam, select, update
 
 from answerable.approvals.ballots import ballot_on
+from answerable.approvals.budgets import check_budget
 from answerable.approvals.eligibility import Standing
 from answerable.approvals.identity import Identity, check_sure
 from answerable.approvals.keys import Key
@@ -122,12 +123,16 @@ Given: TypeAlias = Decision | Vote
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What is answered: the outcome, for a yes the option; `for_person`: the handle of whoever delegated it, or ""."""
+    """What is answered: the outcome, for a yes the option; `for_person`: the handle of whoever delegated it, or "".
+
+    `budget` is how often a day whoever answers decides without saying why; 0: as often as they like.
+    """
 
     outcome: Outcome
     option: str = ""
     reason: str = ""
     for_person: str = ""
+    budget: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +173,7 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, 
     chosen = answer.option if answer.outcome == "approved" else ""
     standing = ballot.standing_of(person, option=chosen, for_person=answer.for_person)
     check_sure(who, requires=ballot.asked.requires, fresh_seconds=ballot.asked.fresh_seconds, at=at)
+    beyond = check_budget(tx, person.id, answer.budget, answer.reason, at=at)
     given: list[Counted] = []
     if answer.outcome in ("approved", "rejected"):
         given = ballot.with_answer(standing, chosen)
@@ -191,7 +197,16 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, 
                 at=at,
             )
     return record_decision(
-        tx, key, request, answer, by=person.id, assurance=who.assurance, at=at, standing=standing, votes=given[:-1]
+        tx,
+        key,
+        request,
+        answer,
+        by=person.id,
+        assurance=who.assurance,
+        at=at,
+        standing=standing,
+        votes=given[:-1],
+        beyond=beyond,
     )
 
 
@@ -215,8 +230,11 @@ def record_decision(
     passing: Passing | None = None,
     standing: Standing | None = None,
     votes: Sequence[Counted] = (),
+    beyond: int = 0,
 ) -> Decision:
     """Write a decision that was found to be right, with its grants and withdrawals; `votes` count with it.
+
+    `beyond` is how many others the person took that day, if that is beyond their budget.
 
     Raises: AlreadyDecided if another transaction was first.
     """
@@ -286,6 +304,7 @@ def record_decision(
         rule=passing.rule if passing else "",
         behind=tuple(behind),
         spent=dict(passing.spent) if passing else {},
+        beyond_budget=beyond,
         asked_at=request.made_at,
     )
     append(tx, sealed(key, record))

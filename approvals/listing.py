@@ -3,7 +3,8 @@
 1. A page is read by an index: its cost does not grow with the number of requests.
 2. By deadline: the soonest first. By tier: first those in which the most critical tier goes short as proposed, then by
    deadline; so a flood of others does not bury one of them.
-3. A request that is not what it was when it was made is listed as such, and hides no other.
+3. Grouped, requests that ask the same are one line, in the place of the first of them.
+4. A request that is not what it was when it was made is listed as such, and hides no other.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, func, select, tuple_
+from sqlalchemy import BigInteger, Integer, Text, bindparam, exists, func, or_, select, tuple_
 
 from answerable.approvals.requests import RequestRow, read_request
 from answerable.errors import StoreCorrupt
@@ -68,15 +69,20 @@ def page_of_requests(
     state: str = "",
     system: str = "",
     run: str = "",
+    alike: str = "",
+    grouped: bool = False,
     sort: Sort = "deadline",
     after: tuple[int | str, ...] = (),
     most: int,
 ) -> Page:
-    """At most `most` requests of a state, system and run ("" for any), those that come `after`."""
+    """At most `most` requests of a state, system, run and likeness ("" for any), those that come `after`.
+
+    `grouped`, only the first of those open ones that ask the same.
+    """
     columns = _COLUMNS[sort]
-    statement = _page(sort, bool(state), bool(system), bool(run), bool(after))
+    statement = _page(sort, bool(state), bool(system), bool(run), bool(alike), grouped, bool(after))
     last = {f"after_{place}": value for place, value in enumerate(after)}
-    found = tx.all(statement, of_state=state, of_system=system, of_run=run, most=most + 1, **last)
+    found = tx.all(statement, of_state=state, of_system=system, of_run=run, alike=alike, most=most + 1, **last)
     whole = [named(requests, row) for row in found[:most]]
     more = len(found) > most
     return Page(
@@ -99,12 +105,18 @@ def _row(fields: dict[str, Any]) -> RequestRow | ChangedRequest:
 
 
 @cache
-def _page(sort: Sort, state: bool, system: bool, run: bool, after: bool) -> Statement:
+def _page(sort: Sort, state: bool, system: bool, run: bool, alike: bool, grouped: bool, after: bool) -> Statement:
     columns = _COLUMNS[sort]
     wanted = select(*requests.c).order_by(*columns)
     wanted = wanted.where(requests.c.state == bindparam("of_state")) if state else wanted
     wanted = wanted.where(requests.c.system == bindparam("of_system")) if system else wanted
     wanted = wanted.where(requests.c.run == bindparam("of_run")) if run else wanted
+    wanted = wanted.where(requests.c.alike == bindparam("alike")) if alike else wanted
+    if grouped:
+        earlier = requests.alias("earlier")
+        before = tuple_(*(earlier.c[column.name] for column in columns)) < tuple_(*columns)
+        same = exists().where(earlier.c.state == "open", earlier.c.alike == requests.c.alike, before)
+        wanted = wanted.where(or_(requests.c.alike == "", ~same))
     if after:
         kinds = [Text if column is requests.c.id else BigInteger for column in columns]
         last = tuple_(*(bindparam(f"after_{place}", type_=kind) for place, kind in enumerate(kinds)))

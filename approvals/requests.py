@@ -80,6 +80,10 @@ class CallParts(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def receiver(self) -> str: ...
+    @property
+    def guarantee(self) -> str: ...
+    @property
     def origin(self) -> str: ...
     @property
     def method(self) -> str: ...
@@ -121,6 +125,7 @@ class RequestRow:
     urgency: int
     source: str
     capped: str  # NAME@VERSION of the rule that would have decided but for its cap, or ""
+    alike: str
     warned: int
     mac: str
     in_place_of: str  # the request of which the decision was revoked, or ""

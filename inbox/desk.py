@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from answerable.approvals.decisions import Answer
 from answerable.errors import VersionGone
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.service import Service
@@ -23,18 +24,24 @@ P = ParamSpec("P")
 class Desk:
     """`services` by the name of their system; `origins` are the addresses by which people reach it, the first its own.
 
-    `jaeger` is the address of Jaeger's page, or "".
+    `jaeger` is the address of Jaeger's page, or "". `budget` is how often one person decides in a day without saying
+    why; 0: as often as they like.
     """
 
     office: Office
     services: Mapping[str, Service[Any, Any]] = field(default_factory=dict)
     origins: tuple[str, ...]
     jaeger: str = ""
+    budget: int = 0
 
     @property
     def now(self) -> int:
         """Microseconds since the Unix epoch."""
         return self.office.store.clock.now()
+
+    def within_budget(self, answer: Answer) -> Answer:
+        """An answer that is held against the budget of whoever gives it."""
+        return replace(answer, budget=self.budget)
 
     def service(self, system: str) -> Service[Any, Any]:
         """The service of a system. Raises: VersionGone if its program is not at hand here."""

@@ -69,17 +69,22 @@ def status_of(error: AnswerableError) -> int:
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
 
 
-def problem(error: AnswerableError, *, status: int = 0, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """An error as a response; with another `status`, where HTTP has a better one."""
-    said = status or status_of(error)
-    document = Problem(
+def document_of(error: AnswerableError, *, status: int = 0) -> Problem:
+    """An error as it is said; with another `status`, where HTTP has a better one."""
+    return Problem(
         type=f"urn:answerable:error:{error.code}",
         title=_title(error),
-        status=said,
+        status=status or status_of(error),
         code=error.code,
         detail=error.message,
         hint=error.hint,
     )
+
+
+def problem(error: AnswerableError, *, status: int = 0, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """An error as a response; with another `status`, where HTTP has a better one."""
+    document = document_of(error, status=status)
+    said = document.status
     more = dict(headers or {})
     if said == 401:
         more["WWW-Authenticate"] = 'Bearer realm="answerable"'

@@ -95,16 +95,17 @@ async def serve_inbox(
     origins: tuple[str, ...],
     jaeger: str,
     targets: Sequence[Target] = (),
+    budget: int = 0,
     person: str,
     ready: Callable[[str, str], None],
 ) -> None:
     """Serve until told to stop.
 
-    `targets` are told of what waits. `ready` is told the address, and the one-time link for `person` ("" for nobody).
-    Raises: StoreError, UnknownId.
+    `targets` are told of what waits, `budget` is that of a person and day. `ready` is told the address, and the
+    one-time link for `person` ("" for nobody). Raises: StoreError, UnknownId.
     """
     async with open_office(store) as office:
-        desk = Desk(office=office, services=services, origins=origins, jaeger=jaeger)
+        desk = Desk(office=office, services=services, origins=origins, jaeger=jaeger, budget=budget)
         link = ""
         if person:
             secret = await office.act(lambda tx, now: make_link(tx, office.key, person, at=now))

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, select
 from answerable.approvals.decisions import Decision, decision_on
 from answerable.approvals.eligibility import check_eligible
 from answerable.approvals.gate import EffectRow, find_effect
+from answerable.approvals.grouping import count_alike, members
 from answerable.approvals.keys import Key
 from answerable.approvals.listing import short_tier
 from answerable.approvals.requests import RequestRow, call_digest, get_request
@@ -46,7 +47,11 @@ class OptionShown:
 
 @dataclass(frozen=True, kw_only=True)
 class RequestShown:
-    """A request, checked. `tiers` are the system's, most critical first; `not_you`: why the reader may not decide."""
+    """A request, checked. `tiers` are the system's, most critical first; `not_you`: why the reader may not decide.
+
+    `alike` are the open ones that ask the same, this one among them, as far as one answer may be given to all of them,
+    and `count_alike` how many there are.
+    """
 
     row: RequestRow
     options: tuple[OptionShown, ...]
@@ -63,6 +68,8 @@ class RequestShown:
     frozen: bool
     not_you: str
     after: Aftermath
+    alike: tuple[tuple[str, str], ...]
+    count_alike: int
 
     @property
     def asks(self) -> str:
@@ -105,6 +112,8 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str) -> RequestShown:
         frozen=frozen,
         not_you=_not_you(tx, row, reader, in_force),
         after=aftermath(tx, row, decision, names, reader=reader, responsible=in_force),
+        alike=tuple(members(tx, row.alike)) if row.state == "open" else (),
+        count_alike=count_alike(tx, row.alike) if row.state == "open" else 1,
     )
 
 

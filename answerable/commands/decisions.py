@@ -11,45 +11,56 @@ from typing import IO, Any
 
 import click
 
-from answerable.approvals.decisions import Answer, Given
+from answerable.approvals.decisions import Answer, Decision, Given
+from answerable.approvals.grouping import members
 from answerable.approvals.identity import By
 from answerable.approvals.requests import get_request
 from answerable.approvals.votes import Vote
 from answerable.commands.acting import as_option
-from answerable.commands.options import json_option, reason_option, service_option, store_option
+from answerable.commands.options import budget_option, json_option, reason_option, service_option, store_option
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, program_of_run, read, whole_id
-from answerable.commands.saying import command_line, say, say_json
+from answerable.commands.saying import command_line, say, say_json, table
 from answerable.commands.showing import request_shown
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.documents import decision_document, handles, vote_document
 from answerable.orchestrator.interventions import check_response
 from answerable.orchestrator.office import Office
+from answerable.orchestrator.together import Told, answer_together
 
 Deciding = Callable[[Office, str], Awaitable[Given]]
+_alike_option = click.option("--alike", is_flag=True, help="Answer every open request that asks the same, too.")
 
 
 @click.command()
 @click.argument("request")
 @click.option("--option", required=True, metavar="OPTION", help="Which option: as-proposed, or one that is offered.")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
+@_alike_option
+@budget_option
 @as_option
 @store_option
 @json_option
-def approve(request: str, option: str, reason: str, by: By, store: str, as_json: bool) -> None:
+def approve(
+    request: str, option: str, reason: str, alike: bool, budget: int, by: By, store: str, as_json: bool
+) -> None:
     """Choose an option of REQUEST, and so release its calls, and no others."""
-    _decide(store, request, as_json, lambda office, id: office.approve(id, option=option, by=by, reason=reason))
+    answer = Answer(outcome="approved", option=option, reason=reason, budget=budget)
+    _answer(store, request, answer, by, alike=alike, as_json=as_json)
 
 
 @click.command()
 @click.argument("request")
 @reason_option
+@_alike_option
+@budget_option
 @as_option
 @store_option
 @json_option
-def reject(request: str, reason: str, by: By, store: str, as_json: bool) -> None:
+def reject(request: str, reason: str, alike: bool, budget: int, by: By, store: str, as_json: bool) -> None:
     """Say no to REQUEST: none of its calls leaves."""
-    _decide(store, request, as_json, lambda office, id: office.reject(id, by=by, reason=reason))
+    answer = Answer(outcome="rejected", reason=reason, budget=budget)
+    _answer(store, request, answer, by, alike=alike, as_json=as_json)
 
 
 @click.command()
@@ -92,6 +103,45 @@ def edit(request: str, file: IO[bytes], reason: str, by: By, service: str, store
     else:
         say(request_shown(made, {}))
         say(f"\nsomebody else decides it: {command_line('show', made.id, store=store)}")
+
+
+def _answer(store: str, request: str, answer: Answer, by: By, *, alike: bool, as_json: bool) -> None:
+    """Answer one request, or all that ask the same."""
+    if not alike:
+        _decide(store, request, as_json, lambda office, id: office.decide(id, answer, by=by))
+        return
+
+    async def work(office: Office) -> tuple[list[Told], dict[str, str]]:
+        row = await office.store.read(lambda tx: get_request(tx, whole_id(tx, "request", request)))
+        found = dict(await office.store.read(lambda tx: members(tx, row.alike)))
+        told = await answer_together(office, {row.id: row.digest, **found}, answer, by=by)
+        return told, await office.store.read(handles)
+
+    told, names = at_office(store, work)
+    if as_json:
+        say_json([_told_document(one, names) for one in told])
+    else:
+        rows = [[one.request, _told_in_words(one)] for one in told]
+        say(f"{sum(one.refused is None for one in told)} of {len(told)} requests were answered, each for itself")
+        say(table("request", "what became of it", rows=rows))
+        say(f"the runs go on where something works for them: {command_line('work', store=store)}")
+
+
+def _told_document(told: Told, names: dict[str, str]) -> dict[str, Any]:
+    refused, given = told.refused, told.given
+    return {
+        "request": told.request,
+        "decision": decision_document(given, names) if isinstance(given, Decision) else None,
+        "vote": {**vote_document(given, names), "missing": given.missing} if isinstance(given, Vote) else None,
+        "error": {"code": refused.code, "message": refused.message, "hint": refused.hint} if refused else None,
+    }
+
+
+def _told_in_words(told: Told) -> str:
+    if told.given is None:
+        return f"not decided: {told.refused.message if told.refused else ''}"
+    waits = f", a vote; {told.given.missing} is missing" if isinstance(told.given, Vote) else ""
+    return f"{told.given.outcome} {told.given.option}".strip() + waits
 
 
 def _decide(store: str, request: str, as_json: bool, deciding: Deciding) -> None:

@@ -49,6 +49,18 @@ def reason_option(command: F) -> F:
     return click.option("--reason", required=True, metavar="TEXT", help="Why, for whoever reads it later.")(command)
 
 
+def budget_option(command: F) -> F:
+    """`--budget N`, as the argument `budget`."""
+    return click.option(
+        "--budget",
+        type=click.IntRange(0),
+        default=0,
+        metavar="N",
+        envvar="ANSWERABLE_BUDGET",
+        help="How often one person decides in 24 hours before they have to say why. Also: ANSWERABLE_BUDGET.",
+    )(command)
+
+
 def service_option(command: F) -> F:
     """`--service MODULE:NAME`, as the argument `service`."""
     return click.option(

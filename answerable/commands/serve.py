@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from answerable.commands.options import service_option, store_option
+from answerable.commands.options import budget_option, service_option, store_option
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import check_there, read
 from answerable.commands.saying import say
@@ -26,10 +26,19 @@ from answerable.tracing.people import all_systems, get_person
 @click.option("--origin", "origins", multiple=True, metavar="URL", help="An address by which people reach it.")
 @click.option("--jaeger", default="", metavar="URL", help="Jaeger's page, for links to traces.")
 @click.option("--notify", metavar="FILE", default="", help="Tell people elsewhere: the targets, as TOML.")
+@budget_option
 @service_option
 @store_option
 def serve(
-    by: str, host: str, port: int, origins: tuple[str, ...], jaeger: str, notify: str, service: str, store: str
+    by: str,
+    host: str,
+    port: int,
+    origins: tuple[str, ...],
+    jaeger: str,
+    notify: str,
+    budget: int,
+    service: str,
+    store: str,
 ) -> None:
     """Serve the API and the pages of the inbox, and work for the systems whose program is at hand."""
     try:
@@ -52,6 +61,7 @@ def serve(
                 origins=own,
                 jaeger=jaeger.rstrip("/"),
                 targets=targets,
+                budget=budget,
                 person=by if own[0].startswith("http://") else "",
                 ready=lambda address, link: _say_ready(address, link, by, list(services)),
             )

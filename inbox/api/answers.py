@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from answerable.approvals.grouping import MOST_TOGETHER
 from answerable.approvals.reasons import CODES
+from answerable.inbox.problems import Problem
 
 Digest: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=20_000)]
@@ -60,6 +62,24 @@ class Respond(Taken):
 
 
 AnyAnswer: TypeAlias = Annotated[Approve | Reject | Edit | Respond, Field(discriminator="answer")]
+
+
+class Shown(Taken):
+    """A request, and the digest of what was shown of it."""
+
+    id: Name
+    digest: Digest
+
+
+class AnswerAll(Taken):
+    """One answer to requests that ask the same."""
+
+    answer: Literal["approve", "reject"]
+    option: Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f]*$")] = Field(
+        default="", description="Which option is chosen, to approve."
+    )
+    reason: Text = ""
+    requests: Annotated[list[Shown], Field(min_length=1, max_length=MOST_TOGETHER)]
 
 
 class FreezeAsked(Taken):
@@ -128,6 +148,8 @@ class RequestLine(BaseModel):
     execute_within_seconds: float | None = Field(default=None, description="After a yes; then its grants expire.")
     edited_from: str = ""
     in_place_of: str = Field(default="", description="The request of which the decision was revoked.")
+    alike: str = Field(default="", description="The same for requests that ask the same.")
+    count_alike: int = Field(default=1, description="How many open requests ask the same; in a grouped list.")
 
 
 class RequestList(BaseModel):
@@ -177,6 +199,7 @@ class DecisionAnswer(BaseModel):
     assurance: str
     reason: str
     at: str
+    revoked: str = Field(default="", description="Why it was revoked: person, facts or rule.")
 
 
 class VoteAnswer(BaseModel):
@@ -191,7 +214,6 @@ class VoteAnswer(BaseModel):
     assurance: str
     reason: str
     at: str
-    revoked: str = Field(default="", description="Why it was revoked: person, facts or rule.")
 
 
 class RequestAnswer(RequestLine):
@@ -221,6 +243,22 @@ class Decided(BaseModel):
     missing: str = Field(default="", description='Who else has to answer, in words; "" if it is decided.')
     run: str
     edited_into: str | None = None
+
+
+class OneOfAll(BaseModel):
+    """What became of one request: its decision, a vote where it takes others besides, or the problem."""
+
+    request: str
+    decision: DecisionAnswer | None
+    vote: VoteAnswer | None
+    missing: str
+    problem: Problem | None
+
+
+class DecidedAll(BaseModel):
+    """What became of each, in the order in which they were decided."""
+
+    results: list[OneOfAll]
 
 
 class RunLine(BaseModel):

@@ -1,19 +1,48 @@
-"""/api/v1/decisions: taking a decision back."""
+"""/api/v1/decisions: one answer to many requests that ask the same, and taking a decision back."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Header
 
+from answerable.approvals.answering import Once
+from answerable.approvals.decisions import Answer, Decision
 from answerable.approvals.identity import Identity
-from answerable.inbox.api.answers import RevokeAsked, RevokedAnswer
+from answerable.approvals.votes import Vote
+from answerable.errors import AnswerableError, InvalidInput
+from answerable.inbox.api.answers import AnswerAll, DecidedAll, OneOfAll, RevokeAsked, RevokedAnswer, VoteAnswer
 from answerable.inbox.api.cursors import Id
+from answerable.inbox.api.requests import decision, fingerprint
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of
-from answerable.inbox.problems import documented
+from answerable.inbox.problems import document_of, documented
+from answerable.orchestrator.documents import handles, vote_document
+from answerable.orchestrator.together import Told, answer_together
 
 router = APIRouter(prefix="/decisions", tags=["decisions"])
+
+
+@router.post("", responses=documented(409))
+async def decide_all(
+    body: AnswerAll,
+    desk: Annotated[Desk, Depends(desk_of)],
+    who: Annotated[Identity, Depends(actor)],
+    key: Annotated[str, Header(alias="Idempotency-Key", pattern="^[!-~]{1,100}$")] = "",
+) -> DecidedAll:
+    """Give one answer to requests that ask the same: each is decided for itself, and what became of it is told.
+
+    Requests that differ in more than ids, keys and times are refused, and nothing is decided.
+    """
+    digests = {one.id: one.digest for one in body.requests}
+    if len(digests) != len(body.requests):
+        raise InvalidInput("a request is named twice", hint="name each once")
+    approve = body.answer == "approve"
+    given = Answer(outcome="approved" if approve else "rejected", option=body.option, reason=body.reason)
+    once = Once(key=key, fingerprint=fingerprint(body)) if key else None
+    told = await answer_together(desk.office, digests, desk.within_budget(given), by=who, once=once)
+    names = await desk.office.store.read(handles)
+    return DecidedAll(results=[_one(one, names) for one in told])
 
 
 @router.post("/{decision}/revocation", status_code=201, responses=documented(409))
@@ -28,4 +57,16 @@ async def revoke(
         run=gone.run,
         withdrawn=list(gone.withdrawn),
         sent=list(gone.sent),
+    )
+
+
+def _one(told: Told, names: dict[str, str]) -> OneOfAll:
+    refused: AnswerableError | None = told.refused
+    vote = told.given if isinstance(told.given, Vote) else None
+    return OneOfAll(
+        request=told.request,
+        decision=decision(told.given, names) if isinstance(told.given, Decision) else None,
+        vote=VoteAnswer(**vote_document(vote, names)) if vote else None,
+        missing=vote.missing if vote else "",
+        problem=document_of(refused) if refused else None,
     )

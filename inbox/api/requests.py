@@ -8,10 +8,12 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Response
+from pydantic import BaseModel
 
 from answerable.approvals.answering import Once
 from answerable.approvals.decisions import Answer, Decision
 from answerable.approvals.gate import EffectRow
+from answerable.approvals.grouping import count_alike
 from answerable.approvals.identity import Identity
 from answerable.approvals.listing import ChangedRequest, Sort, page_of_requests, short_tier
 from answerable.approvals.requests import RequestRow
@@ -55,15 +57,32 @@ async def list_requests(
     state: State = "open",
     system: Filter = "",
     run: Filter = "",
+    alike: Filter = "",
+    grouped: bool = False,
     sort: Sort = "tier",
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> RequestList:
-    """Requests: first those in which the most critical tier goes short, or those with the soonest deadline."""
+    """Requests: first those in which the most critical tier goes short, or those with the soonest deadline.
+
+    Grouped, open requests that ask the same are one, with their count; `alike` lists those of one group.
+    """
     where = after(cursor, sort, KINDS[sort])
     wanted: dict[str, Any] = {"state": "" if state == "all" else state, "system": system, "run": run, "sort": sort}
-    page = await desk.office.store.read(lambda tx: page_of_requests(tx, **wanted, after=where, most=limit))
-    return RequestList(requests=[line(row) for row in page.rows], next=cursor_of(sort, page.after))
+    wanted |= {"alike": alike, "grouped": grouped and state == "open"}
+
+    def look(tx: Tx) -> RequestList:
+        page = page_of_requests(tx, **wanted, after=where, most=limit)
+        counts = [count_alike(tx, row.alike) if grouped and isinstance(row, RequestRow) else 1 for row in page.rows]
+        return RequestList(
+            requests=[
+                line(row).model_copy(update={"count_alike": count})
+                for row, count in zip(page.rows, counts, strict=True)
+            ],
+            next=cursor_of(sort, page.after),
+        )
+
+    return await desk.office.store.read(look)
 
 
 @router.get("/{request}", responses=documented(links=FROM_REQUEST))
@@ -89,7 +108,7 @@ async def decide(
     key: Annotated[str | None, Header(alias="Idempotency-Key", pattern="^[!-~]{1,200}$")] = None,
 ) -> Decided:
     """Answer a request, once. With an Idempotency-Key the same answer may be sent again: it gives the same decision."""
-    once = Once(key=key, fingerprint=_fingerprint(body)) if key else None
+    once = Once(key=key, fingerprint=fingerprint(body)) if key else None
     if isinstance(body, Approve):
         given, message = Answer(outcome="approved", option=body.option, reason=body.reason), None
     elif isinstance(body, Reject):
@@ -98,7 +117,9 @@ async def decide(
         given, message = Answer(outcome="edited", reason=body.reason), body.message
     else:
         given, message = Answer(outcome="answered", reason=body.text), None
-    made, edited_into = await give(desk, request, given, message, by=who, seen=body.digest, once=once)
+    made, edited_into = await give(
+        desk, request, desk.within_budget(given), message, by=who, seen=body.digest, once=once
+    )
     response.headers["Location"] = f"/api/v1/requests/{edited_into or request}"
     names = await desk.office.store.read(handles)
     if isinstance(made, Vote):
@@ -111,7 +132,7 @@ def line(row: RequestRow | ChangedRequest) -> RequestLine:
     """A request in a list."""
     if isinstance(row, ChangedRequest):
         return RequestLine(id=row.id, run=row.run, system=row.system, approval=row.approval, state="changed")
-    return RequestLine(**request_document(row), system=row.system, short_tier=short_tier(row.view))
+    return RequestLine(**request_document(row), system=row.system, short_tier=short_tier(row.view), alike=row.alike)
 
 
 def answer(shown: RequestShown, names: dict[str, str]) -> RequestAnswer:
@@ -149,7 +170,8 @@ def decision(made: Decision, names: dict[str, str]) -> DecisionAnswer:
     return DecisionAnswer(**decision_document(made, names))
 
 
-def _fingerprint(body: AnyAnswer) -> str:
+def fingerprint(body: BaseModel) -> str:
+    """What tells one answer from another: SHA-256 over all that it says."""
     return sha256(json.dumps(body.model_dump(), sort_keys=True).encode()).hexdigest()
 
 

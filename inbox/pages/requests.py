@@ -10,7 +10,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from answerable.approvals.answering import Once
+from answerable.approvals.budgets import decided_lately
 from answerable.approvals.decisions import Answer
+from answerable.approvals.grouping import count_alike
 from answerable.approvals.identity import Identity
 from answerable.approvals.listing import count_requests, page_of_requests, short_tier
 from answerable.approvals.node import RESPONSE
@@ -26,9 +28,13 @@ from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.problems import status_of
 from answerable.inbox.showing import RequestShown, show_request
+from answerable.orchestrator.documents import handles
+from answerable.orchestrator.together import Told, answer_together
+from answerable.tracing.people import find_person
 from answerable.tracing.storage.store import Tx
 
 PAGE_ROWS: Final = 50
+TO_ALL: Final = "all:"  # before an answer that is given to all that ask the same
 _KINDS: Final[dict[str, tuple[type, ...]]] = {"deadline": (int, str), "tier": (int, int, str)}
 
 router = APIRouter(include_in_schema=False)
@@ -55,11 +61,19 @@ async def list_requests(
 
     def look(tx: Tx) -> tuple[list[dict[str, Any]], str | None, int]:
         of_state = "" if state == "all" else state
-        found = page_of_requests(tx, state=of_state, system=system, sort=sort, after=where, most=PAGE_ROWS)
+        grouped = state == "open"
+        found = page_of_requests(
+            tx, state=of_state, system=system, grouped=grouped, sort=sort, after=where, most=PAGE_ROWS
+        )
         rows: list[dict[str, Any]] = [
-            {"row": row, "short": short_tier(row.view), "sound": True}
+            {
+                "row": row,
+                "short": short_tier(row.view),
+                "sound": True,
+                "alike": count_alike(tx, row.alike) if grouped else 1,
+            }
             if isinstance(row, RequestRow)
-            else {"row": row, "short": "", "sound": False}
+            else {"row": row, "short": "", "sound": False, "alike": 1}
             for row in found.rows
         ]
         return rows, cursor_of(sort, found.after), count_requests(tx, state="open")
@@ -103,7 +117,8 @@ async def decide(
     id: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
 ) -> Response:
     """Answer a request, as the button says. What cannot be done is said on the page, and what was typed is kept."""
-    kind, _, option = form.get("answer").partition(":")
+    kind, _, option = form.get("answer").removeprefix(TO_ALL).partition(":")
+    to_all = form.get("answer").startswith(TO_ALL)
     reason = form.get("reason").strip()
     answers = {
         "approve": Answer(outcome="approved", option=option, reason=reason),
@@ -113,10 +128,13 @@ async def decide(
     try:
         if kind not in answers or not form.get("digest"):
             raise InvalidInput("the form did not say how it is answered", hint="press one of the buttons")
-        key = form.get("once")
+        key, given = form.get("once"), desk.within_budget(answers[kind])
         fingerprint = sha256(f"{kind}\0{option}\0{reason}\0{form.get('digest')}".encode()).hexdigest()
         once = Once(key=f"page:{key}", fingerprint=fingerprint) if key else None
-        await give(desk, id, answers[kind], by=form.who, seen=form.get("digest"), once=once)
+        if to_all:
+            told = await answer_together(desk.office, _shown_alike(form.get("alike")), given, by=form.who, once=once)
+            return await _together_page(request, desk, id, form.who, told)
+        await give(desk, id, given, by=form.who, seen=form.get("digest"), once=once)
     except (NotAuthenticated, StoreCorrupt, UnknownId):
         raise
     except AnswerableError as error:
@@ -153,6 +171,7 @@ async def request_page(
     shown = await _shown(desk, id, who)
     before = await _shown(desk, shown.row.edited_from, who) if shown.row.edited_from else None
     service = desk.services.get(shown.row.system)
+    lately = await desk.office.store.read(lambda tx: _decided_lately(tx, who.handle, desk.now))
     return page(
         request,
         "request.html",
@@ -170,7 +189,29 @@ async def request_page(
         editable=service is not None,
         answerable=service is not None and bool(service.app.graph.outgoing(shown.row.approval, RESPONSE)),
         overdue=desk.now >= shown.row.expires_at,
+        budget=desk.budget if desk.budget and lately >= desk.budget else 0,
+        lately=lately,
     )
+
+
+async def _together_page(request: Request, desk: Desk, id: str, who: Identity, told: list[Told]) -> Response:
+    """What became of each request of a group."""
+    names = await desk.office.store.read(handles)
+    made = sum(one.refused is None for one in told)
+    return page(request, "together.html", who=who, id=id, told=told, made=made, names=names)
+
+
+def _shown_alike(said: str) -> dict[str, str]:
+    """What a page showed of a group: each request's digest by its id. Raises: InvalidInput."""
+    pairs = [pair.partition(":") for pair in said.split()]
+    if not pairs or not all(id and digest for id, _, digest in pairs):
+        raise InvalidInput("the form did not say which requests it answers", hint="reload the page and try again")
+    return {id: digest for id, _, digest in pairs}
+
+
+def _decided_lately(tx: Tx, handle: str, at: int) -> int:
+    person = find_person(tx, handle)
+    return decided_lately(tx, person.id, at=at) if person else 0
 
 
 async def _shown(desk: Desk, id: str, who: Identity) -> RequestShown:

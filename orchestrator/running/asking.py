@@ -25,6 +25,7 @@ from answerable.agents.nodes import Agent
 from answerable.agents.outcomes import Expired, Rejected, Response
 from answerable.approvals.decisions import YES, Decision, Passing, record_passing
 from answerable.approvals.exemptions import is_accepted
+from answerable.approvals.grouping import likeness
 from answerable.approvals.listing import urgency_of
 from answerable.approvals.node import AS_PROPOSED, DENIED, RESPONSE, Approval
 from answerable.approvals.requests import (
@@ -152,6 +153,7 @@ class Asked:
     tally: dict[str, tuple[int, int]] | None
     inversions: int | None
     urgency: int
+    alike: str
     said: Mapping[str, Any]  # what its body says
     edited_from: str = ""
     edited_by: str = ""
@@ -297,6 +299,7 @@ async def prepare_request(
         tally=tally_of(first),
         inversions=first.inversions if first else None,
         urgency=urgency_of(view),
+        alike=likeness(body, [option.calls for option in options]),
         said=body,
         edited_from=edited_from.id if edited_from else "",
         edited_by=edited_by,
@@ -379,6 +382,7 @@ def write_request(
         urgency=asked.urgency,
         source=source,
         capped=capped,
+        alike=asked.alike,
         warned=0,
         mac=execution.worker.key.mac("request", asked.id, asked.digest),
     )

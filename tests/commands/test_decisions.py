@@ -171,3 +171,22 @@ def test_postgresql_is_decided_on_in_the_same_way(
     desk("runs", "resume", run.id[:12], *there)
     assert "sound" in desk("ledger", "verify", *there).stdout
     assert [received.json() for received in desk.receiver.happened] == [{"text": "dear ann, with love"}]
+
+
+def test_an_answer_is_given_to_all_that_ask_the_same(desk: Desk) -> None:
+    group = [desk.waiting().waiting_for[0].id for _ in range(3)]
+    other = desk.waiting("bob").waiting_for[0].id
+    said = desk("approve", group[1], "--option", "as-proposed", "--alike", "--as", "dora").stdout
+    assert "3 of 3 requests were answered, each for itself" in said and all(id in said for id in group)
+    assert [one["id"] for one in desk.json("inbox")] == [other]
+    (told,) = desk.json("reject", other, "--alike", "--reason", "no", "--as", "nils")
+    assert told["decision"] is None and told["error"]["code"] == "not-eligible"
+
+
+def test_beyond_a_budget_a_reason_is_asked_for(desk: Desk) -> None:
+    first, second = desk.waiting("ann").waiting_for[0].id, desk.waiting("bob").waiting_for[0].id
+    words = ("--option", "as-proposed", "--as", "dora")
+    desk("approve", first, *words, ANSWERABLE_BUDGET="1")
+    said = desk("approve", second, *words, "--budget", "1", code=1).stderr
+    assert "beyond the budget of 1" in said
+    desk("approve", second, *words, "--budget", "1", "--reason", "I read it")

@@ -143,14 +143,14 @@ class _Fields(HTMLParser):
 
 
 @contextmanager
-def standing(url: str, *, app: App[Any, Any] = LETTERS, program: bool = True) -> Iterator[Site]:
+def standing(url: str, *, app: App[Any, Any] = LETTERS, program: bool = True, **of_desk: Any) -> Iterator[Site]:
     """A site on the store at `url`; without its `program`, it has the office only."""
     clock = FakeClock()
     with FakeReceiver() as receiver, app.connect(url, origins={CARRIER: receiver.origin}, clock=clock) as service:
         service.people.add("dora", roles=["lead"])
         service.people.add("emil", roles=["lead"])
         services = {app.graph.system: service} if program else {}
-        desk = Desk(office=service.office, services=services, origins=(ORIGIN, "http://localhost:8765"))
+        desk = Desk(office=service.office, services=services, origins=(ORIGIN, "http://localhost:8765"), **of_desk)
         made = TestClient(
             inbox(desk),
             base_url=ORIGIN,

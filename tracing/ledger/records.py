@@ -251,6 +251,7 @@ class Decided(Record):
     rule: str = ""  # that decided
     behind: tuple[str, ...] = ()  # persons: who approved the rule, and last who wrote it
     spent: dict[str, int] = {}  # of its caps (OF/PER)
+    beyond_budget: int = 0  # how many decisions the person took in the day before, if that is beyond their budget
     asked_at: int
     host: str = ""
     seal: str = ""  # a MAC of all this, so that the row can be made anew from it, and a made-up record cannot

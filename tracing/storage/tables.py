@@ -241,6 +241,7 @@ requests = Table(
     Column("urgency", Integer, nullable=False, server_default="0"),  # place of the most critical tier that goes short
     Column("source", Text, nullable=False, server_default=""),  # whose quota it counts for; "": nobody was asked
     Column("capped", Text, nullable=False, server_default=""),  # NAME@VERSION of a rule without room
+    Column("alike", Text, nullable=False, server_default=""),  # the same for requests that ask the same; "": unknown
     Column("warned", Integer, nullable=False, server_default="0"),  # 1: people were told that its time is nearly over
     Column("mac", Text, nullable=False),
     Column("in_place_of", Text, nullable=False, server_default=""),  # request id, or ""
@@ -248,6 +249,14 @@ requests = Table(
 Index("requests_by_run", requests.c.run)
 Index("requests_by_state", requests.c.state, requests.c.expires_at, requests.c.id)
 Index("requests_by_urgency", requests.c.state, requests.c.urgency, requests.c.expires_at, requests.c.id)
+Index(
+    "requests_alike",
+    requests.c.state,
+    requests.c.alike,
+    requests.c.urgency,
+    requests.c.expires_at,
+    requests.c.id,
+)
 Index("requests_by_source", requests.c.system, requests.c.source, requests.c.state, requests.c.made_at)
 
 decisions = Table(
@@ -271,7 +280,7 @@ decisions = Table(
     Column("voters", Text, nullable=False, server_default="[]"),  # JSON list of the persons who voted before
 )
 Index("decisions_by_run", decisions.c.run)
-Index("decisions_by_whom", decisions.c.by)
+Index("decisions_by_whom", decisions.c.by, decisions.c.at)
 
 # Answers that do not decide by themselves. Which of them count is computed when somebody answers.
 votes = Table(
@@ -295,6 +304,7 @@ votes = Table(
 )
 Index("votes_by_subject", votes.c.subject, votes.c.number)
 Index("votes_by_run", votes.c.run)
+Index("votes_by_whom", votes.c.by, votes.c.at)
 
 # A client's own name for an answer, so that sending it again is no second answer.
 repeats = Table(

@@ -59,7 +59,9 @@ def decides(record: Decided, known: Known) -> Text:
         case _:
             words = text(who, " answered ", node, " with a text")
     words = text(words, _acting(record.for_person, known), _together(record, known))
-    return text(words, waited, Piece(f", identity {record.assurance}" if record.assurance else "", "quiet"))
+    beyond = f", beyond their budget, after {record.beyond_budget} others that day" if record.beyond_budget else ""
+    sure = f", identity {record.assurance}" if record.assurance else ""
+    return text(words, waited, Piece(beyond, "bad"), Piece(sure, "quiet"))
 
 
 def _voted(record: Voted, known: Known) -> Text:
