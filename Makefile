@@ -23,6 +23,7 @@ test: .venv/.ready-all  ## every test but the long ones
 	scripts/chromium
 	scripts/jaeger
 	scripts/services
+	scripts/provider
 	scripts/test
 
 check: .venv/.ready-all  ## what can be said about the code without running it
@@ -62,6 +63,7 @@ setup: .venv/.ready-all  ## all that the other targets need
 	scripts/chromium
 	scripts/jaeger
 	scripts/services
+	scripts/provider
 
 lock: .venv/.ready-setup  ## requirements/ after a change of pyproject.toml; the newest of all with UPGRADE=--upgrade
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev --group bench --output-file requirements/all.txt

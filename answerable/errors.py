@@ -28,6 +28,7 @@
     │   └── NotAsShown          the request is not the one that this person was shown
     ├── AccessRefused           who asks may not come in
     │   ├── NotAuthenticated    no credential, or one that is unknown, expired, revoked or used
+    │   ├── ProviderUnavailable the OpenID provider cannot be asked who somebody is
     │   └── TooManyRequests     more than one person is answered in this time
     ├── NotProved               a checkpoint, a proof or a key does not show what it should
     ├── OutboxFull              no room for spans that were to be sent again
@@ -231,6 +232,12 @@ class NotAuthenticated(AccessRefused):
     """No credential was shown, or one that is unknown, expired, revoked or used."""
 
     code = "not-authenticated"
+
+
+class ProviderUnavailable(AccessRefused):
+    """The OpenID provider cannot be asked who somebody is; whoever is signed in stays so."""
+
+    code = "provider-unavailable"
 
 
 class TooManyRequests(AccessRefused):

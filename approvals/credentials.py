@@ -24,9 +24,14 @@ from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import credentials
 
-Kind: TypeAlias = Literal["token", "link", "session"]
+Kind: TypeAlias = Literal["token", "link", "session", "binding"]
 
-_PREFIXES: Final[dict[str, str]] = {"token": ids.BEARER, "link": ids.LINK, "session": ids.SESSION}
+_PREFIXES: Final[dict[str, str]] = {
+    "token": ids.BEARER,
+    "link": ids.LINK,
+    "session": ids.SESSION,
+    "binding": ids.BINDING,
+}
 _INSERT = inserting(credentials)
 _BY_DIGEST = Statement(select(*credentials.c).where(credentials.c.digest == bindparam("digest")))
 _GET = Statement(select(*credentials.c).where(credentials.c.id == bindparam("credential")))
@@ -48,7 +53,7 @@ class Credential:
     """A stored credential. `person` is an id; `parent` is the credential that it came from, or ""."""
 
     id: str
-    kind: str  # token, link, session
+    kind: str  # token, link, session, binding
     person: str
     digest: str
     assurance: Assurance
@@ -126,11 +131,17 @@ def fresh_secret() -> str:
     return secrets.token_hex(32)
 
 
-def whose(tx: Tx, key: Key, kind: Kind, secret: str, *, at: int) -> tuple[Credential, PersonRow]:
-    """The credential that has this secret, and whose it is, if it stands. Raises: NotAuthenticated."""
+def find_by_secret(tx: Tx, kind: Kind, secret: str) -> Credential | None:
+    """The credential of this kind that has this secret, whether it stands or not."""
     row = tx.one(_BY_DIGEST, digest=_digest(secret))
     found = Credential(**named(credentials, row)) if row else None
-    if found is None or found.kind != kind:
+    return found if found is not None and found.kind == kind else None
+
+
+def whose(tx: Tx, key: Key, kind: Kind, secret: str, *, at: int) -> tuple[Credential, PersonRow]:
+    """The credential that has this secret, and whose it is, if it stands. Raises: NotAuthenticated."""
+    found = find_by_secret(tx, kind, secret)
+    if found is None:
         raise NotAuthenticated(f"this {kind} is not known here", hint=_hint(kind))
     return found, _standing(tx, key, found, _GET, at=at)
 
@@ -205,4 +216,5 @@ def _hint(kind: str) -> str:
         "token": "`answerable token create PERSON` makes one",
         "link": "`answerable serve` prints a new one",
         "session": "sign in again",
+        "binding": "`answerable people bind` says whose login it is",
     }[kind]

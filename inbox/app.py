@@ -22,7 +22,7 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.feed import Feed
 from answerable.inbox.guarding import Guarded
 from answerable.inbox.limits import Limits
-from answerable.inbox.pages import editing, entering
+from answerable.inbox.pages import editing, entering, vouching
 from answerable.inbox.pages import freezes as freezes_pages
 from answerable.inbox.pages import requests as requests_pages
 from answerable.inbox.pages import runs as runs_pages
@@ -73,7 +73,7 @@ def inbox(desk: Desk) -> FastAPI:
     for each in (me, requests, decisions, runs, freezes, events):
         api.include_router(each.router)
     app.include_router(api)
-    for pages in (entering, editing, requests_pages, runs_pages, freezes_pages):
+    for pages in (entering, vouching, editing, requests_pages, runs_pages, freezes_pages):
         app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     return app

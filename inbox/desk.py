@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from answerable.approvals.decisions import Answer
 from answerable.errors import VersionGone
+from answerable.inbox.oidc.vouching import Provider
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.service import Service
 
@@ -25,7 +26,7 @@ class Desk:
     """`services` by the name of their system; `origins` are the addresses by which people reach it, the first its own.
 
     `jaeger` is the address of Jaeger's page, or "". `budget` is how often one person decides in a day without saying
-    why; 0: as often as they like.
+    why; 0: as often as they like. `provider` is whom people may sign in with.
     """
 
     office: Office
@@ -33,6 +34,7 @@ class Desk:
     origins: tuple[str, ...]
     jaeger: str = ""
     budget: int = 0
+    provider: Provider | None = None
 
     @property
     def now(self) -> int:

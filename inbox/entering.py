@@ -1,23 +1,27 @@
 """Who asks: the person whose credential comes with a request.
 
-1. Programs show a bearer token, in `Authorization`. Browsers show the cookie of a session, which is good for looking at
-   the API and for our own pages; what changes something through the API needs a token.
+1. Programs show a bearer token, in `Authorization`: one of ours, or of the provider's. Browsers show the cookie of a
+   session, which is good for looking at the API and for our own pages; what changes something through the API needs a
+   token.
 2. Whoever fails too often from one address is not listened to for a while.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from fastapi import Request
 
+from answerable.approvals.bindings import bound
 from answerable.approvals.credentials import identity_of, whose
 from answerable.approvals.identity import Identity
 from answerable.approvals.tokens import token_holder
 from answerable.errors import NotAuthenticated
 from answerable.inbox.desk import Desk
 from answerable.inbox.limits import DECIDING, GUESSING, READING, Limits
+from answerable.inbox.oidc.vouching import Provider
 from answerable.tracing.storage.store import Tx
 
 T = TypeVar("T")
@@ -79,7 +83,26 @@ async def _by_token(request: Request) -> Identity:
     kind, _, secret = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not secret:
         raise NotAuthenticated("no token was shown", hint="send Authorization: Bearer answerable_tok_…")
+    provider = the_desk(request).provider
+    if provider is not None and secret.count(".") == 2:
+        return await _by_provider(request, provider, secret.strip())
     return await _known(request, "token", secret.strip())
+
+
+async def _by_provider(request: Request, provider: Provider, token: str) -> Identity:
+    desk, limits, address = the_desk(request), limits_of(request), address_of(request)
+    limits.check(address, GUESSING, now=desk.now)
+    try:
+        vouched = await provider.bearer(token, now=desk.now)
+    except NotAuthenticated:
+        limits.take(address, GUESSING, now=desk.now)
+        raise
+
+    def look(tx: Tx, now: int) -> Identity:
+        who = identity_of(*bound(tx, desk.office.key, issuer=vouched.issuer, subject=vouched.subject, at=now))
+        return replace(who, since=vouched.since)
+
+    return await guessed(request, look)
 
 
 async def _by_session(request: Request) -> Identity:
@@ -103,7 +126,7 @@ async def _known(request: Request, kind: str, secret: str) -> Identity:
 async def guessed(request: Request, work: Callable[[Tx, int], T], *, write: bool = False) -> T:
     """What `work` makes of a secret that was shown. Raises: NotAuthenticated; TooManyRequests after many of those."""
     desk, limits = the_desk(request), limits_of(request)
-    address, now = f"address {request.client.host if request.client else ''}", desk.now
+    address, now = address_of(request), desk.now
     limits.check(address, GUESSING, now=now)
     store = desk.office.store
     try:
@@ -113,3 +136,8 @@ async def guessed(request: Request, work: Callable[[Tx, int], T], *, write: bool
     except NotAuthenticated:
         limits.take(address, GUESSING, now=now)
         raise
+
+
+def address_of(request: Request) -> str:
+    """From where it was asked, as the limits name it."""
+    return f"address {request.client.host if request.client else ''}"

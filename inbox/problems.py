@@ -8,7 +8,7 @@
 | `access-refused`, `not-eligible` | 403 |
 | `too-many-requests` | 429 |
 | `already-decided`, `not-open`, `not-as-shown`, and what a run cannot do here | 409 |
-| `store-unavailable`, `store-full` | 503 |
+| `store-unavailable`, `store-full`, `provider-unavailable` | 503 |
 | anything else of ours | 500 |
 """
 
@@ -27,6 +27,7 @@ from answerable.errors import (
     InvalidInput,
     NotAuthenticated,
     NotEligible,
+    ProviderUnavailable,
     RunError,
     StoreFull,
     StoreUnavailable,
@@ -41,6 +42,7 @@ _STATUS: Final[Mapping[type[AnswerableError], int]] = {
     InvalidInput: 422,
     NotAuthenticated: 401,
     TooManyRequests: 429,
+    ProviderUnavailable: 503,
     AccessRefused: 403,
     NotEligible: 403,
     DecisionRefused: 409,

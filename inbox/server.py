@@ -18,11 +18,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from answerable.errors import InvalidInput
+from answerable.inbox.addresses import is_loopback
 from answerable.inbox.app import inbox
 from answerable.inbox.desk import Desk
 from answerable.inbox.feed import Feed
 from answerable.inbox.notices.targets import Target
-from answerable.inbox.pages.entering import is_loopback
+from answerable.inbox.oidc.asking import Settings
+from answerable.inbox.oidc.vouching import Provider
 from answerable.inbox.sessions import make_link
 from answerable.orchestrator.office import open_office
 from answerable.orchestrator.service import Service
@@ -97,15 +99,18 @@ async def serve_inbox(
     targets: Sequence[Target] = (),
     budget: int = 0,
     person: str,
+    provider: Settings | None,
     ready: Callable[[str, str], None],
 ) -> None:
     """Serve until told to stop.
 
     `targets` are told of what waits, `budget` is that of a person and day. `ready` is told the address, and the
     one-time link for `person` ("" for nobody). Raises: StoreError, UnknownId.
+    `provider` is how we are known to the OpenID provider, if there is one.
     """
     async with open_office(store) as office:
-        desk = Desk(office=office, services=services, origins=origins, jaeger=jaeger, budget=budget)
+        vouching = Provider(provider) if provider is not None else None
+        desk = Desk(office=office, services=services, origins=origins, jaeger=jaeger, budget=budget, provider=vouching)
         link = ""
         if person:
             secret = await office.act(lambda tx, now: make_link(tx, office.key, person, at=now))

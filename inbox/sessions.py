@@ -1,20 +1,22 @@
-"""Signing in to the pages: by a one-time link, or with a token; and out again.
+"""Signing in to the pages: by a one-time link, with a token, or by a provider; and out again.
 
 1. A link is made for the person who started the server, by whoever started it: as sure as `--as PERSON` on the command
    line, and no more. It dies in a minute, or when it is used; using it takes a POST from our own page on this machine.
 2. A session has a secret of its own, made at signing in. Whatever cookie was there before is worth nothing.
-3. A session that was opened with a token ends with it.
+3. A session that was opened with a token ends with it, and one by a provider with the binding of that login.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from answerable.approvals.bindings import bound_or_matched
 from answerable.approvals.credentials import end_credential, fresh_secret, make_credential, whose
 from answerable.approvals.identity import ASSERTED
 from answerable.approvals.keys import Key
 from answerable.approvals.tokens import token_holder
 from answerable.errors import NotAuthenticated
+from answerable.inbox.oidc.vouching import Vouched
 from answerable.tracing.clock import micros
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.store import Tx
@@ -61,6 +63,29 @@ def sign_in_by_link(tx: Tx, key: Key, secret: str, *, at: int) -> str:
         expires_at=until,
         at=at,
         since=at,
+    )
+    return session
+
+
+def sign_in_by_login(tx: Tx, key: Key, vouched: Vouched, *, match_email: bool, at: int) -> str:
+    """The secret of a session for whoever a provider vouches for, as long as that login is theirs.
+
+    Raises: NotAuthenticated.
+    """
+    email = vouched.email if match_email else ""
+    binding, person = bound_or_matched(tx, key, issuer=vouched.issuer, subject=vouched.subject, email=email, at=at)
+    session = fresh_secret()
+    make_credential(
+        tx,
+        key,
+        "session",
+        person=person.id,
+        secret=session,
+        assurance=binding.assurance,
+        expires_at=at + micros(SESSION_SECONDS),
+        at=at,
+        parent=binding.id,
+        since=vouched.since,
     )
     return session
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Integer, bindparam, func, or_, select, update
+from sqlalchemy import Integer, bindparam, delete, func, or_, select, update
 
 from answerable.approvals.decisions import Decision
 from answerable.approvals.keys import Key
@@ -32,6 +32,7 @@ from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import (
     credentials,
     decisions,
+    drafts,
     gathers,
     messages,
     people,
@@ -98,6 +99,7 @@ _END_CREDENTIALS = Statement(
     .where(credentials.c.person == bindparam("person"), credentials.c.ended_at.is_(None))
     .values(ended_at=bindparam("now"))
 )
+_FORGET_DRAFTS = Statement(delete(drafts).where(drafts.c.person == bindparam("person")))
 _FORGET_NOTES = Statement(update(credentials).where(credentials.c.person == bindparam("person")).values(note=""))
 
 
@@ -146,6 +148,7 @@ def erase_person(tx: Tx, key: Key, handle: str, *, by: str, reason: str, at: int
     tx.run(_FORGET, person=person.id, no_handle=f"erased {person.id}")  # with a space, so that nobody can act as it
     tx.run(_END_CREDENTIALS, person=person.id, now=at)
     tx.run(_FORGET_NOTES, person=person.id)
+    tx.run(_FORGET_DRAFTS, person=person.id)
     done = ErasedPerson(
         person=person.id,
         decisions=tuple(one.id for one in said),

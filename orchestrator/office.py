@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from answerable.agents.texts import check_handle, check_names, check_text
+from answerable.approvals import bindings
 from answerable.approvals.answering import Once, answer_request, answered_before
 from answerable.approvals.credentials import Credential, check_standing, credentials_of_kind
 from answerable.approvals.decisions import Answer, Given
@@ -320,6 +321,23 @@ class Office:
     async def tokens(self) -> list[Credential]:
         """All tokens that were made, oldest first; never their secrets."""
         return await self.store.read(lambda tx: credentials_of_kind(tx, "token"))
+
+    async def bind(self, person: str, *, issuer: str, subject: str) -> Credential:
+        """Have a login at an OpenID provider be this person. Raises: UnknownId, InvalidInput."""
+        check_handle(person)
+        check_text("the issuer", issuer, required=True, lines=False)
+        check_text("the subject", subject, required=True, lines=False)
+        return await self.act(
+            lambda tx, now: bindings.bind(tx, self.key, person, issuer=issuer, subject=subject, at=now)
+        )
+
+    async def bindings(self) -> list[Credential]:
+        """All logins that were bound to somebody, oldest first."""
+        return await self.store.read(lambda tx: credentials_of_kind(tx, "binding"))
+
+    async def unbind(self, binding: str) -> Credential:
+        """End a binding, and the sessions that it opened. Raises: UnknownId, InvalidInput."""
+        return await self.act(lambda tx, now: bindings.unbind(tx, binding, at=now))
 
     async def revoke_token(self, token: str) -> Credential:
         """End a token at once. Raises: UnknownId, InvalidInput."""

@@ -27,6 +27,7 @@ VOTE = "vot"
 BEARER = "tok"  # a bearer token
 LINK = "lnk"
 SESSION = "ses"
+BINDING = "bnd"  # of a login at a provider to a person
 
 
 def derive(prefix: str, *parts: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import click
 
+from answerable.approvals.credentials import Credential
 from answerable.approvals.identity import By
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, store_option
-from answerable.commands.reaching import at_office
-from answerable.commands.saying import say, say_json, table
+from answerable.commands.reaching import at_office, whole_id
+from answerable.commands.saying import say, say_json, short, table
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.erasing import OUT_OF_REACH, ErasedPerson
 from answerable.orchestrator.office import Office
@@ -77,6 +81,58 @@ def erase(handle: str, reason: str, by: By, store: str, as_json: bool) -> None:
         who = names.get(one.by, one.by)
         say(f"- {one.what} ({one.form}), taken by {who} on {iso(one.at)}: {', '.join(one.about)}")
     say(*(f"- {text}" for text in OUT_OF_REACH))
+
+
+@people.command()
+@click.argument("handle")
+@click.option("--issuer", required=True, metavar="URL", help="The provider, as it names itself.")
+@click.option("--subject", required=True, metavar="TEXT", help="Who they are to it: `sub` of its tokens.")
+@store_option
+def bind(handle: str, issuer: str, subject: str, store: str) -> None:
+    """Have a login at an OpenID provider be HANDLE: whoever it vouches for so acts as them."""
+
+    async def work(office: Office) -> Credential:
+        return await office.bind(handle, issuer=issuer, subject=subject)
+
+    say(f"{subject} of {issuer} is {handle}, as {at_office(store, work).id}")
+
+
+@people.command()
+@click.argument("id", metavar="BINDING")
+@store_option
+def unbind(id: str, store: str) -> None:
+    """End BINDING: that login is nobody any more, and the sessions that it opened end at once."""
+
+    async def work(office: Office) -> Credential:
+        return await office.unbind(await office.store.read(lambda tx: whole_id(tx, "binding", id)))
+
+    say(f"{at_office(store, work).id} is ended")
+
+
+@people.command()
+@store_option
+@json_option
+def bindings(store: str, as_json: bool) -> None:
+    """Which login at which provider is whose."""
+
+    async def work(office: Office) -> list[dict[str, Any]]:
+        names, now = await office.store.read(handles), office.store.clock.now()
+        return [_binding(one, names, now) for one in await office.bindings()]
+
+    found = at_office(store, work)
+    if as_json:
+        say_json(found)
+    elif not found:
+        say("no login is bound to anybody")
+    else:
+        rows = [[short(one["id"]), one["person"], one["state"], one["subject"], one["issuer"]] for one in found]
+        say(table("binding", "person", "state", "subject", "issuer", rows=rows))
+
+
+def _binding(one: Credential, names: dict[str, str], now: int) -> dict[str, Any]:
+    issuer, subject = json.loads(one.note) if one.note else ("", "")
+    person, state = names.get(one.person, one.person), one.state(at=now)
+    return {"id": one.id, "person": person, "state": state, "issuer": issuer, "subject": subject}
 
 
 @people.command("list")

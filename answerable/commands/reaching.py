@@ -58,6 +58,7 @@ _BY_PREFIX: Final = {
         "rule": rules.c.id,
         "step": steps.c.id,
         "token": credentials.c.id,
+        "binding": credentials.c.id,
     }.items()
 }
 _LISTED_BY: Final = {
@@ -68,6 +69,7 @@ _LISTED_BY: Final = {
     "hold": "`answerable holds list` lists them",
     "rule": "`answerable rules list` lists them",
     "token": "`answerable token list` lists them",
+    "binding": "`answerable people bindings` lists them",
     "step": "`answerable runs show RUN` lists them",
 }
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,9 @@ from answerable.errors import InvalidInput
 from answerable.orchestrator.service import Service
 from answerable.tracing.people import all_systems, get_person
 
+if TYPE_CHECKING:
+    from answerable.inbox.oidc.asking import Settings
+
 
 @click.command()
 @click.option("--as", "by", metavar="PERSON", default="", help="Print a one-time link for PERSON to enter with.")
@@ -27,6 +31,16 @@ from answerable.tracing.people import all_systems, get_person
 @click.option("--jaeger", default="", metavar="URL", help="Jaeger's page, for links to traces.")
 @click.option("--notify", metavar="FILE", default="", help="Tell people elsewhere: the targets, as TOML.")
 @budget_option
+@click.option("--oidc-issuer", default="", metavar="URL", help="An OpenID provider that people sign in with.")
+@click.option("--oidc-client", default="", metavar="ID", help="Who this server is to it.")
+@click.option(
+    "--oidc-secret-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A file with the client's secret. Also: ANSWERABLE_OIDC_SECRET.",
+)
+@click.option("--oidc-audience", default="", metavar="TEXT", help="Whom its access tokens for the API are for.")
+@click.option("--oidc-match-email", is_flag=True, help="Bind a login to the person whose contact is its address.")
 @service_option
 @store_option
 def serve(
@@ -39,6 +53,7 @@ def serve(
     budget: int,
     service: str,
     store: str,
+    **oidc: Any,
 ) -> None:
     """Serve the API and the pages of the inbox, and work for the systems whose program is at hand."""
     try:
@@ -48,6 +63,7 @@ def serve(
         raise InvalidInput(f"the inbox is not installed: {error}", hint="pip install 'answerable[inbox]'") from error
     check_there(store)
     targets = read_targets(Path(notify)) if notify else ()
+    provider = _provider(secret=os.environ.pop("ANSWERABLE_OIDC_SECRET", ""), **oidc)
     if by:
         read(store, lambda tx: get_person(tx, by))
     with until_told(), listening(host, port) as on, ExitStack() as opened:
@@ -63,9 +79,35 @@ def serve(
                 targets=targets,
                 budget=budget,
                 person=by if own[0].startswith("http://") else "",
+                provider=provider,
                 ready=lambda address, link: _say_ready(address, link, by, list(services)),
             )
         )
+
+
+def _provider(
+    *,
+    secret: str,
+    oidc_issuer: str,
+    oidc_client: str,
+    oidc_secret_file: Path | None,
+    oidc_audience: str,
+    oidc_match_email: bool,
+) -> Settings | None:
+    """How we are known to the provider that was named, if one was. Raises: InvalidInput."""
+    from answerable.inbox.oidc.asking import Settings
+
+    if not oidc_issuer:
+        if oidc_client or oidc_secret_file or oidc_audience or oidc_match_email:
+            raise InvalidInput("which provider? no --oidc-issuer was named", hint="for example https://login.example")
+        return None
+    return Settings(
+        issuer=oidc_issuer,
+        client=oidc_client,
+        secret=oidc_secret_file.read_text(encoding="utf-8").strip() if oidc_secret_file else secret,
+        audience=oidc_audience,
+        match_email=oidc_match_email,
+    )
 
 
 def _services(service: str, store: str, opened: ExitStack) -> dict[str, Service[Any, Any]]:

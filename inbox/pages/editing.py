@@ -15,7 +15,7 @@ from answerable.approvals.answering import Once
 from answerable.approvals.decisions import Answer
 from answerable.approvals.identity import Identity
 from answerable.approvals.node import Approval
-from answerable.errors import AnswerableError, InvalidMessage, NotAuthenticated, StoreCorrupt, UnknownId
+from answerable.errors import AnswerableError, InvalidMessage, NotAuthenticated, NotSureEnough, StoreCorrupt, UnknownId
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.deciding import give
 from answerable.inbox.desk import Desk
@@ -24,6 +24,7 @@ from answerable.inbox.fields import form as form_for
 from answerable.inbox.fields import read_form
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page, pretty
+from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, surer
 from answerable.inbox.problems import status_of
 from answerable.inbox.showing import RequestShown, show_request
 
@@ -41,7 +42,11 @@ async def before_editing(
     whole: bool = False,
 ) -> Response:
     """The proposal, to be changed; `whole` as JSON."""
-    return _page(request, desk, await _shown(desk, id, who), who, whole=whole)
+    shown, draft = await _shown(desk, id, who), await kept_draft(desk, who, id, "edit")
+    if not draft:
+        return _page(request, desk, shown, who, whole=whole)
+    form = Sent(who=who, said=draft | {"digest": shown.row.digest, "once": secrets.token_hex(16)})
+    return _page(request, desk, shown, who, whole="whole" in draft, typed=_typed(form), sent=form)
 
 
 @router.post("/requests/{id}/edit")
@@ -50,7 +55,7 @@ async def edit(
 ) -> Response:
     """Propose another message. What is wrong is said at its field, and everything that was typed is kept."""
     shown = await _shown(desk, id, form.who)
-    typed = {name.removeprefix(PLACE): form.get(name) for name in form.said if name.startswith(PLACE)}
+    typed = _typed(form)
     whole, reason = "whole" in form.said, form.get("reason").strip()
     wrong: dict[str, str] = {}
     try:
@@ -64,8 +69,16 @@ async def edit(
     except (NotAuthenticated, StoreCorrupt, UnknownId):
         raise
     except AnswerableError as error:
+        if isinstance(error, NotSureEnough):
+            await keep_draft(desk, form.who, id, "edit", form.said)
         return _page(request, desk, shown, form.who, whole=whole, typed=typed, sent=form, wrong=wrong, trouble=error)
+    await forget_drafts(desk, form.who, id)
     return RedirectResponse(f"/requests/{made}", status_code=303)
+
+
+def _typed(form: Sent) -> dict[str, str]:
+    """What the message's own fields say."""
+    return {name.removeprefix(PLACE): form.get(name) for name in form.said if name.startswith(PLACE)}
 
 
 def _message(
@@ -111,6 +124,7 @@ def _page(
         once=sent.get("once") if sent else secrets.token_hex(16),
         wrong=wrong or {},
         trouble=trouble,
+        surer=surer(desk, who, shown.row.asked, f"/requests/{shown.row.id}/edit"),
     )
 
 

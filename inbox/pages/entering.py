@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -10,22 +9,16 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from answerable.approvals.credentials import end_credential
-from answerable.errors import AccessRefused, NotAuthenticated
+from answerable.errors import AccessRefused, AnswerableError, NotAuthenticated
+from answerable.inbox.addresses import is_loopback
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import cookie_name, guessed, the_desk
 from answerable.inbox.pages.forms import Sent, form_of, sent
 from answerable.inbox.pages.rendering import page
+from answerable.inbox.problems import status_of
 from answerable.inbox.sessions import SESSION_SECONDS, link_holder, sign_in_by_link, sign_in_with_token
 
 router = APIRouter(include_in_schema=False)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, by name or address, is this machine and nothing else."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def local_path(given: str) -> str:
@@ -54,9 +47,14 @@ async def enter(request: Request) -> Response:
 
 
 @router.get("/sign-in")
-async def before_signing_in(request: Request, next: str = "/requests") -> Response:  # noqa: A002 - the name in the address
-    """The form for a token."""
-    return page(request, "sign_in.html", who=None, next=local_path(next), trouble="")
+async def before_signing_in(
+    request: Request,
+    next: str = "/requests",  # noqa: A002 - the name in the address
+    fresh: bool = False,
+    out: bool = False,
+) -> Response:
+    """The ways in; for who has just signed out, also that they have."""
+    return await signing_in(request, next=local_path(next), fresh=fresh, out=out)
 
 
 @router.post("/sign-in")
@@ -70,7 +68,7 @@ async def sign_in(request: Request) -> Response:
             request, lambda tx, now: sign_in_with_token(tx, desk.office.key, token, at=now), write=True
         )
     except NotAuthenticated as error:
-        return page(request, "sign_in.html", who=None, code=401, next=where, trouble=error.message)
+        return await signing_in(request, next=where, trouble=error)
     return _opened(desk, session, where)
 
 
@@ -79,9 +77,36 @@ async def sign_out(request: Request, form: Annotated[Sent, Depends(sent)]) -> Re
     """End the session, here and in the store."""
     desk = the_desk(request)
     await desk.office.store.write(lambda tx: end_credential(tx, form.who.credential, at=desk.now), durable=True)
-    gone = RedirectResponse("/sign-in", status_code=303)
-    gone.delete_cookie(cookie_name(desk), **_cookie(desk))
+    gone = RedirectResponse("/sign-in?out=true", status_code=303)
+    gone.delete_cookie(cookie_name(desk), **cookie_of(desk))
     return gone
+
+
+async def signing_in(
+    request: Request,
+    *,
+    next: str,  # noqa: A002 - the name in the address
+    trouble: AnswerableError | None = None,
+    fresh: bool = False,
+    out: bool = False,
+) -> Response:
+    """The page with every way in, and what went wrong with one; `out` for who has just signed out."""
+    desk, elsewhere, named = the_desk(request), "", ""
+    if desk.provider is not None:
+        named = urlsplit(desk.provider.settings.issuer).netloc
+        elsewhere = await desk.provider.logout_url(now=desk.now) if out else ""
+    return page(
+        request,
+        "sign_in.html",
+        who=None,
+        code=status_of(trouble) if trouble else 200,
+        next=next,
+        trouble=trouble,
+        fresh=fresh,
+        out=out,
+        provider=named,
+        elsewhere=elsewhere,
+    )
 
 
 def _here(request: Request) -> Desk:
@@ -95,9 +120,15 @@ def _here(request: Request) -> Desk:
 
 def _opened(desk: Desk, session: str, where: str) -> Response:
     answer = RedirectResponse(where, status_code=303)
-    answer.set_cookie(cookie_name(desk), session, max_age=int(SESSION_SECONDS), **_cookie(desk))
+    set_session(answer, desk, session)
     return answer
 
 
-def _cookie(desk: Desk) -> dict[str, Any]:
+def set_session(answer: Response, desk: Desk, session: str) -> None:
+    """Give the browser its session's secret."""
+    answer.set_cookie(cookie_name(desk), session, max_age=int(SESSION_SECONDS), **cookie_of(desk))
+
+
+def cookie_of(desk: Desk) -> dict[str, Any]:
+    """How our cookies are kept."""
     return {"secure": desk.origins[0].startswith("https://"), "httponly": True, "samesite": "strict"}

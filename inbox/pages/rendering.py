@@ -61,6 +61,11 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def sentence(text: str) -> str:
+    """A text with a capital letter in front, and the rest as it is: a command in it can be copied."""
+    return text[:1].upper() + text[1:]
+
+
 _environment = Environment(
     loader=ChoiceLoader([FileSystemLoader(HERE / "templates"), TEMPLATES]),
     autoescape=True,
@@ -69,7 +74,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters.update(when=when, span=span, body_text=body_text, pretty=pretty, plain=plain)
+_environment.filters.update(when=when, span=span, body_text=body_text, pretty=pretty, sentence=sentence, plain=plain)
 
 
 def page(request: Request, template: str, *, who: Identity | None, code: int = 200, **values: Any) -> HTMLResponse:

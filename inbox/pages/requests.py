@@ -18,7 +18,7 @@ from answerable.approvals.listing import count_requests, page_of_requests, short
 from answerable.approvals.node import RESPONSE
 from answerable.approvals.reasons import CODES
 from answerable.approvals.requests import RequestRow
-from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, StoreCorrupt, UnknownId
+from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, NotSureEnough, StoreCorrupt, UnknownId
 from answerable.inbox.api.cursors import Cursor, Filter, Id, after, cursor_of
 from answerable.inbox.comparing import compare
 from answerable.inbox.deciding import give
@@ -26,6 +26,7 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
+from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, surer
 from answerable.inbox.problems import status_of
 from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import handles
@@ -137,8 +138,12 @@ async def decide(
         await give(desk, id, given, by=form.who, seen=form.get("digest"), once=once)
     except (NotAuthenticated, StoreCorrupt, UnknownId):
         raise
+    except NotSureEnough as error:
+        await keep_draft(desk, form.who, id, "answer", {"reason": reason})
+        return await request_page(request, desk, id, form.who, trouble=error, reason=reason)
     except AnswerableError as error:
         return await request_page(request, desk, id, form.who, trouble=error, reason=reason)
+    await forget_drafts(desk, form.who, id)
     return RedirectResponse(f"/requests/{id}", status_code=303)
 
 
@@ -170,6 +175,7 @@ async def request_page(
     """The page of one request, with what went wrong when it was answered."""
     shown = await _shown(desk, id, who)
     before = await _shown(desk, shown.row.edited_from, who) if shown.row.edited_from else None
+    draft = {} if trouble else await kept_draft(desk, who, id, "answer")
     service = desk.services.get(shown.row.system)
     lately = await desk.office.store.read(lambda tx: _decided_lately(tx, who.handle, desk.now))
     return page(
@@ -180,11 +186,13 @@ async def request_page(
         shown=shown,
         comparison=compare(shown, before),
         trouble=trouble,
-        reason=reason,
         after=shown.after,
         codes=CODES,
         typed_code=back[0],
         back_reason=back[1],
+        reason=draft.get("reason", reason),
+        kept=bool(draft),
+        surer=surer(desk, who, shown.row.asked, f"/requests/{id}#answer"),
         once=secrets.token_hex(16),
         editable=service is not None,
         answerable=service is not None and bool(service.app.graph.outgoing(shown.row.approval, RESPONSE)),

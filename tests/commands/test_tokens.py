@@ -84,3 +84,37 @@ def test_no_agent_finds_the_token_of_whoever_started_the_program(desk: Desk) -> 
     given = {"ANSWERABLE_TOKEN": token, "ANSWERABLE_SERVICE": f"{__name__}:connect"}
     desk("approve", desk.json("inbox")[0]["id"], "--option", "as-proposed", **given)
     desk("runs", "resume", run, **given)
+
+
+def test_a_login_is_bound_listed_and_ended(desk: Desk) -> None:
+    desk("people", "add", "dora", "--role", "lead")
+    assert "no login is bound" in desk("people", "bindings").stdout
+    words = ("people", "bind", "dora", "--issuer", "https://login.example", "--subject", "248289761001")
+    assert "248289761001 of https://login.example is dora" in desk(*words).stdout
+    assert "bound already" in desk(*words, code=1).stderr
+    (bound,) = desk.json("people", "bindings")
+    assert (bound["person"], bound["state"], bound["subject"]) == ("dora", "valid", "248289761001")
+    desk("people", "unbind", bound["id"][:12])
+    assert desk.json("people", "bindings")[0]["state"] == "ended"
+    assert "ended already" in desk("people", "unbind", bound["id"], code=1).stderr
+    assert "no binding" in desk("people", "unbind", "bnd_none", code=1).stderr
+    desk(*words)
+    assert "248289761001" in desk("people", "bindings").stdout
+    desk("people", "add", "alice", "--role", "boss")
+    desk("people", "erase", "dora", "--as", "alice", "--reason", "they asked")
+    assert "248289761001" not in desk("people", "bindings").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--oidc-issuer", "http://login.example", "--oidc-client", "x"), "is no issuer"),
+        (("--oidc-issuer", "https://login.example"), "no client"),
+        (("--oidc-client", "x"), "which provider"),
+    ],
+)
+def test_a_provider_that_cannot_be_is_refused_before_anything_is_served(
+    desk: Desk, words: tuple[str, ...], said: str
+) -> None:
+    desk("people", "add", "dora")
+    assert said in desk("serve", "--port", "0", *words, code=1).stderr

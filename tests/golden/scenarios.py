@@ -423,6 +423,16 @@ async def office(url: str) -> None:
 
 
 @scenario
+async def logins(url: str) -> None:
+    """A login at a provider that is somebody for a while."""
+    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+        await service.arun(Ask(), by="nils", run_id="logins")
+    async with open_office(url) as opened:
+        bound = await opened.bind("dora", issuer="https://login.example", subject="248289761001")
+        await opened.unbind(bound.id)
+
+
+@scenario
 async def kept(url: str) -> None:
     """What must not go, and what goes: a legal hold, payloads, and a person."""
     async with serving(letters(), url, "http://127.0.0.1:9") as service:

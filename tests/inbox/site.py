@@ -143,9 +143,11 @@ class _Fields(HTMLParser):
 
 
 @contextmanager
-def standing(url: str, *, app: App[Any, Any] = LETTERS, program: bool = True, **of_desk: Any) -> Iterator[Site]:
+def standing(
+    url: str, *, app: App[Any, Any] = LETTERS, program: bool = True, clock: FakeClock | None = None, **of_desk: Any
+) -> Iterator[Site]:
     """A site on the store at `url`; without its `program`, it has the office only."""
-    clock = FakeClock()
+    clock = clock or FakeClock()
     with FakeReceiver() as receiver, app.connect(url, origins={CARRIER: receiver.origin}, clock=clock) as service:
         service.people.add("dora", roles=["lead"])
         service.people.add("emil", roles=["lead"])

@@ -24,3 +24,22 @@ class TokenRevoked(Record):
     durable: ClassVar[bool] = True
     token: str
     person: str
+
+
+class IdentityBound(Record):
+    """A login at an OpenID provider is a person from here on. Which login lies beside the record."""
+
+    kind: Literal["identity.bound"] = "identity.bound"
+    durable: ClassVar[bool] = True
+    binding: str
+    person: str
+    how: Literal["by-hand", "email"]
+
+
+class IdentityUnbound(Record):
+    """A login is nobody any more; what was opened by it has ended."""
+
+    kind: Literal["identity.unbound"] = "identity.unbound"
+    durable: ClassVar[bool] = True
+    binding: str
+    person: str

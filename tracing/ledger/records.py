@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
-from answerable.tracing.ledger.access import TokenMade, TokenRevoked
+from answerable.tracing.ledger.access import IdentityBound, IdentityUnbound, TokenMade, TokenRevoked
 from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.kept import (
     EvidenceRead,
@@ -444,7 +444,9 @@ AnyRecord = Annotated[
     | PayloadErased
     | PersonErased
     | TokenMade
-    | TokenRevoked,
+    | TokenRevoked
+    | IdentityBound
+    | IdentityUnbound,
     Field(discriminator="kind"),
 ]
 

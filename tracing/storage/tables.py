@@ -429,12 +429,13 @@ holds = Table(
     Column("at", BigInteger, nullable=False),
 )
 
-# What a person shows instead of saying who they are: tokens, and the sessions and one-time links of the pages.
+# What a person shows instead of saying who they are: tokens, the sessions and one-time links of the pages, and which
+# login at an OpenID provider is whose.
 credentials = Table(
     "credentials",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("kind", Text, nullable=False),  # token, link, session
+    Column("kind", Text, nullable=False),  # token, link, session, binding
     Column("person", Text, nullable=False),  # person id
     Column("digest", Text, nullable=False, unique=True),  # SHA-256 of the secret
     Column("assurance", Text, nullable=False),
@@ -445,6 +446,17 @@ credentials = Table(
     Column("ended_at", BigInteger),  # when it was revoked, used or signed out
     Column("since", BigInteger, nullable=False, server_default="0"),  # when the person proved who they are, 0: unknown
     Column("mac", Text, nullable=False),
+)
+
+# What somebody has typed on a page and could not send yet.
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("person", Text, primary_key=True),  # person id
+    Column("request", Text, primary_key=True),
+    Column("form", Text, primary_key=True),  # answer, edit
+    Column("said", Text, nullable=False),  # JSON object: the fields by name
+    Column("at", BigInteger, nullable=False),
 )
 
 # What waits to be sent, and nothing else, so that looking at its beginning finds the oldest. (Stores with schema 1 have
