@@ -34,6 +34,7 @@ class Desk:
     origins: tuple[str, ...]
     jaeger: str = ""
     budget: int = 0
+    statistics_per_person: bool = False
     provider: Provider | None = None
 
     @property

@@ -98,6 +98,7 @@ async def serve_inbox(
     jaeger: str,
     targets: Sequence[Target] = (),
     budget: int = 0,
+    statistics_per_person: bool = False,
     person: str,
     provider: Settings | None,
     ready: Callable[[str, str], None],
@@ -110,7 +111,15 @@ async def serve_inbox(
     """
     async with open_office(store) as office:
         vouching = Provider(provider) if provider is not None else None
-        desk = Desk(office=office, services=services, origins=origins, jaeger=jaeger, budget=budget, provider=vouching)
+        desk = Desk(
+            office=office,
+            services=services,
+            origins=origins,
+            jaeger=jaeger,
+            budget=budget,
+            statistics_per_person=statistics_per_person,
+            provider=vouching,
+        )
         link = ""
         if person:
             secret = await office.act(lambda tx, now: make_link(tx, office.key, person, at=now))

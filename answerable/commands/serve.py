@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--jaeger", default="", metavar="URL", help="Jaeger's page, for links to traces.")
 @click.option("--notify", metavar="FILE", default="", help="Tell people elsewhere: the targets, as TOML.")
 @budget_option
+@click.option("--statistics-per-person", is_flag=True, help="Count by person, too: ask those whom it is about.")
 @click.option("--oidc-issuer", default="", metavar="URL", help="An OpenID provider that people sign in with.")
 @click.option("--oidc-client", default="", metavar="ID", help="Who this server is to it.")
 @click.option(
@@ -51,6 +52,7 @@ def serve(
     jaeger: str,
     notify: str,
     budget: int,
+    statistics_per_person: bool,
     service: str,
     store: str,
     **oidc: Any,
@@ -78,6 +80,7 @@ def serve(
                 jaeger=jaeger.rstrip("/"),
                 targets=targets,
                 budget=budget,
+                statistics_per_person=statistics_per_person,
                 person=by if own[0].startswith("http://") else "",
                 provider=provider,
                 ready=lambda address, link: _say_ready(address, link, by, list(services)),

@@ -316,6 +316,28 @@ class RunAnswer(RunLine):
     result: Any
 
 
+class DecidingAnswer(BaseModel):
+    """How one approval was decided. Rates and times are those of people; null where nobody decided."""
+
+    system: str
+    approval: str
+    person: str | None = Field(description="By whom; null where it is not counted by person.")
+    number: int
+    by_people: int
+    outcomes: dict[str, int]
+    approval_rate: float | None
+    median_seconds: float | None = Field(description="From the asking to the decision.")
+    p90_seconds: float | None
+    fast_share: float | None = Field(description="Which share took less than five seconds.")
+
+
+class StatisticsAnswer(BaseModel):
+    """How deciding goes, since a time."""
+
+    since: str
+    approvals: list[DecidingAnswer]
+
+
 class FreezeAnswer(BaseModel):
     """A freeze: committed, quiesced or lifted; `in_flight` are the calls that it still waits for."""
 

@@ -257,6 +257,7 @@ Index(
     requests.c.expires_at,
     requests.c.id,
 )
+Index("requests_told", requests.c.id, requests.c.system, requests.c.approval, requests.c.made_at)  # without their bytes
 Index("requests_by_source", requests.c.system, requests.c.source, requests.c.state, requests.c.made_at)
 
 decisions = Table(
@@ -281,6 +282,7 @@ decisions = Table(
 )
 Index("decisions_by_run", decisions.c.run)
 Index("decisions_by_whom", decisions.c.by, decisions.c.at)
+Index("decisions_by_time", decisions.c.at, decisions.c.request, decisions.c.outcome, decisions.c.by)
 
 # Answers that do not decide by themselves. Which of them count is computed when somebody answers.
 votes = Table(

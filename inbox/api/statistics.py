@@ -1,0 +1,54 @@
+"""/api/v1/statistics: how deciding goes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from answerable.approvals.identity import Identity
+from answerable.approvals.statistics import statistics
+from answerable.inbox.api.answers import DecidingAnswer, StatisticsAnswer
+from answerable.inbox.desk import Desk
+from answerable.inbox.entering import desk_of, reader
+from answerable.inbox.problems import documented
+from answerable.orchestrator.documents import handles
+from answerable.tracing.clock import iso, micros
+from answerable.tracing.storage.store import Tx
+
+DAY_SECONDS = 86400
+Days = Annotated[int, Query(ge=1, le=3660)]
+
+router = APIRouter(prefix="/statistics", tags=["statistics"])
+
+
+@router.get("", responses=documented())
+async def get_statistics(
+    desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)], days: Days = 30
+) -> StatisticsAnswer:
+    """How every approval was decided in the last days; by person, if the server was started so."""
+    return await desk.office.store.read(lambda tx: read_statistics(tx, desk, days=days))
+
+
+def read_statistics(tx: Tx, desk: Desk, *, days: int) -> StatisticsAnswer:
+    """The same, for the API and the page."""
+    since, names = max(0, desk.now - micros(days * DAY_SECONDS)), handles(tx)
+    per_person = desk.statistics_per_person
+    return StatisticsAnswer(
+        since=iso(since) or "",
+        approvals=[
+            DecidingAnswer(
+                system=one.system,
+                approval=one.approval,
+                person=names.get(one.person, one.person) if per_person else None,
+                number=one.number,
+                by_people=one.by_people,
+                outcomes=one.outcomes,
+                approval_rate=one.approval_rate,
+                median_seconds=one.median_seconds,
+                p90_seconds=one.p90_seconds,
+                fast_share=one.fast_share,
+            )
+            for one in statistics(tx, since=since, per_person=per_person)
+        ],
+    )
