@@ -70,7 +70,7 @@ def statistics(tx: Tx, *, since: int, per_person: bool = False) -> list[Deciding
     return [Deciding(**_named(whose), **values) for whose, values in sorted(found.items())]
 
 
-def _named(whose: Sequence[str]) -> dict[str, str]:
+def _named(whose: Sequence[str]) -> dict[str, Any]:
     return dict(zip(("system", "approval", "person"), whose, strict=False))
 
 
