@@ -66,7 +66,7 @@ class Decision:
     """A stored decision. `by` is a person's id, "" for the passing of time, NAME@VERSION for an exemption.
 
     `for_person` is the id of the person for whom they acted, or ""; `voters` are the ids of those who voted before, as
-    JSON.
+    JSON; for a rule, of those who approved it, and last who wrote it.
     """
 
     id: str
@@ -243,6 +243,7 @@ def record_decision(
             f"request {request.id} was decided a moment ago", hint=f"`answerable show {request.id}` tells by whom"
         )
     yes = answer.outcome in YES
+    behind = tuple(passing.behind) if passing else ()
     option = request.option(answer.option) if yes else None
     unsigned = Decision(
         id=ids.derive(ids.DECISION, request.id),
@@ -259,7 +260,7 @@ def record_decision(
         at=at,
         for_person=standing.for_person if standing else "",
         delegation=standing.delegation if standing else "",
-        voters=json.dumps(people_of(votes)),
+        voters=json.dumps(people_of(votes) or behind),
     )
     decision = unsigned.signed(key)
     tx.run(_INSERT, **vars(decision))
@@ -267,8 +268,7 @@ def record_decision(
         go_on(tx, request.run, at=at)
         wake_at(tx, request.run, at)
     responsible = authority(tx, request.system).responsible
-    behind = passing.behind if passing else ()
-    chain = tuple(dict.fromkeys(id for id in (decision.id, *decision.people, *behind, responsible) if id))
+    chain = tuple(dict.fromkeys(id for id in (decision.id, *decision.people, responsible) if id))
     released = [call["effect"] for call in option["calls"]] if option else []
     granted = [
         _grant(tx, key, decision, call, expires_at=at + micros(request.body["execute_within_seconds"]))
@@ -295,14 +295,13 @@ def record_decision(
         for_person=decision.for_person,
         delegation=decision.delegation,
         votes=tuple(one.cast.vote for one in votes),
-        voters=people_of(votes),
+        voters=people_of(votes) or behind,
         own=_own(standing, votes),
         assurance=assurance,
         commitment=ids.commitment(bytes.fromhex(decision.mac), decision.reason.encode()) if decision.reason else "",
         grants=tuple(granted),
         withdrawn=tuple(others),
         rule=passing.rule if passing else "",
-        behind=tuple(behind),
         spent=dict(passing.spent) if passing else {},
         beyond_budget=beyond,
         asked_at=request.made_at,

@@ -193,11 +193,7 @@ def let_pass(tx: Tx, key: Key, effect_id: str, *, through: Sequence[str], now: i
             system=effect.system,
             run=effect.run,
             responsible=in_force.responsible,
-            chain=tuple(
-                dict.fromkeys(
-                    (grant.id, decision.id, *decision.people, *(rule.people if rule else ()), in_force.responsible)
-                )
-            ),
+            chain=tuple(dict.fromkeys((grant.id, decision.id, *decision.people, in_force.responsible))),
             effect=effect.id,
             name=effect.name,
             step=effect.step,

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, UnknownId
-from answerable.inbox.api import decisions, events, freezes, me, requests, runs, statistics
+from answerable.inbox.api import decisions, events, freezes, me, requests, rules, runs, statistics
 from answerable.inbox.describing import Described, operation_id
 from answerable.inbox.desk import Desk
 from answerable.inbox.feed import Feed
@@ -25,6 +25,7 @@ from answerable.inbox.limits import Limits
 from answerable.inbox.pages import editing, entering, vouching
 from answerable.inbox.pages import freezes as freezes_pages
 from answerable.inbox.pages import requests as requests_pages
+from answerable.inbox.pages import rules as rules_pages
 from answerable.inbox.pages import runs as runs_pages
 from answerable.inbox.pages import statistics as statistics_pages
 from answerable.inbox.pages.rendering import HERE, page
@@ -71,10 +72,10 @@ def inbox(desk: Desk) -> FastAPI:
     ):
         app.add_exception_handler(kind, handle)
     api = APIRouter(prefix=PREFIX)
-    for each in (me, requests, decisions, runs, freezes, statistics, events):
+    for each in (me, requests, decisions, rules, runs, freezes, statistics, events):
         api.include_router(each.router)
     app.include_router(api)
-    for pages in (entering, vouching, editing, requests_pages, runs_pages, freezes_pages, statistics_pages):
+    for pages in (entering, vouching, editing, requests_pages, rules_pages, runs_pages, freezes_pages, statistics_pages):
         app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     return app

@@ -2,7 +2,7 @@
 
 | code | status |
 |---|---|
-| `invalid-input`, `invalid-message` | 422 |
+| `invalid-input`, `invalid-message`, `invalid-rule` | 422 |
 | `unknown-id` | 404 |
 | `not-authenticated` | 401 |
 | `access-refused`, `not-eligible` | 403 |

@@ -8,11 +8,13 @@ from typing import Any
 
 import rfc8785
 
+from answerable.approvals.keys import Key
 from answerable.approvals.rules.caps import used
 from answerable.approvals.rules.cedar import shown
 from answerable.approvals.rules.checking import Tried, try_cases
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile
+from answerable.approvals.rules.life import so_far
 from answerable.approvals.rules.replaying import Replayed, replay
 from answerable.approvals.rules.rows import RuleHead, RuleRow
 from answerable.tracing.clock import iso
@@ -37,9 +39,10 @@ def rule_line(head: RuleHead, names: Mapping[str, str], *, at: int) -> dict[str,
     }
 
 
-def rule_document(tx: Tx, row: RuleRow, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
-    """A rule with all that it says, and what its caps have been used for in their present hour or day."""
+def rule_document(tx: Tx, key: Key, row: RuleRow, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
+    """A rule with all that it says, who approved it so far, and what its caps are used for in this hour or day."""
     said, head = row.body, row.head
+    votes, missing = so_far(tx, key, row)
     spent = used(tx, head.system, head.name, row.caps, at=at)
     caps = [
         {"of": of, "most": most, "per": per, "used": so_far}
@@ -47,6 +50,8 @@ def rule_document(tx: Tx, row: RuleRow, names: Mapping[str, str], *, at: int) ->
     ]
     return {
         **rule_line(head, names, at=at),
+        "approved_so_far": [names.get(id, id) for id in votes],
+        "missing": missing,
         "purpose": said["purpose"],
         "option": said["option"],
         "effects": said["effects"],
@@ -70,8 +75,8 @@ def replay_document(found: Replayed) -> dict[str, Any]:
 def tried_stored(row: RuleRow) -> list[Tried]:
     """What a stored rule does with its own cases."""
     said, head = row.body, row.head
-    fields = {name: said[name] for name in RuleFile.model_fields if name in said}
-    rule = RuleFile.model_validate(fields | {"author": head.author})
+    fields = {name: said[name] for name in RuleFile.model_fields if name not in ("not_before", "expires")}
+    rule = RuleFile.model_validate(fields)
     place = Place(
         system=head.system, approval=head.approval, schema=said["schema"], effects=said["effects"], asked=said["asked"]
     )

@@ -13,6 +13,7 @@ from answerable.approvals.rules.cedar import shown
 from answerable.approvals.rules.checking import check_cases, check_rule, try_cases
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile, read_rule_file
+from answerable.approvals.rules.life import so_far
 from answerable.approvals.rules.replaying import Replayed, replay
 from answerable.approvals.rules.rows import RuleRow
 from answerable.commands.acting import as_option
@@ -138,11 +139,13 @@ def propose(file: Path, by: By, service: str, store: str) -> None:
 def approve(rule: str, by: By, store: str) -> None:
     """Approve RULE (NAME@VERSION or its id), as somebody who may decide what it will decide."""
 
-    async def work(office: Office) -> RuleRow:
-        return await office.rules.approve(await _id(office, rule), by=by)
+    async def work(office: Office) -> tuple[RuleRow, str]:
+        row = await office.rules.approve(await _id(office, rule), by=by)
+        return row, (await office.store.read(lambda tx: so_far(tx, office.key, row)))[1]
 
-    made = at_office(store, work)
-    say(f"{identified(by).handle} has approved {made.head.label}")
+    made, missing = at_office(store, work)
+    waits = f"; it still takes {missing}" if missing else ", which has force now"
+    say(f"{identified(by).handle} has approved {made.head.label}{waits}")
 
 
 @rules.command()
@@ -198,14 +201,15 @@ def show(rule: str, store: str, as_json: bool) -> None:
     async def work(office: Office) -> dict[str, Any]:
         row = await office.rules.get(await _id(office, rule))
         now = office.store.clock.now()
-        return await office.store.read(lambda tx: rule_document(tx, row, handles(tx), at=now))
+        return await office.store.read(lambda tx: rule_document(tx, office.key, row, handles(tx), at=now))
 
     found = at_office(store, work)
     if as_json:
         say_json(found)
         return
     caps = [[f"{cap['of']} per {cap['per']}", f"{cap['used']:,}", f"{cap['most']:,}"] for cap in found["caps"]]
-    approved = ", ".join(found["approvers"]) or "nobody yet"
+    approved = ", ".join(found["approvers"] or found["approved_so_far"]) or "nobody yet"
+    approved += f" (it still takes {found['missing']})" if found["missing"] else ""
     say(
         Text.assemble((found["rule"], "bold"), f"  {found['state']}  {lines(found['purpose'])}"),
         f"at {found['approval']} of {found['system']} it chooses {found['option'] or 'nothing: it only forbids'}",

@@ -49,6 +49,8 @@ def request_shown(request: OpenRequest, names: Mapping[str, str], *, whole: bool
     )
     if request.edited_from:
         head.append(f"\nan edit of {request.edited_from}")
+    if request.capped:
+        head.append(f"\nthe standing rule {request.capped} would have decided it, but for its cap")
     parts: list[RenderableType] = [head, *_resting(request, names), Text(), options_table(request)]
     if request.view.get("erased"):
         parts.append(Text("what was shown was erased", "yellow"))

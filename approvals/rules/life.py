@@ -28,7 +28,7 @@ from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleHead, RuleRow, change_rules, find_rule, heads_of, insert_rule, set_rule
 from answerable.approvals.seals import sealed
 from answerable.approvals.votes import cast_vote
-from answerable.approvals.voting import people_of
+from answerable.approvals.voting import for_option, people_of
 from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsShown, NotEligible, NotOpen, StoreCorrupt
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
@@ -134,6 +134,30 @@ def approve(tx: Tx, key: Key, reference: str, *, who: Identity, at: int, seen: s
         )
         return found
     return _approved(tx, key, found, person, people_of(given), at=at)
+
+
+def so_far(tx: Tx, key: Key, rule: RuleRow) -> tuple[tuple[str, ...], str]:
+    """Who approved a rule that is proposed so far (ids), and who else it takes, in words; nobody for another one."""
+    head = rule.head
+    if head.state != "proposed":
+        return (), ""
+    ballot = ballot_on(tx, key, asked_of(rule), subject=head.id, digest=head.digest, system=head.system)
+    return people_of(for_option(ballot.counting, APPROVE)), ballot.missing(APPROVE)
+
+
+def why_not(tx: Tx, key: Key, rule: RuleRow, handle: str, *, option: str = APPROVE) -> str:
+    """Why a person may not approve a rule (for the option "": not revoke it), "" if they may. Raises: UnknownId."""
+    person, head = get_person(tx, handle), rule.head
+    if not option and person.id == head.author:
+        return ""
+    ballot = ballot_on(tx, key, asked_of(rule), subject=head.id, digest=head.digest, system=head.system)
+    try:
+        standing = ballot.standing_of(person, option=option)
+        if option:
+            ballot.with_answer(standing, option)
+    except (NotEligible, AlreadyDecided) as error:
+        return error.message
+    return ""
 
 
 def _approved(tx: Tx, key: Key, found: RuleRow, person: PersonRow, approvers: tuple[str, ...], *, at: int) -> RuleRow:

@@ -147,6 +147,7 @@ class RequestLine(BaseModel):
     decide_by: str | None = None
     execute_within_seconds: float | None = Field(default=None, description="After a yes; then its grants expire.")
     edited_from: str = ""
+    capped: str = Field(default="", description="The standing rule that would have decided it, but for its cap.")
     in_place_of: str = Field(default="", description="The request of which the decision was revoked.")
     alike: str = Field(default="", description="The same for requests that ask the same.")
     count_alike: int = Field(default=1, description="How many open requests ask the same; in a grouped list.")
@@ -187,7 +188,7 @@ class OptionAnswer(BaseModel):
 
 
 class DecisionAnswer(BaseModel):
-    """What was decided. `by` is "" for the passing of time, NAME@VERSION for an exemption."""
+    """What was decided. `by` is "" for the passing of time, NAME@VERSION for an exemption or a rule."""
 
     id: str
     request: str
@@ -195,7 +196,7 @@ class DecisionAnswer(BaseModel):
     option: str
     by: str
     for_person: str = Field(description="For whom they acted, as their delegate.")
-    voters: list[str] = Field(description="Who voted for it before.")
+    voters: list[str] = Field(description="Who voted for it before; who stands behind the rule that decided.")
     assurance: str
     reason: str
     at: str

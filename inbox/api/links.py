@@ -45,6 +45,12 @@ FROM_DECISION: Final[Links] = {
     "the new request": link("get_request", request="/edited_into"),
     "its run": link("get_one_run", run="/run"),
 }
+FROM_RULES: Final[Links] = {"first": link("get_rule", rule="/rules/0/id")}
+FROM_RULE: Final[Links] = {
+    "replay": link("replay_rule", rule="/id"),
+    "approve": link("approve_rule", rule="/id", body={"digest": _DIGEST}),
+    "revoke": link("revoke_rule", rule="/id"),
+}
 FROM_RUNS: Final[Links] = {
     "newest": link("get_one_run", run="/runs/0/run"),
     "next page": link("list_runs", cursor="/next"),

@@ -249,7 +249,6 @@ class Decided(Record):
     grants: tuple[str, ...] = ()
     withdrawn: tuple[str, ...] = ()  # effects of the other options
     rule: str = ""  # that decided
-    behind: tuple[str, ...] = ()  # persons: who approved the rule, and last who wrote it
     spent: dict[str, int] = {}  # of its caps (OF/PER)
     beyond_budget: int = 0  # how many decisions the person took in the day before, if that is beyond their budget
     asked_at: int

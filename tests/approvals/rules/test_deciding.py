@@ -98,4 +98,4 @@ async def test_a_rule_is_approved_by_as_many_as_may_decide_what_it_decides(store
             run = await service.arun(Ask(text="hi"), by="nils")
             (decided,) = await recorded(service, run.id, Decided)
             ids = {person.handle: person.id for person in await service.people.aall()}
-            assert run.status == "done" and list(decided.behind) == [ids["dora"], ids["emil"], ids["eve"]]
+            assert run.status == "done" and list(decided.voters) == [ids["dora"], ids["emil"], ids["eve"]]

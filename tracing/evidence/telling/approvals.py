@@ -45,7 +45,7 @@ def decides(record: Decided, known: Known) -> Text:
             return text("the exemption ", exemption, " let it pass ", node, " without asking anybody")
         case "ruled":
             words = text("the standing rule ", Piece(record.by, "strong"), " ", Piece("chose", "good"), " ")
-            *approvers, author = (text(known.people.name(one)) for one in record.behind)
+            *approvers, author = (text(known.people.name(one)) for one in record.voters)
             behind = text("; ", author, " wrote the rule, and ", join(approvers, ", "), " approved it")
             return text(words, Piece(record.option, "strong"), " at ", node, " without asking anybody", behind)
         case "expired":

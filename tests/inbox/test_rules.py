@@ -1,0 +1,115 @@
+"""Standing rules over HTTP: proposed, looked at, approved and revoked, by the API and on their pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.inbox.site import API, Site
+from tests.orchestrator.letters import Ask
+
+RULE = """\
+name = "one-letter"
+version = 1
+purpose = "One <b>letter</b> needs nobody."
+author = "eve"
+system = "letters"
+approval = "sign"
+option = "kinder"
+effects = ["post"]
+policy = "permit (principal, action, resource) when { context.calls.post == 1 };"
+[[caps]]
+of = "count"
+most = 2
+per = "day"
+[[tests]]
+name = "one"
+decides = true
+context = { calls = { post = 1 } }
+[[tests]]
+name = "two"
+decides = false
+context = { calls = { post = 2 } }
+"""
+
+
+def proposed(site: Site, text: str = RULE, person: str = "eve") -> Any:
+    site.service.people.add("eve")
+    return site.client.post(f"{API}/rules", json={"file": text}, headers=site.headers(person))
+
+
+def test_a_rule_is_proposed_approved_and_revoked_by_the_api(site: Site) -> None:
+    made = proposed(site)
+    assert made.status_code == 201, made.text
+    rule = made.json()
+    assert (rule["state"], rule["author"], rule["missing"]) == ("proposed", "eve", '1 of role("lead")')
+    path, dora = f"{API}/rules/{rule['id']}", site.headers("dora")
+    approval = {"digest": rule["digest"]}
+    assert site.client.post(f"{path}/approval", json=approval, headers=site.headers("eve")).status_code == 403
+    assert site.client.post(f"{path}/approval", json={"digest": "0" * 64}, headers=dora).status_code == 409
+    approved = site.client.post(f"{path}/approval", json=approval, headers=dora)
+    assert (approved.status_code, approved.json()["state"], approved.json()["approvers"]) == (201, "active", ["dora"])
+    assert site.client.post(f"{path}/approval", json=approval, headers=dora).json()["code"] == "already-decided"
+    run = site.service.run(Ask(text="ann"), by="nils")
+    assert run.status == "done" and site.receiver.happened[0].json() == {"text": "dear ann, with love"}
+    shown = site.client.get(path, headers=dora).json()
+    assert shown["caps"] == [{"of": "count", "most": 2, "per": "day", "used": 1}]
+    replay = site.client.get(f"{path}/replay", headers=dora).json()
+    assert replay["said"] == "it would have decided 1 of 1, 0 of which a person denied"
+    revoked = site.client.post(f"{path}/revocation", json={"reason": "enough"}, headers=dora)
+    assert (revoked.status_code, revoked.json()["state"]) == (201, "revoked")
+    listed = site.client.get(f"{API}/rules", headers=dora).json()["rules"]
+    assert [(one["rule"], one["state"]) for one in listed] == [("one-letter@1", "revoked")]
+    assert site.service.run(Ask(text="ann"), by="nils").status == "waiting"
+
+
+def test_what_is_no_rule_is_said_and_nothing_is_proposed(site: Site) -> None:
+    for wrong, status, code in (
+        ("name = ", 422, "invalid-rule"),
+        (RULE.replace("most = 2", "most = 0"), 422, "invalid-rule"),
+        (RULE.replace("context.calls.post", "context.calls.postt"), 422, "invalid-rule"),
+        (RULE.replace('"letters"', '"numbers"'), 409, "version-gone"),
+        (RULE.replace('"sign"', '"seal"'), 404, "unknown-id"),
+        (RULE.replace('"eve"', '"dora"'), 403, "not-eligible"),
+    ):
+        refused = proposed(site, wrong)
+        assert (refused.status_code, refused.json()["code"]) == (status, code), refused.text
+    assert site.client.get(f"{API}/rules", headers=site.headers("dora")).json() == {"rules": []}
+    assert site.client.get(f"{API}/rules/nothing", headers=site.headers("dora")).status_code == 404
+    assert site.client.get(f"{API}/rules").status_code == 401
+
+
+def test_a_rule_is_approved_and_revoked_on_its_page(site: Site) -> None:
+    denied = site.asked()
+    site.decide(denied.id, answer="reject", reason="no")
+    rule = proposed(site).json()
+    path, dora = f"/rules/{rule['id']}", site.browser("dora")
+    assert "one-letter@1" in dora.get("/rules").text
+    page = dora.get(path).text
+    assert "it would have decided 1 of 1, 1 of which a person denied" in page and f"/requests/{denied.id}" in page
+    assert "One &lt;b&gt;letter&lt;/b&gt; needs nobody." in page and "context.calls.post == 1" in page
+    assert f'action="{path}/approval"' not in site.browser("eve").get(path).text
+    said = dora.form(path, f"{path}/approval")
+    stale = dora.post(f"{path}/approval", said | {"digest": "1" * 64})
+    assert stale.status_code == 409 and "is not the one that was shown" in stale.text
+    assert dora.post(f"{path}/approval", said).status_code == 303
+    assert "dora approved it" in dora.get(path).text
+    assert site.service.run(Ask(text="ann"), by="nils").status == "done"
+    said = dora.form(path, f"{path}/revocation")
+    empty = dora.post(f"{path}/revocation", said | {"reason": " "})
+    assert empty.status_code == 422 and "Nothing was changed" in empty.text
+    assert dora.post(f"{path}/revocation", said | {"reason": "enough"}).status_code == 303
+    assert "<strong>Revoked.</strong>" in dora.get(path).text
+
+
+def test_a_request_says_which_rule_would_have_decided_it(site: Site) -> None:
+    rule = proposed(site, RULE.replace("most = 2", "most = 1")).json()
+    site.client.post(
+        f"{API}/rules/{rule['id']}/approval", json={"digest": rule["digest"]}, headers=site.headers("dora")
+    )
+    assert site.service.run(Ask(text="ann"), by="nils").status == "done"
+    request = site.asked()
+    assert (
+        "one-letter@1</a> would have decided this, but for its cap"
+        in site.browser("dora").get(f"/requests/{request.id}").text
+    )
+    assert site.shown(request.id)["capped"] == "one-letter@1"
