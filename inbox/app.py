@@ -75,7 +75,16 @@ def inbox(desk: Desk) -> FastAPI:
     for each in (me, requests, decisions, rules, runs, freezes, statistics, events):
         api.include_router(each.router)
     app.include_router(api)
-    for pages in (entering, vouching, editing, requests_pages, rules_pages, runs_pages, freezes_pages, statistics_pages):
+    for pages in (
+        entering,
+        vouching,
+        editing,
+        requests_pages,
+        rules_pages,
+        runs_pages,
+        freezes_pages,
+        statistics_pages,
+    ):
         app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     return app
