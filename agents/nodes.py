@@ -86,7 +86,8 @@ class AgentOptions:
 class Agent(Node[In, Out]):
     """A typed function: messages in, messages out. `.fn` is the plain function, for unit tests.
 
-    `.context` is whether its first parameter is the step's context, `.optional` whether it may return None.
+    `.context` is whether its first parameter is the step's context, `.optional` whether it may return None; `.acts_for`
+    is the handle of the person as whom it counts, or "".
     """
 
     def __init__(
@@ -100,8 +101,10 @@ class Agent(Node[In, Out]):
         optional: bool,
         owner: str,
         options: AgentOptions,
+        acts_for: str = "",
     ) -> None:
         super().__init__(name, inputs, outputs, owner)
+        self.acts_for = acts_for
         self.fn = fn
         self.context = context
         self.optional = optional

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from answerable.approvals.delegations import in_force
 from answerable.approvals.eligibility import Asked, Standing, check_eligible
 from answerable.approvals.keys import Key
+from answerable.approvals.requests import RequestRow
 from answerable.approvals.votes import Vote, votes_on
 from answerable.approvals.voting import Cast, Counted, Electorate, counted, for_option, missing
 from answerable.errors import AlreadyDecided, NotEligible
@@ -69,10 +71,19 @@ class Ballot:
         return f"{left} more {'no' if left == 1 else 'noes'}" if left > 0 else ""
 
 
-def ballot_on(tx: Tx, key: Key, asked: Asked, *, subject: str, digest: str, system: str) -> Ballot:
+def ballot_on(
+    tx: Tx, key: Key, asked: Asked, *, subject: str, digest: str, system: str, approval: str, at: int
+) -> Ballot:
     """The ballot of a subject (a request, a rule) with this digest, as it stands in this transaction."""
     votes = tuple(votes_on(tx, key, subject, digest=digest))
+    delegations = in_force(tx, key, system=system, approval=approval, at=at)
     people = {id: row for vote in votes for id in vote.cast.of if (row := person_by_id(tx, id))}
-    electorate = Electorate(people=people, responsible=authority(tx, system).responsible)
+    electorate = Electorate(people=people, responsible=authority(tx, system).responsible, delegations=delegations)
     counting = tuple(counted((vote.cast for vote in votes), asked, electorate))
     return Ballot(asked=asked, votes=votes, electorate=electorate, counting=counting)
+
+
+def ballot_of(tx: Tx, key: Key, request: RequestRow, *, at: int) -> Ballot:
+    """The ballot of a request, at a time."""
+    where = {"system": request.system, "approval": request.approval}
+    return ballot_on(tx, key, request.asked, subject=request.id, digest=request.digest, **where, at=at)

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.approvals.ballots import ballot_on
+from answerable.approvals.ballots import ballot_of
 from answerable.approvals.budgets import check_budget
 from answerable.approvals.eligibility import Standing
 from answerable.approvals.identity import Identity, check_sure
@@ -169,7 +169,7 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, 
         )
     if answer.outcome in ("rejected", "answered") and not answer.reason.strip():
         raise InvalidInput("a no needs a reason, and a response a text", hint="say why, for whoever reads it later")
-    ballot = ballot_on(tx, key, request.asked, subject=request.id, digest=request.digest, system=request.system)
+    ballot = ballot_of(tx, key, request, at=at)
     chosen = answer.option if answer.outcome == "approved" else ""
     standing = ballot.standing_of(person, option=chosen, for_person=answer.for_person)
     check_sure(who, requires=ballot.asked.requires, fresh_seconds=ballot.asked.fresh_seconds, at=at)

@@ -1,9 +1,10 @@
 """Who may decide a request. Pure.
 
 1. Whoever the request names (roles, persons; for each option its own), and the Responsible Individual.
-2. Not their own: whoever started the run, every author of an edit or a response that led here, and the owners of the
-   agents on the causal path do not decide it, unless the approval was declared with `may_decide_own=True`. A team
-   stands for each of its persons; an agent that acts for a person counts as that person.
+2. Not their own: whoever started the run, every author of an edit that led here, and the owners of the agents on the
+   causal path do not decide it, unless the approval was declared with `may_decide_own=True`. A team stands for each of
+   its persons; an agent that acts for a person counts as that person. Whoever answered with a text that led here may
+   go on answering, and say no, but not yes.
 3. Who acts for somebody stands where they do, and nowhere else: what somebody is named for is delegated, what they are
    as Responsible Individual is not. Neither may be too close, nor may the delegate of somebody who is.
 4. The reason of a refusal is said in words.
@@ -101,22 +102,22 @@ def check_eligible(
     """
     theirs = [one for one in delegations if one.taker == person.id]
     standing = _standing(person, asked, responsible, option, for_person, theirs)
-    own = too_close(person, asked, delegations)
+    own = too_close(person, asked, delegations, yes=bool(option))
     if not own and standing.by:
-        own = too_close(standing.of, asked, delegations)
+        own = too_close(standing.of, asked, delegations, yes=bool(option))
         own = f"acts for {standing.of.handle}, who {own}" if own else ""
     if own and not asked.may_decide_own:
         raise NotEligible(f"{person.handle} {own}, and nobody decides their own", hint="ask somebody else")
     return Standing(person=person, responsible=standing.responsible, by=standing.by, own=own)
 
 
-def too_close(person: PersonRow, asked: Asked, delegations: Sequence[Delegated] = ()) -> str:
+def too_close(person: PersonRow, asked: Asked, delegations: Sequence[Delegated] = (), *, yes: bool = True) -> str:
     """Why somebody is too close to a request to decide it, in words that follow their name; "" if they are not."""
-    direct = _caused(person, asked)
+    direct = _caused(person, asked, yes)
     if direct:
         return direct
     for one in delegations:
-        if one.taker == person.id and (why := _caused(one.giver, asked)):
+        if one.taker == person.id and (why := _caused(one.giver, asked, yes)):
             return f"is the delegate of {one.giver.handle}, who {why}"
     return ""
 
@@ -148,12 +149,12 @@ def _standing(
     )
 
 
-def _caused(person: PersonRow, asked: Asked) -> str:
+def _caused(person: PersonRow, asked: Asked, yes: bool) -> str:
     if person.id == asked.started_by:
         return "started this run"
     if person.id in asked.editors:
         return "wrote this edit"
-    if person.id in asked.responders:
+    if yes and person.id in asked.responders:
         return "wrote a response that led to this request"
     if person.handle in asked.acting_for:
         return "has an agent act for them that led to this request"

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Integer, Table, bindparam, select
 
 from answerable.approvals.decisions import Decision
+from answerable.approvals.delegations import all_delegations
 from answerable.approvals.exemptions import all_accepted
 from answerable.approvals.gate import EffectRow, Grant
 from answerable.approvals.keys import Key
@@ -77,6 +78,9 @@ def forgeries(tx: Tx, key: Key) -> Iterator[Fault]:
         else:
             if not genuine:
                 yield Fault(where=f"rule {fields['id']}", what=_WRONG)
+    for one in all_delegations(tx):
+        if not one.genuine(key):
+            yield Fault(where=f"delegation {one.id}", what=_WRONG)
     for accepted in all_accepted(tx):
         if not accepted.genuine(key):
             yield Fault(where=f"exemption {accepted.name}@{accepted.version} of {accepted.approval}", what=_WRONG)

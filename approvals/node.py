@@ -65,6 +65,8 @@ class Approval(Node[M, M], Generic[M]):
         context: Callable[[Any, Any], BaseModel] | None,
         seen: type[BaseModel] | None,
         denials: int,
+        value: Callable[[Any, Any], int] | None,
+        above: Mapping[int, Quorum],
         may_decide_own: bool,
         requires: str,
         fresh_seconds: int,
@@ -82,6 +84,8 @@ class Approval(Node[M, M], Generic[M]):
         self.context = context
         self.seen = seen
         self.denials = denials
+        self.value = value
+        self.above = above
         self.may_decide_own = may_decide_own
         self.requires = requires
         self.fresh_seconds = fresh_seconds
@@ -90,3 +94,8 @@ class Approval(Node[M, M], Generic[M]):
         self.facts = facts
         self.denied: Source[Rejected | Expired] = Source(name, (Rejected, Expired), port=DENIED)
         self.response: Source[Response] = Source(name, (Response,), port=RESPONSE)
+
+    @property
+    def strictest(self) -> Quorum:
+        """Who it takes where a value is above every limit, or not known."""
+        return self.above[max(self.above)] if self.above else self.by

@@ -56,10 +56,9 @@ def counted(casts: Iterable[Cast], asked: Asked, electorate: Electorate) -> list
     found: list[Counted] = []
     seen: set[str] = set()
     for cast in reversed(list(casts)):
-        if not cast.of & seen:
-            seen |= cast.of
-            standing = _standing(cast, asked, electorate)
-            found += [Counted(cast=cast, standing=standing)] if standing else []
+        standing = None if cast.of & seen else _standing(cast, asked, electorate)
+        seen |= cast.of  # also of one that was superseded itself: nothing that was replaced comes back
+        found += [Counted(cast=cast, standing=standing)] if standing else []
     return found[::-1]
 
 

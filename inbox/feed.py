@@ -118,8 +118,9 @@ def _last(tx: Tx) -> int:
 
 def _happening(row: tuple[Any, ...]) -> Happening:
     id, run, kind, at, body = row
-    request = str(json.loads(bytes(body)).get("request", "")) if kind in _ABOUT_REQUESTS else ""
+    said = json.loads(bytes(body)) if kind in _ABOUT_REQUESTS else {}
+    request = str(said.get("request", said.get("subject", "")))
     return Happening(id=id, run=run, kind=kind, request=request, at=at)
 
 
-_ABOUT_REQUESTS: Final = frozenset({"request.made", "request.withdrawn", "decided"})
+_ABOUT_REQUESTS: Final = frozenset({"request.made", "request.withdrawn", "voted", "decided"})

@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from answerable.approvals.ballots import ballot_of
 from answerable.approvals.decisions import Decision, decision_on
-from answerable.approvals.eligibility import check_eligible
+from answerable.approvals.delegations import in_force
 from answerable.approvals.gate import EffectRow, find_effect
 from answerable.approvals.grouping import count_alike, members
 from answerable.approvals.keys import Key
@@ -21,6 +23,7 @@ from answerable.approvals.listing import short_tier
 from answerable.approvals.requests import RequestRow, call_digest, get_request
 from answerable.errors import NotEligible, StoreCorrupt
 from answerable.inbox.revoking import Aftermath, aftermath
+from answerable.orchestrator.balloting import ballot_document
 from answerable.orchestrator.documents import handles
 from answerable.tracing.freezes import frozen_for_show
 from answerable.tracing.ledger.agreement import ERASED, ERASED_TYPE
@@ -43,6 +46,9 @@ class OptionShown:
     tiers: Mapping[str, tuple[int, int]]
     inversions: int | None
     calls: tuple[EffectRow, ...]
+    value: int | None
+    asks: str
+    trouble: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +71,23 @@ class RequestShown:
     agents: tuple[str, ...]
     decision: Decision | None
     decided_by: str
+    decided_for: str
+    voters: tuple[str, ...]
     frozen: bool
+    ballot: Mapping[str, Any]
+    acts_for: tuple[str, ...]
     not_you: str
     after: Aftermath
     alike: tuple[tuple[str, str], ...]
     count_alike: int
+
+    @property
+    def several(self) -> bool:
+        """Whether it takes more than one person."""
+        asked = self.row.asked
+        whoms = [asked.by, *asked.options.values()]
+        most = max(sum(places.people for places in way) for whom in whoms for way in whom.ways)
+        return most > 1 or asked.denials > 1
 
     @property
     def asks(self) -> str:
@@ -77,8 +95,11 @@ class RequestShown:
         return str(self.row.asked.by)
 
 
-def show_request(tx: Tx, key: Key, id: str, *, reader: str) -> RequestShown:
-    """The request, for a reader (a handle). Raises: UnknownId; StoreCorrupt if anything of it is not what was bound."""
+def show_request(tx: Tx, key: Key, id: str, *, reader: str, at: int) -> RequestShown:
+    """The request, for a reader (a handle), at a time.
+
+    Raises: UnknownId; StoreCorrupt if anything of it is not what was bound.
+    """
     row, names = get_request(tx, id), handles(tx)
     if not row.genuine(key):
         raise StoreCorrupt(f"request {id} was not made by this system: its MAC is wrong", hint="do not decide it")
@@ -90,6 +111,9 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str) -> RequestShown:
             tiers={tier: (pair[0], pair[1]) for tier, pair in (shown["tiers"] or {}).items()},
             inversions=shown["inversions"],
             calls=tuple(_call(tx, row, call) for call in bound["calls"]),
+            value=bound["value"],
+            asks=str(row.asked.whom(bound["name"])),
+            trouble=shown.get("trouble_with_value", ""),
         )
         for bound, shown in zip(row.body["options"], view["options"], strict=True)
     )
@@ -109,8 +133,12 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str) -> RequestShown:
         agents=tuple(row.body["asked"]["agents"]),
         decision=decision,
         decided_by=names.get(decision.by, decision.by) if decision else "",
+        decided_for=names.get(decision.for_person, "") if decision else "",
+        voters=tuple(names.get(one, one) for one in json.loads(decision.voters)) if decision else (),
         frozen=frozen,
-        not_you=_not_you(tx, row, reader, in_force),
+        ballot=ballot_document(tx, key, row, names, at=at),
+        acts_for=_acts_for(tx, key, row, reader, at),
+        not_you=_not_you(tx, key, row, reader, at),
         after=aftermath(tx, row, decision, names, reader=reader, responsible=in_force),
         alike=tuple(members(tx, row.alike)) if row.state == "open" else (),
         count_alike=count_alike(tx, row.alike) if row.state == "open" else 1,
@@ -129,12 +157,19 @@ def _call(tx: Tx, row: RequestRow, bound: Mapping[str, str]) -> EffectRow:
     return effect
 
 
-def _not_you(tx: Tx, row: RequestRow, reader: str, responsible: str) -> str:
+def _acts_for(tx: Tx, key: Key, row: RequestRow, reader: str, at: int) -> tuple[str, ...]:
+    """Whose delegate the reader is here, by handle."""
+    person = find_person(tx, reader)
+    found = in_force(tx, key, system=row.system, approval=row.approval, at=at) if person else []
+    return tuple(dict.fromkeys(one.giver.handle for one in found if person and one.taker == person.id))
+
+
+def _not_you(tx: Tx, key: Key, row: RequestRow, reader: str, at: int) -> str:
     person = find_person(tx, reader)
     if person is None:
         return f"nobody is registered as {reader}"
     try:
-        check_eligible(person, row.asked, responsible=responsible)
+        ballot_of(tx, key, row, at=at).standing_of(person)
     except NotEligible as error:
         return error.message
     return ""

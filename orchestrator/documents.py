@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from answerable.approvals.decisions import Decision, decisions_of
+from answerable.approvals.delegations import Delegation
 from answerable.approvals.gate import EffectRow, effects_of
 from answerable.approvals.requests import RequestRow, requests_of
 from answerable.approvals.votes import Vote
@@ -121,6 +122,21 @@ def vote_document(vote: Vote, names: Mapping[str, str]) -> dict[str, Any]:
         "assurance": vote.assurance,
         "reason": vote.reason,
         "at": iso(vote.at),
+    }
+
+
+def delegation_document(one: Delegation, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
+    """A delegation, as it stands at a time."""
+    return {
+        "id": one.id,
+        "from": names.get(one.giver, one.giver),
+        "to": names.get(one.taker, one.taker),
+        "system": one.system,
+        "approval": one.approval,
+        "state": one.state(at=at),
+        "until": iso(one.until),
+        "reason": one.reason,
+        "at": iso(one.at),
     }
 
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from answerable.agents.messages import Message
 from answerable.approvals.answering import Once, answer_request
+from answerable.approvals.ballots import ballot_of
 from answerable.approvals.decisions import Answer
 from answerable.approvals.identity import Identity
+from answerable.approvals.keys import Key
 from answerable.approvals.node import Approval
-from answerable.approvals.requests import get_request
+from answerable.approvals.requests import RequestRow, get_request
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.asked import causes_of_edit
 from answerable.orchestrator.running.asking import prepare_request, write_request
 from answerable.orchestrator.running.crossing import message_id, written
 from answerable.orchestrator.running.journal import Guard
@@ -51,7 +54,9 @@ async def edit_request(
     approval = worker.graph.nodes[request.approval]
     assert isinstance(approval, Approval), request.approval
     edited = read_back(written(message_id(request.step, f"edit:{request.id}:message"), _read(approval, message)))
-    person = await worker.store.read(lambda tx: get_person(tx, by.handle))
+    person, editors = await worker.store.read(
+        lambda tx: _editors(tx, worker.key, request, by.handle, at=worker.store.clock.now())
+    )
     execution = await runtime.load(row)
     asked = await prepare_request(
         execution,
@@ -59,9 +64,9 @@ async def edit_request(
         request.step,
         execution.view.steps[request.step].scope,
         edited,
-        request.body["asked"]["agents"],
+        causes_of_edit(request, editors),
         edited_from=request,
-        edited_by=person.id,
+        edited_by=person,
     )
 
     def work(tx: Tx) -> None:
@@ -76,6 +81,13 @@ async def edit_request(
     await worker.store.write(work, durable=True)
     worker.committed()
     return asked.id
+
+
+def _editors(tx: Tx, key: Key, request: RequestRow, handle: str, *, at: int) -> tuple[str, list[str]]:
+    """Who edits, and the persons who count as authors of it: for whom they act, too. Raises: UnknownId, NotEligible."""
+    person = get_person(tx, handle)
+    standing = ballot_of(tx, key, request, at=at).standing_of(person)
+    return person.id, [id for id in (person.id, standing.for_person) if id]
 
 
 def _read(approval: Approval[Any], message: Message | Mapping[str, Any]) -> Message:

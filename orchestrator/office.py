@@ -18,6 +18,7 @@ from answerable.approvals import bindings
 from answerable.approvals.answering import Once, answer_request, answered_before
 from answerable.approvals.credentials import Credential, check_standing, credentials_of_kind
 from answerable.approvals.decisions import Answer, Given
+from answerable.approvals.delegations import Delegation, all_delegations, delegate, revoke_delegation
 from answerable.approvals.exemptions import accept_exemption
 from answerable.approvals.identity import By, Identity, identified
 from answerable.approvals.keys import Key, open_key
@@ -104,19 +105,20 @@ class Office:
         """One request. Raises: UnknownId."""
         return await self.store.read(lambda tx: request_report(tx, get_request(tx, request)))
 
-    async def approve(self, request: str, *, option: str, by: By, reason: str = "") -> Given:
-        """Choose an option: the decision, or a vote that waits for others.
+    async def approve(self, request: str, *, option: str, by: By, reason: str = "", for_person: str = "") -> Given:
+        """Choose an option: the decision, or a vote that waits for others; `for_person` is whose delegate acts, if any.
 
         Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
         """
-        return await self.decide(request, Answer(outcome="approved", option=option, reason=reason), by=by)
+        answer = Answer(outcome="approved", option=option, reason=reason, for_person=for_person)
+        return await self.decide(request, answer, by=by)
 
-    async def reject(self, request: str, *, by: By, reason: str) -> Given:
+    async def reject(self, request: str, *, by: By, reason: str, for_person: str = "") -> Given:
         """Say no: the decision, or a vote where it takes several noes.
 
         Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
         """
-        return await self.decide(request, Answer(outcome="rejected", reason=reason), by=by)
+        return await self.decide(request, Answer(outcome="rejected", reason=reason, for_person=for_person), by=by)
 
     async def decide(self, request: str, answer: Answer, *, by: By, seen: str = "", once: Once | None = None) -> Given:
         """Answer a request: the one with the digest `seen`, if that is given; `once` makes repeating it harmless.
@@ -125,6 +127,8 @@ class Office:
         """
         who = identified(by)
         check_text("the option", answer.option, lines=False)
+        if answer.for_person:
+            check_handle(answer.for_person)
         check_text("the reason" if answer.outcome != "answered" else "the text", answer.reason)
 
         def work(tx: Tx, now: int) -> Given:
@@ -306,6 +310,32 @@ class Office:
     async def people(self) -> list[PersonRow]:
         """Everybody, by handle."""
         return await self.store.read(people.all_people)
+
+    async def delegate(
+        self, *, by: By, to: str, seconds: float, system: str = "", approval: str = "", reason: str
+    ) -> Delegation:
+        """The person `by` lets `to` decide in their place: everywhere, in a system, or at one approval of it.
+
+        Raises: UnknownId, InvalidInput, NotAuthenticated.
+        """
+        who, where = identified(by), {"system": system, "approval": approval}
+        check_handle(to)
+
+        def work(tx: Tx, now: int) -> Delegation:
+            until = now + micros(seconds)
+            return delegate(tx, self.key, by=who.handle, to=to, until=until, reason=reason, at=now, **where)
+
+        return await self.act_as(who, reason, work)
+
+    async def delegations(self) -> list[Delegation]:
+        """Every delegation that was made, oldest first."""
+        return await self.store.read(all_delegations)
+
+    async def revoke_delegation(self, delegation: str, *, by: By, reason: str) -> Delegation:
+        """End a delegation at once. Raises: UnknownId, NotEligible, InvalidInput, NotAuthenticated."""
+        return await self._keep(
+            by, reason, lambda tx, who, now: revoke_delegation(tx, self.key, delegation, by=who, reason=reason, at=now)
+        )
 
     async def make_token(self, person: str, *, seconds: float, note: str = "") -> tuple[Credential, str]:
         """A bearer token for a registered person, and its secret, which is kept nowhere.

@@ -44,7 +44,7 @@ def released_by(graph: Graph, approval: Approval[Any]) -> tuple[str, ...]:
 def _asked(graph: Graph, approval: Approval[Any]) -> dict[str, Any]:
     before = [node for name, node in graph.nodes.items() if approval.name in graph.reaches(name)]
     return {
-        "by": approval.by.as_json(),
+        "by": approval.strictest.as_json(),  # a rule may decide what is above every limit
         "owners": sorted({node.owner for node in before if node.owner}),
         "requires": approval.requires,
         "fresh_seconds": approval.fresh_seconds,

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from sqlalchemy import Table, and_, bindparam, delete, select, update
 
 from answerable.approvals.decisions import Decision, grant_columns
+from answerable.approvals.delegations import Delegation
 from answerable.approvals.gate import Grant, doubt, find_effect
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import RequestRow, get_request
@@ -38,12 +39,13 @@ from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, Use, exem
 from answerable.tracing.ledger.kept import StoreRebuilt
 from answerable.tracing.ledger.records import AnyRecord, Decided, EffectSent, ExemptionAccepted, read_record
 from answerable.tracing.ledger.verify import verify_ledger
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.votes import DelegationMade, Voted
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import (
     decisions,
+    delegations,
     effects,
     exemptions,
     freezes,
@@ -128,6 +130,8 @@ class _Rebuilding:
             for id, row in told.rows[table.name].items():
                 if table is exemptions:
                     self._exemption(id, stored.get(id), exempt.get(id))
+                elif table is delegations:
+                    self._delegation(id, stored.get(id), row)
                 elif table is rules:
                     self._rule(id, stored.get(id), row)
                 elif id not in stored:
@@ -342,6 +346,20 @@ class _Rebuilding:
             self.not_made.append(f"rule {id}")
         else:
             (self.made if stored is None else self.changed).append(f"rule {id}")
+
+    def _delegation(self, id: str, stored: Columns | None, told: Columns) -> None:
+        records = [entry.record for entry in records_of(self.tx, "")]
+        sealed = [one for one in records if isinstance(one, DelegationMade) and one.delegation == id]
+        made = Delegation(id=id, **told, mac="").signed(self.key)
+        if stored == vars(made):
+            return
+        if not all(is_sealed(self.key, one) for one in sealed):
+            self.not_made.append(f"delegation {id}")
+        elif stored is None:
+            self.tx.run(inserting(delegations), **vars(made))
+            self.made.append(f"delegation {id}")
+        else:
+            self._change(delegations, id, _without(vars(made), "id"))
 
     def _make_of_the_store(self, table: Table, id: str, told: Columns) -> None:
         if table is people:  # handle and name are nowhere else

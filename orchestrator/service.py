@@ -21,6 +21,7 @@ from answerable.agents.nodes import Receiver
 from answerable.agents.texts import check_handle, check_text
 from answerable.approvals.answering import Once
 from answerable.approvals.decisions import Answer, Given
+from answerable.approvals.delegations import Delegation
 from answerable.approvals.identity import By, identified
 from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
@@ -348,19 +349,21 @@ class Service(Generic[In, Out]):
         """One request. Raises: UnknownId."""
         return await self.office.request(request)
 
-    async def aapprove(self, request: str, *, option: str = AS_PROPOSED, by: By, reason: str = "") -> Given:
-        """Choose an option: the decision, or a vote that waits for others.
+    async def aapprove(
+        self, request: str, *, option: str = AS_PROPOSED, by: By, reason: str = "", for_person: str = ""
+    ) -> Given:
+        """Choose an option: the decision, or a vote that waits for others; `for_person` is whose delegate acts, if any.
 
         Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
         """
-        return await self.office.approve(request, option=option, by=by, reason=reason)
+        return await self.office.approve(request, option=option, by=by, reason=reason, for_person=for_person)
 
-    async def areject(self, request: str, *, by: By, reason: str) -> Given:
+    async def areject(self, request: str, *, by: By, reason: str, for_person: str = "") -> Given:
         """Say no: the decision, or a vote where it takes several noes.
 
         Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
         """
-        return await self.office.reject(request, by=by, reason=reason)
+        return await self.office.reject(request, by=by, reason=reason, for_person=for_person)
 
     async def arespond(self, request: str, text: str, *, by: By, seen: str = "", once: Once | None = None) -> Given:
         """Answer with a text, which leaves by `approval.response`. `seen` and `once` as in `Office.decide`.
@@ -475,4 +478,27 @@ class People:
         """Everybody, by handle."""
         return await self._service.office.people()
 
+    async def adelegate(
+        self, *, by: By, to: str, seconds: float, system: str = "", approval: str = "", reason: str
+    ) -> Delegation:
+        """The person `by` lets `to` decide in their place: everywhere, in a system, or at one approval of it.
+
+        Raises: UnknownId, InvalidInput, NotAuthenticated.
+        """
+        where = {"system": system, "approval": approval}
+        return await self._service.office.delegate(by=by, to=to, seconds=seconds, reason=reason, **where)
+
+    async def adelegations(self) -> list[Delegation]:
+        """Every delegation that was made, oldest first."""
+        return await self._service.office.delegations()
+
+    async def arevoke_delegation(self, delegation: str, *, by: By, reason: str) -> Delegation:
+        """End a delegation at once. Raises: UnknownId, NotEligible, InvalidInput, NotAuthenticated."""
+        return await self._service.office.revoke_delegation(delegation, by=by, reason=reason)
+
     add, all = blocking(aadd), blocking(aall)
+    delegate, delegations, revoke_delegation = (
+        blocking(adelegate),
+        blocking(adelegations),
+        blocking(arevoke_delegation),
+    )

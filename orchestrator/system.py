@@ -19,11 +19,12 @@ from answerable.agents.hints import is_message, read_signature
 from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START, Agent, AgentOptions, Effect, Node, Receiver, Source, Target
 from answerable.agents.options import DAY, Retry
-from answerable.agents.people import Whom, as_quorum
+from answerable.agents.people import Quorum, Whom, as_quorum
 from answerable.agents.prioritization import Demand
 from answerable.approvals.identity import ASSURANCES
 from answerable.approvals.node import Approval, Exemption
 from answerable.approvals.quotas import DEFAULT_QUOTA, Quota
+from answerable.approvals.rules.contexts import LARGEST
 from answerable.errors import DeclarationError
 from answerable.orchestrator.app import App
 from answerable.orchestrator.declaring.building import build_graph
@@ -93,11 +94,13 @@ class System:
         timeout: float | None = None,
         limit: int = 16,
         name: str | None = None,
+        acts_for: str = "",
     ) -> AgentDecorator:
         """Declare an agent: a function, async or plain, from one or more messages to one (or None).
 
         `owner` answers for its quality. `retry` is how many tries it has (or a `Retry`), `timeout` the time limit of a
         try in seconds, `limit` how many of its steps run side by side. `name` is the function's, if not given.
+        `acts_for` is the handle of a person as whom it counts: they do not decide what it led to.
         """
 
         def declare(fn: Callable[..., Any]) -> Agent[Any, Any]:
@@ -115,6 +118,7 @@ class System:
                 optional=signature.optional,
                 owner=owner,
                 options=_options(retry, timeout, limit, what=what),
+                acts_for=acts_for,
             )
             self._add(node, what=what)
             return node
@@ -215,6 +219,8 @@ class System:
         options: Callable[[M, Any], Mapping[str, Message]] | None = None,
         context: Callable[[M, Any], BaseModel] | None = None,
         denials: int = 1,
+        value: Callable[[M, Any], int] | None = None,
+        above: Mapping[int, Whom] | None = None,
         may_decide_own: bool = False,
         requires: Literal["", "token", "oidc", "signed"] = "",
         fresh: int = 0,
@@ -226,7 +232,8 @@ class System:
         """Declare a node that a message passes only with a decision `by` somebody, `within` so many seconds.
 
         `by` names a role or a person, or says who it takes: `quorum(2, role("lead")) & role("pharmacist")`; `denials`
-        is how many noes are final.
+        is how many noes are final. `value` says what an option is worth, from its message and the run's input; `above`
+        says who it takes instead where that is more than a limit.
         `exempt` may let a message pass without asking; `options` computes alternatives, from the message and the run's
         input, by name; `context` makes of each what standing rules see of it. `may_decide_own` allows a person to
         approve what they requested or caused; the record says so. `requires` is how sure we have to be, at least, of
@@ -258,6 +265,8 @@ class System:
         if isinstance(denials, bool) or not isinstance(denials, int) or denials < 1:
             raise DeclarationError(f"{what}: denials={denials!r} is no number of noes", hint="1: the first no is final")
         seen = None if context is None else seen_type(context, what=what)
+        if value is not None:
+            parameter_hints(value, what=what)
         node = Approval(
             name,
             of,
@@ -268,6 +277,8 @@ class System:
             context=context,
             seen=seen,
             denials=denials,
+            value=value,
+            above=_above(value, above, what=what),
             may_decide_own=may_decide_own,
             requires=requires,
             fresh_seconds=fresh,
@@ -454,6 +465,18 @@ def _check_name(name: str, *, what: str) -> None:
         raise DeclarationError(f"{what}: {name!r} is no name", hint="use letters, digits, '_', '.' and '-'")
     if name in RESERVED or name.startswith("_") or name.endswith(RESERVED_ENDINGS):
         raise DeclarationError(f"{what}: the name {name!r} is the framework's own", hint="choose another")
+
+
+def _above(value: object, above: Mapping[int, Whom] | None, *, what: str) -> dict[int, Quorum]:
+    if (value is None) != (not above):
+        raise DeclarationError(
+            f"{what}: value= and above= belong together",
+            hint="value=worth, above={10_000: quorum(2, role('lead'))}",
+        )
+    for limit in above or ():
+        if isinstance(limit, bool) or not isinstance(limit, int) or abs(limit) > LARGEST:
+            raise DeclarationError(f"{what}: {limit!r} is no whole number that a value could be above")
+    return {limit: as_quorum(whom) for limit, whom in sorted((above or {}).items())}
 
 
 def _options(retry: int | Retry, timeout: float | None, limit: int, *, what: str) -> AgentOptions:

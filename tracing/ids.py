@@ -24,6 +24,7 @@ RULE = "rul"
 PERSON = "prs"
 HOLD = "hld"
 VOTE = "vot"
+DELEGATION = "dlg"
 BEARER = "tok"  # a bearer token
 LINK = "lnk"
 SESSION = "ses"

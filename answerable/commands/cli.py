@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "approve": "decisions",
     "bundle": "bundle",
     "decisions": "decided",
+    "delegate": "delegating",
+    "delegations": "delegating",
     "demo": "demo",
     "edit": "decisions",
     "effects": "effects",

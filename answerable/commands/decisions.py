@@ -31,21 +31,32 @@ from answerable.orchestrator.together import Told, answer_together
 Deciding = Callable[[Office, str], Awaitable[Given]]
 _alike_option = click.option("--alike", is_flag=True, help="Answer every open request that asks the same, too.")
 
+_for_option = click.option("--for", "for_person", default="", metavar="PERSON", help="Whose delegate acts.")
+
 
 @click.command()
 @click.argument("request")
 @click.option("--option", required=True, metavar="OPTION", help="Which option: as-proposed, or one that is offered.")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
 @_alike_option
+@_for_option
 @budget_option
 @as_option
 @store_option
 @json_option
 def approve(
-    request: str, option: str, reason: str, alike: bool, budget: int, by: By, store: str, as_json: bool
+    request: str,
+    option: str,
+    reason: str,
+    alike: bool,
+    for_person: str,
+    budget: int,
+    by: By,
+    store: str,
+    as_json: bool,
 ) -> None:
-    """Choose an option of REQUEST, and so release its calls, and no others."""
-    answer = Answer(outcome="approved", option=option, reason=reason, budget=budget)
+    """Choose an option of REQUEST, and so release its calls. Where it takes others, too, it is a vote."""
+    answer = Answer(outcome="approved", option=option, reason=reason, budget=budget, for_person=for_person)
     _answer(store, request, answer, by, alike=alike, as_json=as_json)
 
 
@@ -53,13 +64,16 @@ def approve(
 @click.argument("request")
 @reason_option
 @_alike_option
+@_for_option
 @budget_option
 @as_option
 @store_option
 @json_option
-def reject(request: str, reason: str, alike: bool, budget: int, by: By, store: str, as_json: bool) -> None:
+def reject(
+    request: str, reason: str, alike: bool, for_person: str, budget: int, by: By, store: str, as_json: bool
+) -> None:
     """Say no to REQUEST: none of its calls leaves."""
-    answer = Answer(outcome="rejected", reason=reason, budget=budget)
+    answer = Answer(outcome="rejected", reason=reason, budget=budget, for_person=for_person)
     _answer(store, request, answer, by, alike=alike, as_json=as_json)
 
 
@@ -162,5 +176,6 @@ def _decide(store: str, request: str, as_json: bool, deciding: Deciding) -> None
         say(f"vote of {document['by']} ({made.assurance}) counted{chosen}, as {made.id}: nothing is decided yet")
         say(f"it takes {made.missing} besides")
         return
-    say(f"{made.outcome}{chosen} by {document['by']} ({made.assurance}), as decision {made.id}")
+    acting = f" for {document['for_person']}" if document["for_person"] else ""
+    say(f"{made.outcome}{chosen} by {document['by']}{acting} ({made.assurance}), as decision {made.id}")
     say(f"the run goes on with: {command_line('runs', 'resume', made.run, store=store)}")

@@ -12,6 +12,7 @@ from answerable.commands.options import json_option, store_option
 from answerable.commands.reaching import at_office, read, whole_id
 from answerable.commands.saying import say, say_json, short, table, when
 from answerable.commands.showing import request_shown
+from answerable.orchestrator.balloting import ballot_document
 from answerable.orchestrator.documents import decision_document, handles, request_document
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.reports import OpenRequest, request_report
@@ -70,7 +71,23 @@ def show(request: str, store: str, as_json: bool) -> None:
         )
 
     found, names, document = read(store, look)
+    ballot = _ballot(store, found)
     if as_json:
-        say_json(document)
+        say_json({**document, **ballot})
     else:
-        say(request_shown(found, names, whole=True))
+        say(request_shown(found, names, whole=True, ballot=ballot))
+
+
+def _ballot(store: str, found: OpenRequest) -> dict[str, Any]:
+    """Who has answered an open request so far, by the key of this store, and who else has to."""
+    if found.state != "open":
+        return {}
+
+    async def counted(office: Office) -> dict[str, Any]:
+        def look(tx: Tx) -> dict[str, Any]:
+            row = get_request(tx, found.id)
+            return ballot_document(tx, office.key, row, handles(tx), at=office.store.clock.now())
+
+        return await office.store.read(look)
+
+    return at_office(store, counted)

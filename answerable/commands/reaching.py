@@ -29,6 +29,7 @@ from answerable.tracing.storage.store import Store, Tx, open_store
 from answerable.tracing.storage.tables import (
     credentials,
     decisions,
+    delegations,
     effects,
     freezes,
     holds,
@@ -52,6 +53,7 @@ _BY_PREFIX: Final = {
         "run": runs.c.id,
         "request": requests.c.id,
         "decision": decisions.c.id,
+        "delegation": delegations.c.id,
         "effect": effects.c.id,
         "freeze": freezes.c.id,
         "hold": holds.c.id,
@@ -65,6 +67,7 @@ _LISTED_BY: Final = {
     "run": "`answerable runs list` lists them",
     "request": "`answerable inbox --all` lists them",
     "effect": "`answerable effects list` lists them",
+    "delegation": "`answerable delegations list --all` lists them",
     "freeze": "`answerable freezes` lists them",
     "hold": "`answerable holds list` lists them",
     "rule": "`answerable rules list` lists them",

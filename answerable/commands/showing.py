@@ -37,8 +37,10 @@ def status_text(status: str) -> Text:
     return Text(plain(status), _STYLES.get(status, ""))
 
 
-def request_shown(request: OpenRequest, names: Mapping[str, str], *, whole: bool = False) -> RenderableType:
-    """A request with its options; `whole` adds the proposed message and every call."""
+def request_shown(
+    request: OpenRequest, names: Mapping[str, str], *, whole: bool = False, ballot: Mapping[str, Any] | None = None
+) -> RenderableType:
+    """A request with its options; `whole` adds the proposed message and every call, `ballot` who has answered."""
     head = Text.assemble(
         ("request ", "bold"),
         (request.id, "bold"),
@@ -56,10 +58,14 @@ def request_shown(request: OpenRequest, names: Mapping[str, str], *, whole: bool
         parts.append(Text("what was shown was erased", "yellow"))
     if request.view.get("trouble_with_options"):
         parts.append(Text(f"no alternatives: {plain(request.view['trouble_with_options'])}", "yellow"))
+    if ballot and (ballot["votes"] or request.asked.denials > 1):
+        parts.append(_votes(ballot))
     if request.decision is not None:
         made = request.decision
         by = names.get(made.by, made.by) or "nobody, in time"
         chosen = f" {made.option}" if made.option else ""
+        others = [names.get(one, one) for one in made.people if one != made.by]
+        by = f"{by} (with {', '.join(others)})" if others else by
         parts.append(Text(f"\n{made.outcome}{chosen} by {plain(by)} on {when(made.at)} ({made.assurance or 'no one'})"))
         if made.reason:
             parts.append(Text(f"reason: {lines(made.reason)}"))
@@ -90,6 +96,18 @@ def _resting(request: OpenRequest, names: Mapping[str, str]) -> list[RenderableT
         said = f"  {plain(fact.name)}: {was} → {now}" if fact.moved else f"  {plain(fact.name)}: {now}"
         parts.append(Text(said, "yellow" if fact.moved else ""))
     return parts
+
+
+def _votes(ballot: Mapping[str, Any]) -> Text:
+    told = Text()
+    for vote in ballot["votes"]:
+        by = f"{vote['by']} for {vote['for_person']}" if vote["for_person"] else vote["by"]
+        said = vote["option"] if vote["answer"] == "approved" else "no"
+        told.append(f"\n{plain(by)} voted {plain(said)} ({vote['assurance']})", "" if vote["counts"] else "dim strike")
+    for option, missing in ballot["missing"].items():
+        told.append(f"\nfor {plain(option)} it takes {plain(missing)} besides", "yellow")
+    told.append(f"\n{ballot['missing_to_deny']} deny it", "dim")
+    return told
 
 
 def options_table(request: OpenRequest) -> RenderableType:

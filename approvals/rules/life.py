@@ -111,7 +111,9 @@ def approve(tx: Tx, key: Key, reference: str, *, who: Identity, at: int, seen: s
     if at >= head.expires_at:
         raise NotOpen(f"rule {head.label} would have expired", hint="propose a new version")
     asked = asked_of(found)
-    ballot = ballot_on(tx, key, asked, subject=head.id, digest=head.digest, system=head.system)
+    ballot = ballot_on(
+        tx, key, asked, subject=head.id, digest=head.digest, system=head.system, approval=head.approval, at=at
+    )
     standing = ballot.standing_of(person, option=APPROVE)
     check_sure(who, requires=asked.requires, fresh_seconds=asked.fresh_seconds, at=at)
     given = ballot.with_answer(standing, APPROVE)

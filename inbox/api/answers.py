@@ -21,6 +21,9 @@ Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500,
 Code: TypeAlias = Annotated[str, StringConstraints(max_length=50), Field(json_schema_extra={"enum": list(CODES)})]
 
 
+Handle: TypeAlias = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x20]*$")]
+
+
 class Taken(BaseModel):
     """What a body may say, and nothing else."""
 
@@ -34,6 +37,7 @@ class Approve(Taken):
     digest: Digest = Field(description="The digest of the request as it was shown.")
     option: Name = Field(description='"as-proposed", or one that is offered.')
     reason: Text = ""
+    for_person: Handle = Field(default="", description="Whose delegate acts, by handle; a delegation has to say so.")
 
 
 class Reject(Taken):
@@ -42,6 +46,7 @@ class Reject(Taken):
     answer: Literal["reject"]
     digest: Digest
     reason: Text
+    for_person: Handle = ""
 
 
 class Edit(Taken):
@@ -121,6 +126,42 @@ class FactAnswer(BaseModel):
     was: str | None
 
 
+class DelegationAsked(Taken):
+    """Let somebody else decide in one's place: everywhere, in a system, or at one approval of it."""
+
+    to: Handle = Field(min_length=1, description="By handle.")
+    seconds: int = Field(ge=1, le=90 * 86_400, description="How long.")
+    system: Name | Literal[""] = ""
+    approval: Name | Literal[""] = ""
+    reason: Text
+
+
+class Reasoned(Taken):
+    """Why."""
+
+    reason: Text
+
+
+class DelegationAnswer(BaseModel):
+    """Who decides in whose place. `state` is standing, over or revoked; no `system` is all of them."""
+
+    id: str
+    giver: str = Field(alias="from")
+    to: str
+    system: str
+    approval: str
+    state: str
+    until: str
+    reason: str
+    at: str
+
+
+class DelegationList(BaseModel):
+    """All delegations, oldest first."""
+
+    delegations: list[DelegationAnswer]
+
+
 class Me(BaseModel):
     """Who asks, and how sure we are of it."""
 
@@ -185,6 +226,9 @@ class OptionAnswer(BaseModel):
     tiers: dict[str, tuple[int, int]]
     inversions: int | None
     calls: list[CallAnswer]
+    value: int | None = Field(description="What it is worth, where the approval has thresholds.")
+    asks: str = Field(description="Who it takes, in words.")
+    trouble_with_value: str
 
 
 class DecisionAnswer(BaseModel):
@@ -215,6 +259,7 @@ class VoteAnswer(BaseModel):
     assurance: str
     reason: str
     at: str
+    counts: bool = Field(default=True, description="Whether it counts now; a newer one may have taken its place.")
 
 
 class RequestAnswer(RequestLine):
@@ -232,6 +277,9 @@ class RequestAnswer(RequestLine):
     facts: list[FactAnswer] = Field(description="What it rests on, read again just before sending.")
     asked_anew: str = Field(description="The request that took its place, or empty.")
     execute_by: str | None = Field(description="Until when what was decided may be sent.")
+    votes: list[VoteAnswer] = Field(description="Who has answered so far, where it takes several.")
+    missing: dict[str, str] = Field(description="While it is open: who else it takes to choose each option, in words.")
+    missing_to_deny: str = Field(description='How many more noes deny it; "" if it is decided.')
     not_you: str = Field(description='Why whoever asks may not decide it; "" if they may.')
     decision: DecisionAnswer | None
 

@@ -59,6 +59,7 @@ FROM_RUN: Final[Links] = {
     "its first request": link("get_request", request="/requests/0/id"),
     "its requests": link("list_requests", run="/run"),
 }
+FROM_DELEGATION: Final[Links] = {"revoke": link("revoke_delegation", delegation="/id")}
 FROM_FREEZES: Final[Links] = {"first": link("get_freeze", freeze="/freezes/0/id")}
 FROM_FREEZE: Final[Links] = {
     "as it stands": link("get_freeze", freeze="/id"),

@@ -93,7 +93,7 @@ async def get_request(
     key = desk.office.key
 
     def look(tx: Tx) -> RequestAnswer:
-        return answer(show_request(tx, key, request, reader=who.handle), handles(tx))
+        return answer(show_request(tx, key, request, reader=who.handle, at=desk.now), handles(tx))
 
     return await desk.office.store.read(look)
 
@@ -110,9 +110,10 @@ async def decide(
     """Answer a request, once. With an Idempotency-Key the same answer may be sent again: it gives the same decision."""
     once = Once(key=key, fingerprint=fingerprint(body)) if key else None
     if isinstance(body, Approve):
-        given, message = Answer(outcome="approved", option=body.option, reason=body.reason), None
+        yes = Answer(outcome="approved", option=body.option, reason=body.reason, for_person=body.for_person)
+        given, message = yes, None
     elif isinstance(body, Reject):
-        given, message = Answer(outcome="rejected", reason=body.reason), None
+        given, message = Answer(outcome="rejected", reason=body.reason, for_person=body.for_person), None
     elif isinstance(body, Edit):
         given, message = Answer(outcome="edited", reason=body.reason), body.message
     else:
@@ -148,6 +149,9 @@ def answer(shown: RequestShown, names: dict[str, str]) -> RequestAnswer:
                 tiers=dict(one.tiers),
                 inversions=one.inversions,
                 calls=[_call(call) for call in one.calls],
+                value=one.value,
+                asks=one.asks,
+                trouble_with_value=one.trouble,
             )
             for one in shown.options
         ],
@@ -160,6 +164,9 @@ def answer(shown: RequestShown, names: dict[str, str]) -> RequestAnswer:
         facts=[FactAnswer(name=one.name, now=one.now, was=one.was) for one in shown.after.facts],
         asked_anew=shown.after.anew,
         execute_by=iso(shown.after.execute_by),
+        votes=[VoteAnswer(**vote) for vote in shown.ballot["votes"]],
+        missing=shown.ballot["missing"],
+        missing_to_deny=shown.ballot["missing_to_deny"],
         not_you=shown.not_you,
         decision=decision(shown.decision, names) if shown.decision else None,
     )

@@ -137,4 +137,4 @@ def _schema(desk: Desk, shown: RequestShown) -> dict[str, Any]:
 
 async def _shown(desk: Desk, id: str, who: Identity) -> RequestShown:
     key = desk.office.key
-    return await desk.office.store.read(lambda tx: show_request(tx, key, id, reader=who.handle))
+    return await desk.office.store.read(lambda tx: show_request(tx, key, id, reader=who.handle, at=desk.now))

@@ -120,17 +120,17 @@ async def decide(
     """Answer a request, as the button says. What cannot be done is said on the page, and what was typed is kept."""
     kind, _, option = form.get("answer").removeprefix(TO_ALL).partition(":")
     to_all = form.get("answer").startswith(TO_ALL)
-    reason = form.get("reason").strip()
+    reason, whom = form.get("reason").strip(), form.get("for_person")
     answers = {
-        "approve": Answer(outcome="approved", option=option, reason=reason),
-        "reject": Answer(outcome="rejected", reason=reason),
+        "approve": Answer(outcome="approved", option=option, reason=reason, for_person=whom),
+        "reject": Answer(outcome="rejected", reason=reason, for_person=whom),
         "respond": Answer(outcome="answered", reason=reason),
     }
     try:
         if kind not in answers or not form.get("digest"):
             raise InvalidInput("the form did not say how it is answered", hint="press one of the buttons")
         key, given = form.get("once"), desk.within_budget(answers[kind])
-        fingerprint = sha256(f"{kind}\0{option}\0{reason}\0{form.get('digest')}".encode()).hexdigest()
+        fingerprint = sha256(f"{kind}\0{option}\0{whom}\0{reason}\0{form.get('digest')}".encode()).hexdigest()
         once = Once(key=f"page:{key}", fingerprint=fingerprint) if key else None
         if to_all:
             told = await answer_together(desk.office, _shown_alike(form.get("alike")), given, by=form.who, once=once)
@@ -142,7 +142,7 @@ async def decide(
         await keep_draft(desk, form.who, id, "answer", {"reason": reason})
         return await request_page(request, desk, id, form.who, trouble=error, reason=reason)
     except AnswerableError as error:
-        return await request_page(request, desk, id, form.who, trouble=error, reason=reason)
+        return await request_page(request, desk, id, form.who, trouble=error, reason=reason, for_person=whom)
     await forget_drafts(desk, form.who, id)
     return RedirectResponse(f"/requests/{id}", status_code=303)
 
@@ -170,6 +170,7 @@ async def request_page(
     *,
     trouble: AnswerableError | None = None,
     reason: str = "",
+    for_person: str = "",
     back: tuple[str, str] = ("", ""),
 ) -> Response:
     """The page of one request, with what went wrong when it was answered."""
@@ -186,6 +187,7 @@ async def request_page(
         shown=shown,
         comparison=compare(shown, before),
         trouble=trouble,
+        for_person=for_person,
         after=shown.after,
         codes=CODES,
         typed_code=back[0],
@@ -224,4 +226,4 @@ def _decided_lately(tx: Tx, handle: str, at: int) -> int:
 
 async def _shown(desk: Desk, id: str, who: Identity) -> RequestShown:
     key = desk.office.key
-    return await desk.office.store.read(lambda tx: show_request(tx, key, id, reader=who.handle))
+    return await desk.office.store.read(lambda tx: show_request(tx, key, id, reader=who.handle, at=desk.now))

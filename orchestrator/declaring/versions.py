@@ -65,6 +65,7 @@ def _node(node: Node[Any, Any]) -> dict[str, Any]:
             **({} if node.execute_within == DAY else {"execute_within": node.execute_within}),
             **({} if node.facts is None else {"facts": node.facts.__name__}),
             **({} if node.denials == 1 else {"denials": node.denials}),
+            **({"value": node.value.__name__, "above": _above(node)} if node.value is not None else {}),
         }
         if node.seen is not None:
             plain["seen"] = schema_of(effects=(), tiers=(), seen=node.seen, value=False)
@@ -75,6 +76,10 @@ def _node(node: Node[Any, Any]) -> dict[str, Any]:
             "gate": node.gate,
         }
     return plain
+
+
+def _above(node: Approval[Any]) -> dict[str, str]:
+    return {str(limit): str(whom) for limit, whom in node.above.items()}
 
 
 def _input(input: Input) -> dict[str, Any]:

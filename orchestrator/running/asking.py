@@ -21,7 +21,6 @@ import rfc8785
 
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
-from answerable.agents.nodes import Agent
 from answerable.agents.outcomes import Expired, Rejected, Response
 from answerable.approvals.decisions import YES, Decision, Passing, record_passing
 from answerable.approvals.exemptions import is_accepted
@@ -40,6 +39,7 @@ from answerable.errors import InvalidMessage, UnknownOrigin
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.anew import Before, what_was_revoked
+from answerable.orchestrator.running.asked import Causes, asked_body, causes_of, valued
 from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
 from answerable.orchestrator.running.execution import Ending, Execution, tally_of
 from answerable.orchestrator.running.facts import digests_of, facts_to_ask
@@ -89,10 +89,9 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
     message = await execution.message(execution.view.crossings[arrival.id].message)
     stored = await stored_message(execution, execution.view.crossings[arrival.id].message, message)
     before = await execution.worker.store.read(lambda tx: what_was_revoked(tx, execution.run.id, ready))
+    causes = await causes_of(execution, ready)
     try:
-        asked = await prepare_request(
-            execution, approval, ready.step, ready.scope, stored, upstream(execution, ready), before=before
-        )
+        asked = await prepare_request(execution, approval, ready.step, ready.scope, stored, causes, before=before)
     except UnknownOrigin:  # not the message's fault: the run goes on in a service that knows it
         raise
     except Exception as error:  # noqa: BLE001 - an effect's function is the user's; its failure is the step's
@@ -170,7 +169,7 @@ async def prepare_request(
     step: str,
     scope: Scope,
     proposed: Written,
-    causes: Sequence[str],
+    causes: Causes,
     *,
     edited_from: RequestRow | None = None,
     edited_by: str = "",
@@ -211,6 +210,7 @@ async def prepare_request(
         )
         contexts.append(seen)
         unseen = unseen or why
+    worth = [await valued(approval, option.message.message, run_input) for option in options]
     view = {
         "message": json.loads(proposed.payload),
         "options": [
@@ -228,8 +228,11 @@ async def prepare_request(
                     }
                     for call in option.calls
                 ],
+                "value": each.value,
+                "asks": str(each.whom),
+                "trouble_with_value": each.trouble,
             }
-            for option in options
+            for option, each in zip(options, worth, strict=True)
         ],
         "tiers": list(execution.graph.tiers),
         "trouble_with_options": trouble,
@@ -241,7 +244,6 @@ async def prepare_request(
     check_size(approval, "all that would be shown", len(view_bytes))
     id = ids.derive(ids.REQUEST, step, edit)
     expires_at = edited_from.expires_at if edited_from else now + micros(approval.within)
-    owners = sorted({node.owner for name in causes if (node := execution.graph.nodes.get(name)) and node.owner})
     body: dict[str, Any] = {
         "system": execution.run.system,
         "run": execution.run.id,
@@ -258,25 +260,12 @@ async def prepare_request(
                 "payload": sha256(option.message.payload).hexdigest(),
                 "calls": [{"effect": call.effect, "name": call.name, "digest": call.digest} for call in option.calls],
                 "context": seen,
+                "value": each.value,
+                "by": each.whom.as_json(),
             }
-            for option, seen in zip(options, contexts, strict=True)
+            for option, seen, each in zip(options, contexts, worth, strict=True)
         ],
-        "asked": {
-            "by": approval.by.as_json(),
-            "denials": approval.denials,
-            "started_by": execution.run.started_by,
-            "agents": sorted(causes),
-            "owners": owners,
-            "editors": [
-                *(edited_from.body["asked"]["editors"] if edited_from else ()),
-                *([edited_by] if edited_by else ()),
-            ],
-            "responders": [],
-            "acting_for": [],
-            "may_decide_own": approval.may_decide_own,
-            "requires": approval.requires,
-            "fresh_seconds": approval.fresh_seconds,
-        },
+        "asked": asked_body(execution, approval, causes),
         "edited_from": edited_from.id if edited_from else "",
         "edited_by": edited_by,
         "made_at": now,
@@ -520,24 +509,6 @@ async def _outcome(
 async def stored_message(execution: Execution, id: str, message: Message) -> Written:
     """A message that is stored already, with the salt and commitment that it has there."""
     return await execution.worker.store.read(lambda tx: journal.read_written(tx, execution.run.id, id, message))
-
-
-def upstream(execution: Execution, ready: Ready) -> list[str]:
-    """The agents whose steps led to this one, by name."""
-    names: set[str] = set()
-    seen: set[str] = set()
-    waiting = list(execution.links(ready))
-    while waiting:
-        crossing = execution.view.crossings[waiting.pop()]
-        if crossing.step and crossing.step not in seen:
-            seen.add(crossing.step)
-            step = execution.view.steps[crossing.step]
-            if isinstance(execution.graph.nodes[step.node], Agent):
-                names.add(step.node)
-            for taken in step.consumed.values():
-                gather = execution.view.gathers.get(taken)
-                waiting += [taken] if gather is None else [item[1] for item in gather.items if item[1]]
-    return sorted(names)
 
 
 def _shown(body: bytes) -> str:

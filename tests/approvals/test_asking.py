@@ -365,13 +365,15 @@ def conversation(at_most: int) -> App[Ask, Receipt]:
 
 
 async def test_a_response_goes_round_until_it_is_approved(store_url: str) -> None:
-    async with serving(conversation(at_most=3), store_url) as service:
+    async with serving(conversation(at_most=3), store_url, people={"dan": "lead"}) as service:
         run = await service.arun(Ask(text="a"), by="nils")
         for text in ("b", "c"):
             await service.arespond(run.waiting_for[0].id, text, by="dora")
             run = await service.aresume(run.id)
             assert run.waiting_for[0].message == {"text": text}
-        await service.aapprove(run.waiting_for[0].id, by="dora")
+        with pytest.raises(NotEligible, match="wrote a response that led to this request"):
+            await service.aapprove(run.waiting_for[0].id, by="dora")
+        await service.aapprove(run.waiting_for[0].id, by="dan")
         assert (await service.aresume(run.id)).result == Receipt(text="c")
 
 

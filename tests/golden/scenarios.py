@@ -212,6 +212,21 @@ async def votes(url: str) -> None:
 
 
 @scenario
+async def delegation(url: str) -> None:
+    """A lead is away, and a delegate decides for them until they are back; and somebody decides their own."""
+    people = {"dan": "lead", "eve": "none", "nils": "lead"}
+    app = letters(by=quorum(2, LEAD), may_decide_own=True)
+    with FakeReceiver() as receiver:
+        async with serving(app, url, receiver.origin, people=people) as service:
+            made = await service.people.adelegate(by="dan", to="eve", seconds=DAY, system="letters", reason="holidays")
+            run = await service.arun(Ask(), by="nils", run_id="delegation")
+            await service.aapprove(run.waiting_for[0].id, by="eve", for_person="dan")
+            await service.aapprove(run.waiting_for[0].id, by="nils")
+            await service.people.arevoke_delegation(made.id, by="dan", reason="back again")
+            await service.aresume(run.id)
+
+
+@scenario
 async def edit(url: str) -> None:
     with FakeReceiver() as receiver:
         async with serving(letters(), url, receiver.origin, people={"dan": "lead"}) as service:

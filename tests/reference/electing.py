@@ -43,7 +43,8 @@ class World:
     responsible: str
     trees: dict[str, Tree]  # option → who it takes
     started_by: str = ""
-    authors: frozenset[str] = frozenset()  # of edits and responses that led to it
+    authors: frozenset[str] = frozenset()  # of edits that led to it
+    responders: frozenset[str] = frozenset()  # who answered with a text that led to it: no yes of theirs counts
     owners: frozenset[str] = frozenset()  # persons and teams
     acted_for: frozenset[str] = frozenset()
     may_decide_own: bool = False
@@ -52,16 +53,17 @@ class World:
 
     # -- who may answer -----------------------------------------------------------------------------------------------
 
-    def caused(self, handle: str) -> bool:
-        """Whether somebody has a part in what is asked about."""
+    def caused(self, handle: str, option: str) -> bool:
+        """Whether somebody has a part in what is asked about that keeps them from giving this answer."""
         person = self.people[handle]
-        mine = {handle} & ({self.started_by} | self.authors | self.acted_for | self.owners)
+        responders = self.responders if option else set()
+        mine = {handle} & ({self.started_by} | self.authors | responders | self.acted_for | self.owners)
         return bool(mine or person.teams & self.owners)
 
-    def too_close(self, handle: str) -> bool:
+    def too_close(self, handle: str, option: str) -> bool:
         """Whether they caused it, or are the delegate of somebody who did."""
         givers = [giver for giver, taker in self.delegations if taker == handle]
-        return self.caused(handle) or any(self.caused(giver) for giver in givers)
+        return any(self.caused(one, option) for one in (handle, *givers))
 
     def names(self, option: str) -> set[Name]:
         """Every name in the trees of an option, or of all, for an answer that is no yes."""
@@ -77,7 +79,7 @@ class World:
         as_whom = said.for_person or said.by
         if said.for_person and (said.for_person, said.by) not in self.delegations:
             return False
-        if not self.may_decide_own and (self.too_close(said.by) or self.too_close(as_whom)):
+        if not self.may_decide_own and any(self.too_close(one, said.option) for one in (said.by, as_whom)):
             return False
         if not said.for_person and said.by == self.responsible:
             return True
@@ -86,22 +88,10 @@ class World:
     # -- what it comes to ---------------------------------------------------------------------------------------------
 
     def in_force(self, answers: Sequence[Said]) -> list[Said]:
-        """The answers that are not superseded by a newer one in which any of their people has a part, and count."""
-        left = []
-        for place, said in enumerate(answers):
-            part = {said.by, said.for_person} - {""}
-            if not any(part & ({newer.by, newer.for_person} - {""}) for newer in self._standing_after(answers, place)):
-                left.append(said)
-        return [said for said in left if self.may(said)]
-
-    def _standing_after(self, answers: Sequence[Said], place: int) -> list[Said]:
-        """The later answers that are themselves not superseded."""
-        later: list[Said] = []
-        for said in reversed(answers[place + 1 :]):
-            part = {said.by, said.for_person} - {""}
-            if not any(part & ({one.by, one.for_person} - {""}) for one in later):
-                later.append(said)
-        return later
+        """The answers that count: none of their people has a part in a newer one, and they are theirs to give."""
+        parts = [{said.by, said.for_person} - {""} for said in answers]
+        newest = [said for n, said in enumerate(answers) if not any(parts[n] & newer for newer in parts[n + 1 :])]
+        return [said for said in newest if self.may(said)]
 
     def decided(self, answers: Sequence[Said]) -> set[str]:
         """The options that these answers choose; "" if they deny."""

@@ -1,7 +1,8 @@
 """Agreement: whether the tables say what the records say, both ways.
 
-1. Each row of votes, decisions, grants, effects, requests, runs, freezes, exemptions, rules, systems and people has its
-   record, each such record its row, and the row says what its records say (`indexes` tells which columns those are).
+1. Each row of votes, decisions, grants, effects, requests, runs, freezes, exemptions, rules, delegations, systems and
+   people has its record, each such record its row, and the row says what its records say (`indexes` tells in which
+   columns).
 2. What lies beside the ledger is compared with the digests in the records: what was asked, what was shown, paths,
    reasons. What a record says was erased is not missed.
 3. It reads some hundred runs at a time, each table once, and keeps nothing of them.
@@ -27,6 +28,7 @@ from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import (
     decisions,
+    delegations,
     effects,
     exemptions,
     freezes,
@@ -49,7 +51,7 @@ GONE: Final = frozenset({ERASED, "[lost]"})  # or that went with their row
 ERASED_TYPE: Final = "erased"  # the content type of a call whose bytes were removed
 APART: Final = 30_000_000  # microseconds between a row and its record, where older programs looked at the clock twice
 OF_RUNS: Final = (runs, requests, votes, decisions, grants, effects)
-OF_THE_STORE: Final = (people, systems, exemptions, rules, freezes)
+OF_THE_STORE: Final = (people, systems, exemptions, rules, delegations, freezes)
 SINGULAR: Final = {
     "runs": "run",
     "requests": "request",
@@ -62,6 +64,7 @@ SINGULAR: Final = {
     "exemptions": "exemption",
     "rules": "rule",
     "rule_uses": "used of the rule",
+    "delegations": "delegation",
     "freezes": "freeze",
 }
 _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here needs
@@ -82,6 +85,7 @@ _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here need
         "systems": "name responsible successor frozen",
         "exemptions": "system approval name version accepted_by",
         "rules": "id system approval name version digest state author approvers not_before expires_at proposed_at",
+        "delegations": "id giver taker system approval until reason at ended_at mac",
         "freezes": "id system target by reason state at in_flight",
     }.items()
 }

@@ -228,6 +228,16 @@ class Indexes:
         self.revoked.update(record["revoked"])
         self.rows["decisions"][record["decision"]]["revoked"] = record["cause"]
 
+    def _delegated(self, record: Plain) -> None:
+        same = ("giver", "taker", "system", "approval", "until", "reason", "at")
+        self.rows["delegations"][record["delegation"]] = {
+            **{column: record[column] for column in same},
+            "ended_at": None,
+        }
+
+    def _delegation_revoked(self, record: Plain) -> None:
+        self.rows["delegations"][record["delegation"]]["ended_at"] = record["at"]
+
     def _request_withdrawn(self, record: Plain) -> None:
         self._state(record["request"], "withdrawn")
 
@@ -350,6 +360,8 @@ _KINDS: Final[dict[str, Callable[[Indexes, Plain], None]]] = {
     "run.reopened": Indexes._reopened,
     "request.made": Indexes._asked,
     "voted": Indexes._voted,
+    "delegated": Indexes._delegated,
+    "delegation.revoked": Indexes._delegation_revoked,
     "decided": Indexes._decided,
     "request.withdrawn": Indexes._request_withdrawn,
     "decision.revoked": Indexes._revoked,

@@ -27,7 +27,7 @@ from answerable.tracing.ledger.kept import (
 from answerable.tracing.ledger.record import Act, MessageRef, Record
 from answerable.tracing.ledger.rotation import KeyReplaced
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.votes import DelegationMade, DelegationRevoked, Voted
 
 # -- who answers ------------------------------------------------------------------------------------------------------
 
@@ -420,6 +420,8 @@ AnyRecord = Annotated[
     | GatherClosed
     | RequestMade
     | Voted
+    | DelegationMade
+    | DelegationRevoked
     | Decided
     | RequestWithdrawn
     | DecisionRevoked

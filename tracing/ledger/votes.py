@@ -1,10 +1,10 @@
-"""Records of answers that do not decide by themselves; the rules for all records are in `records`."""
+"""Records of votes, and of who may answer for whom; the rules for all records are in `records`."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.record import Act, Record
 
 
 class Voted(Record):
@@ -27,3 +27,27 @@ class Voted(Record):
     commitment: str = ""  # of the reason, which lies beside the record with its salt, the vote's MAC
     own: bool = False  # they decide their own, as the declaration allows
     seal: str = ""  # a MAC of all this
+
+
+class DelegationMade(Act):
+    """A person let another one decide in their place until a time: everywhere, in a system, or at one approval."""
+
+    kind: Literal["delegated"] = "delegated"
+    durable: ClassVar[bool] = True
+    delegation: str
+    giver: str  # person
+    taker: str  # person
+    approval: str = ""
+    until: int
+    reason: str
+    seal: str = ""  # a MAC of all this
+
+
+class DelegationRevoked(Act):
+    """A delegation was ended before its time, by who gave it or by a Responsible Individual."""
+
+    kind: Literal["delegation.revoked"] = "delegation.revoked"
+    durable: ClassVar[bool] = True
+    delegation: str
+    by: str  # person
+    reason: str

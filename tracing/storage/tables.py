@@ -308,6 +308,22 @@ Index("votes_by_subject", votes.c.subject, votes.c.number)
 Index("votes_by_run", votes.c.run)
 Index("votes_by_whom", votes.c.by, votes.c.at)
 
+# Who may answer in whose place, and until when.
+delegations = Table(
+    "delegations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("giver", Text, nullable=False),  # person id
+    Column("taker", Text, nullable=False),  # person id
+    Column("system", Text, nullable=False),  # "" for all
+    Column("approval", Text, nullable=False),  # "" for all of the system
+    Column("until", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),  # when it was revoked
+    Column("mac", Text, nullable=False),
+)
+
 # A client's own name for an answer, so that sending it again is no second answer.
 repeats = Table(
     "repeats",

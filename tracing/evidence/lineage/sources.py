@@ -25,6 +25,8 @@ AROUND: Final = (
     "handover.offered",
     "handover.accepted",
     "exemption.accepted",
+    "delegated",
+    "delegation.revoked",
     "rule.proposed",
     "rule.approved",
     "rule.revoked",

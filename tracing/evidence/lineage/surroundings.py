@@ -4,7 +4,8 @@
    or handover before the path begins; what changed later, up to its end, is told, too.
 2. A freeze touches the path if it held something on it (the system, a node, an edge that was crossed) while the path
    was made.
-3. An exemption that let something pass is told with the record of its acceptance; a standing rule with those of its
+3. A delegation by which somebody answered on it is told, and its end.
+4. An exemption that let something pass is told with the record of its acceptance; a standing rule with those of its
    proposal, its approval and its end.
 """
 
@@ -30,6 +31,7 @@ from answerable.tracing.ledger.records import (
     Thawed,
 )
 from answerable.tracing.ledger.ruling import RuleRecord
+from answerable.tracing.ledger.votes import DelegationMade, DelegationRevoked
 
 
 def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:
@@ -41,6 +43,7 @@ def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:
     targets = _targets(path)
     exempted = {(made.approval, made.by) for fact in path for made in fact.all(Decided) if made.outcome == "exempted"}
     rules = {made.rule for fact in path for made in fact.all(Decided) if made.rule}
+    acted = {getattr(one.record, "delegation", "") for fact in path for one in fact.placed} - {""}
     before: Placed | None = None  # what put the first RI in force
     found: list[Placed] = []
     freezes: dict[str, list[Placed]] = {}
@@ -56,6 +59,9 @@ def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:
                     found.append(one)
             case RuleRecord(rule=rule, at=at) if rule in rules and at <= end:
                 found.append(one)
+            case DelegationMade(delegation=delegation, at=at) | DelegationRevoked(delegation=delegation, at=at):
+                if delegation in acted and at <= end:
+                    found.append(one)
             case Froze() as froze if froze.target in targets and froze.at <= end:
                 freezes[froze.freeze] = [one]
             case FreezeQuiesced(freeze=freeze) | Thawed(freeze=freeze) if freeze in freezes:

@@ -33,6 +33,7 @@ from answerable.tracing.ledger.records import (
     Thawed,
 )
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
+from answerable.tracing.ledger.votes import DelegationMade, DelegationRevoked
 
 ALIKE: Final = 3
 
@@ -103,6 +104,11 @@ def _tell_around(record: Record, known: Known) -> Told | None:
             return Told("authority", text(words, ": ", Piece(rule.reason, "said")))
         case Froze(by=by, target=target, reason=reason):
             return Told("freeze", text(name(by), " froze ", Piece(target, "bad"), ": ", Piece(reason, "said")))
+        case DelegationMade(giver=giver, taker=taker, reason=reason):
+            words = text(name(giver), " let ", name(taker), " decide in their place: ", Piece(reason, "said"))
+            return Told("authority", words)
+        case DelegationRevoked(by=by, reason=reason):
+            return Told("authority", text(name(by), " ended a delegation: ", Piece(reason, "said")))
         case FreezeQuiesced():
             return Told("freeze", text("nothing was in flight any more"))
         case Thawed(by=by, reason=reason):

@@ -1,0 +1,49 @@
+"""/api/v1/delegations: who decides in whose place, and until when."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from answerable.approvals.delegations import Delegation
+from answerable.approvals.identity import Identity
+from answerable.inbox.api.answers import DelegationAnswer, DelegationAsked, DelegationList, Reasoned
+from answerable.inbox.api.cursors import Id
+from answerable.inbox.api.links import FROM_DELEGATION
+from answerable.inbox.desk import Desk
+from answerable.inbox.entering import actor, desk_of, reader
+from answerable.inbox.problems import documented
+from answerable.orchestrator.documents import delegation_document, handles
+
+router = APIRouter(prefix="/delegations", tags=["delegations"])
+
+
+@router.get("", responses=documented())
+async def list_delegations(
+    desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]
+) -> DelegationList:
+    """Every delegation that was made, oldest first."""
+    return DelegationList(delegations=[await _answer(desk, one) for one in await desk.office.delegations()])
+
+
+@router.post("", status_code=201, responses=documented(409, links=FROM_DELEGATION, on=201))
+async def delegate(
+    body: DelegationAsked, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
+) -> DelegationAnswer:
+    """Let somebody decide in your place, for at most 90 days."""
+    where = {"system": body.system, "approval": body.approval}
+    made = await desk.office.delegate(by=who, to=body.to, seconds=body.seconds, reason=body.reason, **where)
+    return await _answer(desk, made)
+
+
+@router.post("/{delegation}/revocation", responses=documented(409))
+async def revoke_delegation(
+    delegation: Id, body: Reasoned, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
+) -> DelegationAnswer:
+    """End a delegation at once: whoever gave it may, and the Responsible Individual."""
+    return await _answer(desk, await desk.office.revoke_delegation(delegation, by=who, reason=body.reason))
+
+
+async def _answer(desk: Desk, one: Delegation) -> DelegationAnswer:
+    return DelegationAnswer(**delegation_document(one, await desk.office.store.read(handles), at=desk.now))
