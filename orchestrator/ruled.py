@@ -42,7 +42,7 @@ def rule_line(head: RuleHead, names: Mapping[str, str], *, at: int) -> dict[str,
 def rule_document(tx: Tx, key: Key, row: RuleRow, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
     """A rule with all that it says, who approved it so far, and what its caps are used for in this hour or day."""
     said, head = row.body, row.head
-    votes, missing = so_far(tx, key, row)
+    votes, missing = so_far(tx, key, row, at=at)
     spent = used(tx, head.system, head.name, row.caps, at=at)
     caps = [
         {"of": of, "most": most, "per": per, "used": so_far}

@@ -141,7 +141,7 @@ def approve(rule: str, by: By, store: str) -> None:
 
     async def work(office: Office) -> tuple[RuleRow, str]:
         row = await office.rules.approve(await _id(office, rule), by=by)
-        return row, (await office.store.read(lambda tx: so_far(tx, office.key, row)))[1]
+        return row, (await office.store.read(lambda tx: so_far(tx, office.key, row, at=office.store.clock.now())))[1]
 
     made, missing = at_office(store, work)
     waits = f"; it still takes {missing}" if missing else ", which has force now"

@@ -18,7 +18,7 @@ from typing import Any, Final
 import rfc8785
 
 from answerable.agents.people import quorum_from
-from answerable.approvals.ballots import ballot_on
+from answerable.approvals.ballots import Ballot, ballot_on
 from answerable.approvals.eligibility import Asked, check_eligible
 from answerable.approvals.identity import Identity, check_sure
 from answerable.approvals.keys import Key
@@ -111,9 +111,7 @@ def approve(tx: Tx, key: Key, reference: str, *, who: Identity, at: int, seen: s
     if at >= head.expires_at:
         raise NotOpen(f"rule {head.label} would have expired", hint="propose a new version")
     asked = asked_of(found)
-    ballot = ballot_on(
-        tx, key, asked, subject=head.id, digest=head.digest, system=head.system, approval=head.approval, at=at
-    )
+    ballot = _ballot(tx, key, found, at=at)
     standing = ballot.standing_of(person, option=APPROVE)
     check_sure(who, requires=asked.requires, fresh_seconds=asked.fresh_seconds, at=at)
     given = ballot.with_answer(standing, APPROVE)
@@ -138,21 +136,21 @@ def approve(tx: Tx, key: Key, reference: str, *, who: Identity, at: int, seen: s
     return _approved(tx, key, found, person, people_of(given), at=at)
 
 
-def so_far(tx: Tx, key: Key, rule: RuleRow) -> tuple[tuple[str, ...], str]:
+def so_far(tx: Tx, key: Key, rule: RuleRow, *, at: int) -> tuple[tuple[str, ...], str]:
     """Who approved a rule that is proposed so far (ids), and who else it takes, in words; nobody for another one."""
     head = rule.head
     if head.state != "proposed":
         return (), ""
-    ballot = ballot_on(tx, key, asked_of(rule), subject=head.id, digest=head.digest, system=head.system)
+    ballot = _ballot(tx, key, rule, at=at)
     return people_of(for_option(ballot.counting, APPROVE)), ballot.missing(APPROVE)
 
 
-def why_not(tx: Tx, key: Key, rule: RuleRow, handle: str, *, option: str = APPROVE) -> str:
+def why_not(tx: Tx, key: Key, rule: RuleRow, handle: str, *, option: str = APPROVE, at: int) -> str:
     """Why a person may not approve a rule (for the option "": not revoke it), "" if they may. Raises: UnknownId."""
     person, head = get_person(tx, handle), rule.head
     if not option and person.id == head.author:
         return ""
-    ballot = ballot_on(tx, key, asked_of(rule), subject=head.id, digest=head.digest, system=head.system)
+    ballot = _ballot(tx, key, rule, at=at)
     try:
         standing = ballot.standing_of(person, option=option)
         if option:
@@ -160,6 +158,12 @@ def why_not(tx: Tx, key: Key, rule: RuleRow, handle: str, *, option: str = APPRO
     except (NotEligible, AlreadyDecided) as error:
         return error.message
     return ""
+
+
+def _ballot(tx: Tx, key: Key, rule: RuleRow, *, at: int) -> Ballot:
+    head = rule.head
+    where = {"system": head.system, "approval": head.approval}
+    return ballot_on(tx, key, asked_of(rule), subject=head.id, digest=head.digest, **where, at=at)
 
 
 def _approved(tx: Tx, key: Key, found: RuleRow, person: PersonRow, approvers: tuple[str, ...], *, at: int) -> RuleRow:

@@ -94,8 +94,8 @@ async def _page(
         return {
             "rule": rule_document(tx, key, row, handles(tx), at=now),
             "replay": replay_document(replay_stored(tx, row)),
-            "may_not_approve": why_not(tx, key, row, who.handle),
-            "may_not_revoke": why_not(tx, key, row, who.handle, option=""),
+            "may_not_approve": why_not(tx, key, row, who.handle, at=now),
+            "may_not_revoke": why_not(tx, key, row, who.handle, option="", at=now),
         }
 
     return page(
