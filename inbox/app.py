@@ -16,7 +16,18 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, UnknownId
-from answerable.inbox.api import decisions, delegations, events, freezes, me, requests, rules, runs, statistics
+from answerable.inbox.api import (
+    decisions,
+    delegations,
+    events,
+    freezes,
+    interrupts,
+    me,
+    requests,
+    rules,
+    runs,
+    statistics,
+)
 from answerable.inbox.describing import Described, operation_id
 from answerable.inbox.desk import Desk
 from answerable.inbox.feed import Feed
@@ -72,7 +83,7 @@ def inbox(desk: Desk) -> FastAPI:
     ):
         app.add_exception_handler(kind, handle)
     api = APIRouter(prefix=PREFIX)
-    for each in (me, requests, decisions, delegations, rules, runs, freezes, statistics, events):
+    for each in (me, requests, interrupts, decisions, delegations, rules, runs, freezes, statistics, events):
         api.include_router(each.router)
     app.include_router(api)
     for pages in (

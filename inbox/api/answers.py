@@ -69,6 +69,52 @@ class Respond(Taken):
 AnyAnswer: TypeAlias = Annotated[Approve | Reject | Edit | Respond, Field(discriminator="answer")]
 
 
+class InterruptAction(BaseModel):
+    """What is proposed: the approval that asks, and the message."""
+
+    action: str
+    args: dict[str, Any]
+
+
+class HumanResponse(Taken):
+    """An answer in LangGraph's shape, with the digest that was shown.
+
+    "accept" takes what is proposed; "edit" proposes the `args` of its `args` instead; "response" sends the text back,
+    or says no with it where no agent takes texts; "ignore" is a no, and needs a `reason`.
+    """
+
+    type: Literal["accept", "edit", "response", "ignore"]
+    args: InterruptAction | Text | None = None
+    digest: Digest
+    reason: Text = ""
+
+
+class InterruptConfig(BaseModel):
+    """Which answers are taken."""
+
+    allow_accept: bool
+    allow_edit: bool
+    allow_respond: bool
+    allow_ignore: bool
+
+
+class Interrupt(BaseModel):
+    """A request as LangGraph's `HumanInterrupt`, with its id and digest."""
+
+    id: str
+    digest: str
+    action_request: InterruptAction
+    config: InterruptConfig
+    description: str = Field(description="Markdown, of nothing that an agent wrote.")
+
+
+class InterruptList(BaseModel):
+    """Open requests in that shape; `next` is the cursor of the following page."""
+
+    interrupts: list[Interrupt]
+    next: str | None
+
+
 class Shown(Taken):
     """A request, and the digest of what was shown of it."""
 

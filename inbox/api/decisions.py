@@ -28,7 +28,7 @@ async def decide_all(
     body: AnswerAll,
     desk: Annotated[Desk, Depends(desk_of)],
     who: Annotated[Identity, Depends(actor)],
-    key: Annotated[str, Header(alias="Idempotency-Key", pattern="^[!-~]{1,100}$")] = "",
+    key: Annotated[str | None, Header(alias="Idempotency-Key", pattern="^[!-~]{1,100}$")] = None,
 ) -> DecidedAll:
     """Give one answer to requests that ask the same: each is decided for itself, and what became of it is told.
 
