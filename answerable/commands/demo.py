@@ -237,6 +237,8 @@ class Demo:
             name = names.get(made["by"], made["by"])
             reason = f": {made['reason']}" if made["reason"] else ""
             say(plain(f"{name or 'nobody, in time'} — {made['outcome']} {made['option']}".rstrip() + reason))
+            if made["outcome"] == "ruled":
+                say(f"behind the rule: {plain(', '.join(names.get(one, one) for one in made['voters']))}")
         if not document["decisions"]:
             say("nobody was asked" if run.status == "done" else "nobody yet")
         say(f"started by {names.get(run.started_by)}; {names.get(run.responsible)} answers for all of it")
