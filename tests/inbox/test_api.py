@@ -250,21 +250,28 @@ def test_the_document_says_what_there_is(site: Site) -> None:
     assert set(document["paths"]) == {
         f"{API}/{path}"
         for path in (
+            "decisions",
+            "decisions/{decision}/revocation",
+            "delegations",
+            "delegations/{delegation}/revocation",
+            "events",
+            "freezes",
+            "freezes/{freeze}",
+            "freezes/{freeze}/thaw",
+            "interrupts",
+            "interrupts/{request}",
             "me",
             "requests",
             "requests/{request}",
             "requests/{request}/decisions",
+            "rules",
+            "rules/{rule}",
+            "rules/{rule}/approval",
+            "rules/{rule}/replay",
+            "rules/{rule}/revocation",
             "runs",
             "runs/{run}",
-            "decisions/{decision}/revocation",
-            "delegations",
-            "delegations/{delegation}/revocation",
             "statistics",
-            "decisions",
-            "freezes",
-            "freezes/{freeze}",
-            "freezes/{freeze}/thaw",
-            "events",
         )
     }
     fields = json.dumps([document["components"]["schemas"][name] for name in ("Approve", "Reject", "Edit", "Respond")])
