@@ -21,11 +21,12 @@ from sqlalchemy import bindparam, select, update
 from answerable.approvals.ballots import ballot_of
 from answerable.approvals.budgets import check_budget
 from answerable.approvals.eligibility import Standing
-from answerable.approvals.identity import Identity, check_sure
+from answerable.approvals.identity import SIGNED, Identity, check_sure
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import RequestRow, close_request, get_request
 from answerable.approvals.seals import sealed
-from answerable.approvals.votes import Vote, cast_vote
+from answerable.approvals.signatures import Meant, Signed, check_signed
+from answerable.approvals.votes import Vote, as_column, cast_vote
 from answerable.approvals.voting import Counted, people_of
 from answerable.errors import AlreadyDecided, InvalidInput, NotOpen, StoreCorrupt
 from answerable.tracing import ids
@@ -33,7 +34,7 @@ from answerable.tracing.clock import micros
 from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import frozen_targets
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.record import MessageRef
+from answerable.tracing.ledger.record import MessageRef, Signature
 from answerable.tracing.ledger.records import Decided, EffectWithdrawn
 from answerable.tracing.people import authority, get_person
 from answerable.tracing.storage.statements import Statement, inserting, named
@@ -85,6 +86,8 @@ class Decision:
     for_person: str = ""
     delegation: str = ""
     voters: str = "[]"
+    signature: str = ""  # the record's, as JSON, where they signed
+    salt: str = ""  # of the words in it
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -114,6 +117,7 @@ class Decision:
             self.digest,
             self.at,
             *(others if others != ("", "", "[]") else ()),  # one person's alone are as they always were
+            *([self.signature] if self.signature else ()),
         )
 
 
@@ -125,7 +129,8 @@ Given: TypeAlias = Decision | Vote
 class Answer:
     """What is answered: the outcome, for a yes the option; `for_person`: the handle of whoever delegated it, or "".
 
-    `budget` is how often a day whoever answers decides without saying why; 0: as often as they like.
+    `budget` is how often a day whoever answers decides without saying why; 0: as often as they like. `signed` is their
+    own signature, `proposes` the digest of the message that an edit proposes, as they sign it.
     """
 
     outcome: Outcome
@@ -133,6 +138,8 @@ class Answer:
     reason: str = ""
     for_person: str = ""
     budget: int = 0
+    signed: Signed | None = None
+    proposes: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +179,7 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, 
     ballot = ballot_of(tx, key, request, at=at)
     chosen = answer.option if answer.outcome == "approved" else ""
     standing = ballot.standing_of(person, option=chosen, for_person=answer.for_person)
+    who, signature = _signed_by(tx, key, request, answer, who, standing, at=at)
     check_sure(who, requires=ballot.asked.requires, fresh_seconds=ballot.asked.fresh_seconds, at=at)
     beyond = check_budget(tx, person.id, answer.budget, answer.reason, at=at)
     given: list[Counted] = []
@@ -193,6 +201,8 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, 
                 standing=standing,
                 assurance=who.assurance,
                 reason=answer.reason,
+                signature=signature,
+                salt=answer.signed.salt if answer.signed else "",
                 missing=missing,
                 at=at,
             )
@@ -207,6 +217,7 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, 
         standing=standing,
         votes=given[:-1],
         beyond=beyond,
+        signature=signature,
     )
 
 
@@ -231,6 +242,7 @@ def record_decision(
     standing: Standing | None = None,
     votes: Sequence[Counted] = (),
     beyond: int = 0,
+    signature: Signature | None = None,
 ) -> Decision:
     """Write a decision that was found to be right, with its grants and withdrawals; `votes` count with it.
 
@@ -261,6 +273,8 @@ def record_decision(
         for_person=standing.for_person if standing else "",
         delegation=standing.delegation if standing else "",
         voters=json.dumps(people_of(votes) or behind),
+        signature=as_column(signature),
+        salt=answer.signed.salt if answer.signed else "",
     )
     decision = unsigned.signed(key)
     tx.run(_INSERT, **vars(decision))
@@ -304,6 +318,7 @@ def record_decision(
         rule=passing.rule if passing else "",
         spent=dict(passing.spent) if passing else {},
         beyond_budget=beyond,
+        signature=signature,
         asked_at=request.made_at,
     )
     append(tx, sealed(key, record))
@@ -415,6 +430,32 @@ def _check_open(tx: Tx, request: RequestRow, *, at: int) -> None:
 
 def _is_frozen(tx: Tx, request: RequestRow) -> bool:
     return not frozen_targets(tx, request.system).isdisjoint(("system", f"agent:{request.approval}"))
+
+
+def meant_by(request: RequestRow, answer: Answer, *, person: str, for_person: str) -> Meant:
+    """What an answer of a person (an id), for another or "", means to whoever signs it."""
+    return Meant(
+        system=request.system,
+        subject=request.id,
+        digest=request.digest,
+        answer=answer.outcome,
+        option=answer.option if answer.outcome == "approved" else "",
+        person=person,
+        for_person=for_person,
+        reason=answer.reason,
+        proposes=answer.proposes,
+    )
+
+
+def _signed_by(
+    tx: Tx, key: Key, request: RequestRow, answer: Answer, who: Identity, standing: Standing, *, at: int
+) -> tuple[Identity, Signature | None]:
+    """Who answers, as sure as their own signature makes it, and that signature. Raises: NotAuthenticated."""
+    if answer.signed is None:
+        return who, None
+    meant = meant_by(request, answer, person=standing.person.id, for_person=standing.for_person)
+    signature = check_signed(tx, key, answer.signed, meant, at=at)
+    return replace(who, assurance=SIGNED, since=min(signature.at, at)), signature
 
 
 def _own(standing: Standing | None, votes: Sequence[Counted]) -> tuple[str, ...]:

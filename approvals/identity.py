@@ -10,11 +10,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from answerable.agents.texts import check_handle
 from answerable.errors import NotSureEnough
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 Assurance: TypeAlias = Literal["asserted-local", "token", "oidc", "signed"]
 
@@ -29,13 +32,15 @@ ASSURANCES: Final[tuple[Assurance, ...]] = (ASSERTED, BEARER, VOUCHED, SIGNED)  
 class Identity:
     """A person by handle, how sure we are of it, and the id of the credential that they showed ("" for none).
 
-    `since` is when they proved who they are (microseconds), 0 where nobody knows.
+    `since` is when they proved who they are (microseconds), 0 where nobody knows. `own` is the private half of their
+    key, where they act on their own machine, and sign what they answer.
     """
 
     handle: str
     assurance: Assurance
     credential: str = ""
     since: int = 0
+    own: Ed25519PrivateKey | None = field(default=None, repr=False, compare=False)
 
 
 By: TypeAlias = str | Identity

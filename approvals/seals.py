@@ -10,12 +10,25 @@ from __future__ import annotations
 from typing import TypeAlias, TypeVar
 
 from answerable.approvals.keys import Key
+from answerable.tracing.ledger.access import KeyRegistered
 from answerable.tracing.ledger.records import Decided, ExemptionAccepted
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
 from answerable.tracing.ledger.votes import DelegationMade, Voted
 
-Sealed: TypeAlias = Decided | ExemptionAccepted | RuleProposed | RuleApproved | RuleRevoked | Voted | DelegationMade
-R = TypeVar("R", Decided, ExemptionAccepted, RuleProposed, RuleApproved, RuleRevoked, Voted, DelegationMade)
+Sealed: TypeAlias = (
+    KeyRegistered | Decided | ExemptionAccepted | RuleProposed | RuleApproved | RuleRevoked | Voted | DelegationMade
+)
+R = TypeVar(
+    "R",
+    KeyRegistered,
+    Decided,
+    ExemptionAccepted,
+    RuleProposed,
+    RuleApproved,
+    RuleRevoked,
+    Voted,
+    DelegationMade,
+)
 
 
 def sealed(key: Key, record: R) -> R:

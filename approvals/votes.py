@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from answerable.approvals.seals import sealed
 from answerable.approvals.voting import Cast
 from answerable.tracing import ids
 from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.record import Signature
 from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.people import authority
 from answerable.tracing.storage.statements import Statement, inserting, named
@@ -53,6 +55,8 @@ class Vote:
     digest: str
     mac: str
     at: int
+    signature: str = ""  # the record's, as JSON, where they signed
+    salt: str = ""  # of the words in it
     missing: str = ""
 
     @property
@@ -83,7 +87,7 @@ class Vote:
         return {column.name: getattr(self, column.name) for column in votes.c}
 
     def _signed(self) -> tuple[object, ...]:
-        return tuple(value for name, value in self.columns().items() if name != "mac")
+        return tuple(value for name, value in self.columns().items() if name not in ("mac", "salt"))
 
 
 def votes_on(tx: Tx, key: Key, subject: str, *, digest: str) -> list[Vote]:
@@ -103,6 +107,11 @@ def read_vote(fields: dict[str, Any]) -> Vote:
     return Vote(**fields)
 
 
+def as_column(signature: Signature | None) -> str:
+    """A signature, as rows have it."""
+    return json.dumps(signature.model_dump(), sort_keys=True) if signature else ""
+
+
 def cast_vote(
     tx: Tx,
     key: Key,
@@ -120,6 +129,8 @@ def cast_vote(
     reason: str,
     missing: str,
     at: int,
+    signature: Signature | None = None,
+    salt: str = "",
 ) -> Vote:
     """Write a vote that was found to be right, with its record. The caller holds a lock on the subject."""
     number = len(tx.all(_OF_SUBJECT, subject=subject)) + 1
@@ -139,6 +150,8 @@ def cast_vote(
         digest=digest,
         mac="",
         at=at,
+        signature=as_column(signature),
+        salt=salt,
         missing=missing,
     ).signed(key)
     tx.run(_INSERT, **vote.columns())
@@ -163,6 +176,7 @@ def cast_vote(
         assurance=assurance,
         commitment=ids.commitment(bytes.fromhex(vote.mac), reason.encode()) if reason else "",
         own=bool(standing.own),
+        signature=signature,
     )
     append(tx, sealed(key, record))
     return vote

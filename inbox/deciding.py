@@ -40,7 +40,15 @@ async def give(
         check_response(service.app.graph, row.approval)
         return await office.decide(request, answer, by=by, seen=seen, once=once), None
     made = await doing(
-        Service.aedit, service, request, dict(message or {}), by=by, reason=answer.reason, seen=seen, once=once
+        Service.aedit,
+        service,
+        request,
+        dict(message or {}),
+        by=by,
+        reason=answer.reason,
+        seen=seen,
+        once=once,
+        signed=answer.signed,
     )
     decision = await office.store.read(lambda tx: decision_on(tx, request))
     assert decision is not None, request

@@ -14,6 +14,7 @@ from answerable.approvals.identity import Identity
 from answerable.approvals.keys import Key
 from answerable.approvals.node import Approval
 from answerable.approvals.requests import RequestRow, get_request
+from answerable.approvals.signatures import Signed, digest_of_message
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.asked import causes_of_edit
@@ -39,6 +40,7 @@ async def edit_request(
     reason: str,
     seen: str,
     once: Once | None,
+    signed: Signed | None = None,
 ) -> str:
     """Close a request as edited and make a new one about `message`, in one transaction; the new request's id.
 
@@ -69,8 +71,12 @@ async def edit_request(
         edited_by=person,
     )
 
+    given = json.loads(message.to_bytes()) if isinstance(message, Message) else message
+    proposes = digest_of_message(given) if signed or by.own else ""
+
     def work(tx: Tx) -> None:
-        answer, now = Answer(outcome="edited", reason=reason), worker.store.clock.now()
+        answer = Answer(outcome="edited", reason=reason, signed=signed, proposes=proposes)
+        now = worker.store.clock.now()
         _, again = answer_request(tx, worker.key, request.id, answer, who=by, at=now, seen=seen, once=once)
         if again:
             return

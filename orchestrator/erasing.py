@@ -65,7 +65,7 @@ _VOTED = Statement(select(*votes.c).where(votes.c.by == bindparam("person")).ord
 _SET_WORDS = Statement(
     update(votes)
     .where(votes.c.id == bindparam("vote"))
-    .values(reason=bindparam("new_reason"), mac=bindparam("new_mac"))
+    .values(reason=bindparam("new_reason"), mac=bindparam("new_mac"), salt="")
 )
 _EDITED = Statement(select(requests.c.run).where(requests.c.edited_by == bindparam("person")))
 _STARTED = Statement(select(runs.c.id).where(runs.c.started_by == bindparam("person")))
@@ -80,7 +80,7 @@ _SET_DETAIL = Statement(update(runs).where(runs.c.id == bindparam("run")).values
 _SET_REASON = Statement(
     update(decisions)
     .where(decisions.c.id == bindparam("decision"))
-    .values(reason=bindparam("new_reason"), mac=bindparam("new_mac"))
+    .values(reason=bindparam("new_reason"), mac=bindparam("new_mac"), salt="")
 )
 _NOES = Statement(
     select(messages.c.id, messages.c.payload).where(messages.c.run == bindparam("run"), messages.c.type.in_(_ANSWERS))

@@ -26,6 +26,7 @@ from answerable.approvals.node import Approval
 from answerable.approvals.reasons import check_reason
 from answerable.approvals.requests import all_requests, get_request, open_requests
 from answerable.approvals.revoking import Revoked, revoke
+from answerable.approvals.signatures import PersonKey, person_keys, register_key, revoke_key
 from answerable.approvals.tokens import make_token, revoke_token
 from answerable.errors import AlreadyDecided
 from answerable.orchestrator import interventions
@@ -359,6 +360,26 @@ class Office:
         check_text("the subject", subject, required=True, lines=False)
         return await self.act(
             lambda tx, now: bindings.bind(tx, self.key, person, issuer=issuer, subject=subject, at=now)
+        )
+
+    async def register_key(self, by: By, *, public: str, proof: str, proved_at: int) -> PersonKey:
+        """Have a key be the person's own. Raises: UnknownId, InvalidInput, NotAuthenticated."""
+        who = identified(by)
+        return await self.act(
+            lambda tx, now: register_key(
+                tx, self.key, who.handle, public=public, proof=proof, proved_at=proved_at, at=now
+            ),
+            who=who,
+        )
+
+    async def keys(self) -> list[PersonKey]:
+        """The keys that persons sign with, oldest first."""
+        return await self.store.read(lambda tx: person_keys(tx, self.key))
+
+    async def revoke_key(self, key: str, *, by: By, reason: str) -> PersonKey:
+        """Have a key sign nothing new. Raises: UnknownId, InvalidInput, NotEligible."""
+        return await self._keep(
+            by, reason, lambda tx, who, now: revoke_key(tx, self.key, key, by=who, reason=reason, at=now)
         )
 
     async def bindings(self) -> list[Credential]:

@@ -241,7 +241,8 @@ class _Rebuilding:
 
     def _worded(self, made: W, stored: Columns | None, commitment: str) -> W:
         """It with its MAC, and the reason that its row has, if that is the one that was given."""
-        signed = replace(made, reason=stored["reason"] if stored else "").signed(self.key)
+        words = {"reason": stored["reason"], "salt": stored["salt"]} if stored else {"reason": ""}
+        signed = replace(made, **words).signed(self.key)
         if commitment and ids.commitment(bytes.fromhex(signed.mac), signed.reason.encode()) != commitment:
             erased = stored is not None and stored["reason"] in agreement.GONE
             return replace(signed, reason=stored["reason"] if stored and erased else LOST).signed(self.key)

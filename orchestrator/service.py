@@ -27,6 +27,7 @@ from answerable.approvals.keys import open_key
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.requests import get_request
 from answerable.approvals.revoking import Revoked
+from answerable.approvals.signatures import Signed
 from answerable.errors import DeclarationError, StoreError, UnknownId
 from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
@@ -383,16 +384,17 @@ class Service(Generic[In, Out]):
         reason: str = "",
         seen: str = "",
         once: Once | None = None,
+        signed: Signed | None = None,
     ) -> OpenRequest:
         """Propose another message instead: a new request, for somebody else to decide.
 
-        `seen` and `once` as in `Office.decide`.
+        `seen` and `once` as in `Office.decide`; `signed` is the person's own signature of it.
 
         Raises: InvalidMessage, NotEligible, AlreadyDecided, NotOpen, NotAsShown, UnknownId.
         """
         check_text("the reason", reason)
         made = await edit_request(
-            self.runtime, request, message, by=identified(by), reason=reason, seen=seen, once=once
+            self.runtime, request, message, by=identified(by), reason=reason, seen=seen, once=once, signed=signed
         )
         return await self.arequest(made)
 

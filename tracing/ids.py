@@ -28,6 +28,7 @@ DELEGATION = "dlg"
 BEARER = "tok"  # a bearer token
 LINK = "lnk"
 SESSION = "ses"
+PERSON_KEY = "key"
 BINDING = "bnd"  # of a login at a provider to a person
 
 

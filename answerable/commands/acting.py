@@ -6,19 +6,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from answerable.approvals.credentials import identity_of
-from answerable.approvals.identity import By, Identity
+from answerable.approvals.identity import By, Identity, identified
 from answerable.approvals.tokens import token_holder
 from answerable.commands.options import TOKEN
 from answerable.commands.reaching import at_office
 from answerable.errors import NotAuthenticated
 from answerable.orchestrator.office import Office
+from answerable.tracing.storage.private_files import PrivateFile, state_folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +40,33 @@ def as_option(command: F) -> F:
         "--as", "by", metavar="PERSON", default="", help="Who acts: a registered person. Also: ANSWERABLE_TOKEN."
     )
     return declare(acting)  # type: ignore[return-value]  # with the signature of the command
+
+
+def sign_option(command: F) -> F:
+    """`--sign`, below `as_option`: whoever acts signs what they answer with their own key."""
+
+    @wraps(command)
+    def signing(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.pop("sign"):
+            kwargs["by"] = replace(identified(kwargs["by"]), own=own_key())
+        return command(*args, **kwargs)
+
+    declare = click.option("--sign", is_flag=True, help="Sign it with your own key.")
+    return declare(signing)  # type: ignore[return-value]  # with the signature of the command
+
+
+def key_file() -> PrivateFile:
+    """Where this user's own key lies: what `ANSWERABLE_PERSON_KEY` names, else in their state folder."""
+    named = os.environ.get("ANSWERABLE_PERSON_KEY")
+    path = Path(named) if named else state_folder() / "person.key"
+    return PrivateFile(
+        path=path, what="your own key", hint="`answerable keys create` makes one; ANSWERABLE_PERSON_KEY names it"
+    )
+
+
+def own_key() -> Ed25519PrivateKey:
+    """This user's own key. Raises: StoreError."""
+    return Ed25519PrivateKey.from_private_bytes(key_file().read())
 
 
 def who_acts(store: str, named: str) -> By:

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "impact": "why",
     "holds": "holds",
     "inbox": "inbox",
+    "keys": "keys",
     "ledger": "ledger",
     "notify": "notify",
     "people": "people",

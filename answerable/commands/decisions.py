@@ -16,7 +16,7 @@ from answerable.approvals.grouping import members
 from answerable.approvals.identity import By
 from answerable.approvals.requests import get_request
 from answerable.approvals.votes import Vote
-from answerable.commands.acting import as_option
+from answerable.commands.acting import as_option, sign_option
 from answerable.commands.options import budget_option, json_option, reason_option, service_option, store_option
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, program_of_run, read, whole_id
@@ -42,6 +42,7 @@ _for_option = click.option("--for", "for_person", default="", metavar="PERSON", 
 @_for_option
 @budget_option
 @as_option
+@sign_option
 @store_option
 @json_option
 def approve(
@@ -67,6 +68,7 @@ def approve(
 @_for_option
 @budget_option
 @as_option
+@sign_option
 @store_option
 @json_option
 def reject(
@@ -81,6 +83,7 @@ def reject(
 @click.argument("request")
 @click.option("--text", required=True, metavar="TEXT", help="What to answer.")
 @as_option
+@sign_option
 @service_option
 @store_option
 @json_option
@@ -97,6 +100,7 @@ def respond(request: str, text: str, by: By, service: str, store: str, as_json: 
 @click.option("--file", required=True, type=click.File("rb"), metavar="FILE", help="The message as JSON; - is stdin.")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
 @as_option
+@sign_option
 @service_option
 @store_option
 @json_option

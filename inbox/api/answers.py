@@ -30,6 +30,15 @@ class Taken(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class SignatureGiven(Taken):
+    """A signature of the answer with the person's own Ed25519 key: what is signed is in the guide."""
+
+    key: Name = Field(description="The id of the key, as it was registered.")
+    at: int = Field(ge=0, le=2**53, description="When, by the signer's clock: microseconds since 1970.")
+    salt: Digest = Field(description="64 hexadecimal digits that nobody can guess.")
+    value: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9+/]{86}==$")] = Field(description="Base64 of 64 bytes.")
+
+
 class Approve(Taken):
     """Choose an option, and so release its calls, and no others."""
 
@@ -38,6 +47,7 @@ class Approve(Taken):
     option: Name = Field(description='"as-proposed", or one that is offered.')
     reason: Text = ""
     for_person: Handle = Field(default="", description="Whose delegate acts, by handle; a delegation has to say so.")
+    signature: SignatureGiven | None = None
 
 
 class Reject(Taken):
@@ -47,6 +57,7 @@ class Reject(Taken):
     digest: Digest
     reason: Text
     for_person: Handle = ""
+    signature: SignatureGiven | None = None
 
 
 class Edit(Taken):
@@ -56,6 +67,7 @@ class Edit(Taken):
     digest: Digest
     message: dict[str, Any]
     reason: Text = ""
+    signature: SignatureGiven | None = None
 
 
 class Respond(Taken):
@@ -64,6 +76,7 @@ class Respond(Taken):
     answer: Literal["respond"]
     digest: Digest
     text: Text
+    signature: SignatureGiven | None = None
 
 
 AnyAnswer: TypeAlias = Annotated[Approve | Reject | Edit | Respond, Field(discriminator="answer")]
@@ -211,6 +224,7 @@ class DelegationList(BaseModel):
 class Me(BaseModel):
     """Who asks, and how sure we are of it."""
 
+    id: str = Field(description="The opaque id: records and signatures have it.")
     person: str
     roles: list[str]
     teams: list[str]

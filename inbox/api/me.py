@@ -20,4 +20,6 @@ router = APIRouter(prefix="/me", tags=["me"])
 async def me(desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(reader)]) -> Me:
     """The person whose token was shown, with their roles and teams."""
     person = await desk.office.store.read(lambda tx: get_person(tx, who.handle))
-    return Me(person=who.handle, roles=list(person.roles), teams=list(person.teams), assurance=who.assurance)
+    return Me(
+        id=person.id, person=who.handle, roles=list(person.roles), teams=list(person.teams), assurance=who.assurance
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from answerable.approvals.grouping import count_alike
 from answerable.approvals.identity import Identity
 from answerable.approvals.listing import ChangedRequest, Sort, page_of_requests, short_tier
 from answerable.approvals.requests import RequestRow
+from answerable.approvals.signatures import Signed, digest_of_message
 from answerable.approvals.votes import Vote
 from answerable.inbox.api.answers import (
     AnyAnswer,
@@ -118,6 +120,9 @@ async def decide(
         given, message = Answer(outcome="edited", reason=body.reason), body.message
     else:
         given, message = Answer(outcome="answered", reason=body.text), None
+    if body.signature is not None:
+        proposes = digest_of_message(body.message) if isinstance(body, Edit) else ""
+        given = replace(given, signed=Signed(**body.signature.model_dump()), proposes=proposes)
     made, edited_into = await give(
         desk, request, desk.within_budget(given), message, by=who, seen=body.digest, once=once
     )

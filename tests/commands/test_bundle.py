@@ -108,7 +108,7 @@ def test_a_copy_that_can_only_be_read(desk: Desk, tmp_path: Path) -> None:
     about = json.loads(done.stdout)
     assert (about["recorded"], about["signed"]) == (False, False)
     assert "is not recorded" in done.stderr
-    assert "nobody signed" in verify((tmp_path / "2.zip").read_bytes(), public_key(desk))[2]
+    assert "nobody signed" in verify((tmp_path / "2.zip").read_bytes(), public_key(desk))[3]
 
 
 def test_what_lies_beside_and_was_changed_is_not_handed_out(desk: Desk, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,3 +120,24 @@ def test_a_provider_that_cannot_be_is_refused_before_anything_is_served(
 ) -> None:
     desk("people", "add", "dora")
     assert said in desk("serve", "--port", "0", *words, code=1).stderr
+
+
+def test_a_key_is_made_registered_used_and_revoked(desk: Desk, tmp_path: Path) -> None:
+    own: Any = {"ANSWERABLE_PERSON_KEY": str(tmp_path / "dora.key")}
+    request = desk.waiting().waiting_for[0].id
+    words = ("approve", request, "--option", "as-proposed", "--as", "dora", "--sign")
+    assert "keys create" in desk(*words, code=1, **own).stderr
+    assert str(tmp_path / "dora.key") in desk("keys", "create", **own).stdout
+    assert (tmp_path / "dora.key").stat().st_mode & 0o077 == 0
+    assert "there is a key already" in desk("keys", "create", code=1, **own).stderr
+    assert "not a key of theirs" in desk(*words, code=1, **own).stderr
+    assert "nobody has registered a key" in desk("keys", "list").stdout
+    desk("keys", "register", "--as", "dora", **own)
+    desk(*words, **own)
+    assert _decided(desk)["assurance"] == "signed"
+    (known,) = desk.json("keys", "list")
+    assert (known["person"], known["state"]) == ("dora", "stands")
+    desk("keys", "revoke", known["id"][:12], "--reason", "a new laptop", "--as", "dora")
+    assert "revoked" in desk("keys", "list").stdout
+    (tmp_path / "dora.key").chmod(0o644)
+    assert "others may read" in desk(*words, code=1, **own).stderr

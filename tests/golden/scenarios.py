@@ -10,12 +10,16 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START
 from answerable.agents.options import DAY, HOUR
 from answerable.agents.outcomes import Response
 from answerable.agents.people import quorum, role
+from answerable.approvals.identity import Identity
 from answerable.approvals.node import exemption
+from answerable.approvals.signatures import prove_possession, public_of
 from answerable.orchestrator.app import App
 from answerable.orchestrator.office import open_office
 from answerable.orchestrator.system import System
@@ -435,6 +439,22 @@ async def office(url: str) -> None:
         await replace_key(opened.store, by=reader.id, reason="a year is over")
         await sequence_all(opened.store)
         await opened.rebuild(by="alice", reason="a row was lost")
+
+
+@scenario
+async def own_keys(url: str) -> None:
+    """A person signs an answer with a key of their own, which is revoked afterwards."""
+    private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+        office, now = service.office, service.store.clock.now()
+        dora = (await service.store.read(lambda tx: get_person(tx, "dora"))).id
+        proof = prove_possession(private, dora, at=now)
+        key = await office.register_key("dora", public=public_of(private), proof=proof, proved_at=now)
+        run = await service.arun(Ask(), by="nils", run_id="own_keys")
+        signing = Identity(handle="dora", assurance="asserted-local", own=private)
+        await service.areject(run.waiting_for[0].id, by=signing, reason="not like that")
+        await service.aresume(run.id)
+        await office.revoke_key(key.id, by="dora", reason="a new laptop")
 
 
 @scenario

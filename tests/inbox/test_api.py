@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from hashlib import sha256
+from typing import Any
 
 import pytest
 import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.inbox.site import API, Site, problem, standing
-from tests.orchestrator.letters import tamper
+from answerable.approvals.signatures import prove_possession
+from tests.inbox.site import API, Site, kinder, problem, standing
+from tests.orchestrator.letters import letters, tamper
 
 
 def test_who_asks_is_who_the_token_belongs_to(site: Site) -> None:
     me = site.client.get(f"{API}/me", headers=site.headers("dora")).json()
+    assert me.pop("id").startswith("prs_")
     assert me == {"person": "dora", "roles": ["lead"], "teams": [], "assurance": "token"}
 
 
@@ -276,3 +280,31 @@ def test_the_document_says_what_there_is(site: Site) -> None:
     }
     fields = json.dumps([document["components"]["schemas"][name] for name in ("Approve", "Reject", "Edit", "Respond")])
     assert '"by"' not in fields and '"person"' not in fields
+
+
+def test_an_answer_is_signed_by_a_program_that_has_its_persons_key(sqlite_url: str) -> None:
+    """It needs the digest that was shown, the person's id, and what the guide says is signed."""
+    with standing(sqlite_url, app=letters(options=kinder, requires="signed")) as site:
+        private, office, call = Ed25519PrivateKey.generate(), site.service.office, site.service.portal.call
+        headers, request = site.headers("dora"), site.asked()
+        me = site.client.get(f"{API}/me", headers=headers).json()["id"]
+        public = b64encode(private.public_key().public_bytes_raw()).decode()
+        now = site.clock.now()
+        call(office.register_key, "dora", public=public, proof=prove_possession(private, me, at=now), proved_at=now)
+        (key,) = call(office.keys)
+        salt, said = "ab" * 32, {"answer": "approve", "option": "kinder", "digest": request.digest, "reason": "yes"}
+        meant: dict[str, Any] = {"system": "letters", "subject": request.id, "digest": request.digest}
+        meant |= {"answer": "approved", "option": "kinder", "person": me, "for_person": "", "key": key.id, "at": now}
+        meant["said"] = sha256(bytes.fromhex(salt) + b'["yes",""]').hexdigest()
+        text = "answerable answer/1\n" + json.dumps(meant, sort_keys=True, separators=(",", ":"))
+        value = b64encode(private.sign(text.encode())).decode()
+        where = f"{API}/requests/{request.id}/decisions"
+        signature = {"key": key.id, "at": now, "salt": salt, "value": value}
+        wrong = said | {"reason": "no", "signature": signature}
+        assert problem(site.client.post(where, json=said, headers=headers)) == (403, "not-sure-enough")
+        assert problem(site.client.post(where, json=wrong, headers=headers)) == (401, "not-authenticated")
+        for unreadable in ({"salt": "x"}, {"value": "x"}, {"at": "now"}, {"more": 1}):
+            body = said | {"signature": signature | unreadable}
+            assert problem(site.client.post(where, json=body, headers=headers)) == (422, "invalid-input")
+        made = site.client.post(where, json=said | {"signature": signature}, headers=headers)
+        assert made.status_code == 201 and made.json()["decision"]["assurance"] == "signed"

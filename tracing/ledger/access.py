@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.record import Act, Record
 
 
 class TokenMade(Record):
@@ -43,3 +43,27 @@ class IdentityUnbound(Record):
     durable: ClassVar[bool] = True
     binding: str
     person: str
+
+
+class KeyRegistered(Act):
+    """A person has a key of their own to sign answers with; `proof` shows that they have its private half."""
+
+    kind: Literal["key.registered"] = "key.registered"
+    durable: ClassVar[bool] = True
+    key: str
+    person: str
+    public: str  # base64 of the 32 bytes of an Ed25519 key
+    proof: str  # base64
+    proved_at: int
+    seal: str = ""  # a MAC of all this
+
+
+class KeyRevoked(Act):
+    """A person's key signs nothing new; what it signed before stays signed."""
+
+    kind: Literal["key.revoked"] = "key.revoked"
+    durable: ClassVar[bool] = True
+    key: str
+    person: str
+    by: str  # person
+    reason: str

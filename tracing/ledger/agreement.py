@@ -75,9 +75,9 @@ _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here need
         "requests": "id run system approval step message digest state routed edited_from edited_by"
         " capped in_place_of expires_at erased",
         "votes": "id run system subject number answer option by for_person delegation assurance reason digest mac at"
-        " erased",
+        " signature salt erased",
         "decisions": "id run request outcome option message by assurance reason digest mac at revoked for_person"
-        " delegation voters erased",
+        " delegation voters signature salt erased",
         "grants": "id run effect decision call_digest expires_at state",
         "effects": "id run system name receiver guarantee step message origin method path call_digest"
         " idempotency_key state attempt sent_at detail erased",

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -201,6 +202,7 @@ class Indexes:
             "for_person": record.get("for_person", ""),  # older records do not have these
             "delegation": record.get("delegation", ""),
             "voters": list(record.get("voters", ())),
+            "signature": _signature(record),
             "commitment": record["commitment"],
             "revoked": "",
         }
@@ -222,7 +224,10 @@ class Indexes:
             return
         same = ("run", "system", "subject", "number", "answer", "option", "by", "for_person", "delegation")
         rest = ("assurance", "digest", "at", "commitment")
-        self.rows["votes"][record["vote"]] = {column: record[column] for column in (*same, *rest)}
+        self.rows["votes"][record["vote"]] = {
+            **{column: record[column] for column in (*same, *rest)},
+            "signature": _signature(record),
+        }
 
     def _revoked(self, record: Plain) -> None:
         self.revoked.update(record["revoked"])
@@ -342,6 +347,12 @@ class Indexes:
         lifted["state"] = "lifted"
         standing = (row for row in self.rows["freezes"].values() if row["state"] != "lifted")
         self.frozen[lifted["system"]] = {row["target"] for row in standing if row["system"] == lifted["system"]}
+
+
+def _signature(record: Plain) -> str:
+    """A signature, as rows have it; older records do not have one."""
+    signature = record.get("signature")
+    return json.dumps(signature, sort_keys=True) if signature else ""
 
 
 _KINDS: Final[dict[str, Callable[[Indexes, Plain], None]]] = {

@@ -30,6 +30,17 @@ class Act(Record):
     assurance: str = ""
 
 
+class Signature(BaseModel):
+    """A person's own signature of an answer: by which key, when, over which salted digest of the words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    at: int
+    said: str
+    value: str  # base64
+
+
 class MessageRef(BaseModel):
     """A message as records name it: its id, its type and a salted digest of what it says."""
 

@@ -14,7 +14,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
-from answerable.tracing.ledger.access import IdentityBound, IdentityUnbound, TokenMade, TokenRevoked
+from answerable.tracing.ledger.access import (
+    IdentityBound,
+    IdentityUnbound,
+    KeyRegistered,
+    KeyRevoked,
+    TokenMade,
+    TokenRevoked,
+)
 from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.kept import (
     EvidenceRead,
@@ -24,7 +31,7 @@ from answerable.tracing.ledger.kept import (
     PersonErased,
     StoreRebuilt,
 )
-from answerable.tracing.ledger.record import Act, MessageRef, Record
+from answerable.tracing.ledger.record import Act, MessageRef, Record, Signature
 from answerable.tracing.ledger.rotation import KeyReplaced
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
 from answerable.tracing.ledger.votes import DelegationMade, DelegationRevoked, Voted
@@ -251,6 +258,7 @@ class Decided(Record):
     rule: str = ""  # that decided
     spent: dict[str, int] = {}  # of its caps (OF/PER)
     beyond_budget: int = 0  # how many decisions the person took in the day before, if that is beyond their budget
+    signature: Signature | None = None  # by the person's own key
     asked_at: int
     host: str = ""
     seal: str = ""  # a MAC of all this, so that the row can be made anew from it, and a made-up record cannot
@@ -447,7 +455,9 @@ AnyRecord = Annotated[
     | TokenMade
     | TokenRevoked
     | IdentityBound
-    | IdentityUnbound,
+    | IdentityUnbound
+    | KeyRegistered
+    | KeyRevoked,
     Field(discriminator="kind"),
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Act, Record
+from answerable.tracing.ledger.record import Act, Record, Signature
 
 
 class Voted(Record):
@@ -26,6 +26,7 @@ class Voted(Record):
     assurance: str
     commitment: str = ""  # of the reason, which lies beside the record with its salt, the vote's MAC
     own: bool = False  # they decide their own, as the declaration allows
+    signature: Signature | None = None  # by the person's own key
     seal: str = ""  # a MAC of all this
 
 

@@ -278,6 +278,8 @@ decisions = Table(
     Column("revoked", Text, nullable=False, server_default=""),  # "" or why: person, facts, rule
     Column("for_person", Text, nullable=False, server_default=""),  # person id, of whom `by` is the delegate
     Column("delegation", Text, nullable=False, server_default=""),
+    Column("signature", Text, nullable=False, server_default=""),  # the record's, as JSON, where they signed
+    Column("salt", Text, nullable=False, server_default=""),  # of the words in it
     Column("voters", Text, nullable=False, server_default="[]"),  # JSON list of the persons who voted before
 )
 Index("decisions_by_run", decisions.c.run)
@@ -301,6 +303,8 @@ votes = Table(
     Column("assurance", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("digest", Text, nullable=False),
+    Column("signature", Text, nullable=False, server_default=""),
+    Column("salt", Text, nullable=False, server_default=""),
     Column("mac", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
 )

@@ -180,7 +180,7 @@ async def test_without_the_stores_key_it_is_made_for_the_newest_checkpoint(sqlit
         key_file(sqlite_url, await store.read(store_id)).unlink()
         made, files, _ = await bundle(store, "loop")
     assert (made.about["size"], made.about["signed"]) == (first.about["size"], False)
-    assert "nobody signed the bundle as a whole" in verify(made.data, key)[2]
+    assert "nobody signed the bundle as a whole" in verify(made.data, key)[3]
     assert "not signed" in files["README.txt"].decode()
 
 

@@ -149,8 +149,8 @@ def test_without_the_key_nobody_changes_the_names(handed: Handed) -> None:
         for one in files["people.json"].values():
             one["name"] = "Mallory"
 
-    assert verify(resealed(handed, lambda _: None, signed=True), handed.key)[2] == "the bundle was signed as a whole"
-    assert "nobody signed the bundle as a whole" in verify(resealed(handed, other_name, signed=False), handed.key)[2]
+    assert verify(resealed(handed, lambda _: None, signed=True), handed.key)[3] == "the bundle was signed as a whole"
+    assert "nobody signed the bundle as a whole" in verify(resealed(handed, other_name, signed=False), handed.key)[3]
     forged = resealed(handed, other_name, signed=False)
     claimed = forged.replace(b'"signed": false', b'"signed": true ')
     with pytest.raises(Unsound):

@@ -24,10 +24,13 @@ from answerable.tracing.evidence.story.answers import explain
 from answerable.tracing.evidence.story.document import document_of
 from answerable.tracing.evidence.story.page import page_of
 from answerable.tracing.evidence.story.story import Story
+from answerable.tracing.ledger.access import KeyRegistered, KeyRevoked
 from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.ledger.notes import Signer, VerifierKey
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.proofs import prove_records
+from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.people import all_people
 from answerable.tracing.spans import attributes
 from answerable.tracing.spans.otlp import as_request
@@ -129,6 +132,13 @@ def _records(story: Story) -> dict[int, Placed]:
         wanted = [one for fact in (*story.path, *carried_out) for one in fact.placed]
     cited = {place for line in story.lines for place in line.seqs}
     wanted += [one for one in (*story.sources.placed, *story.sources.around) if one.seq in cited]
+    answers = [one.record for one in wanted if isinstance(one.record, Decided | Voted)]
+    keys = {one.signature.key for one in answers if one.signature}
+    wanted += [
+        one
+        for one in story.sources.around
+        if isinstance(one.record, KeyRegistered | KeyRevoked) and one.record.key in keys
+    ]
     return {one.seq: one for one in wanted}
 
 

@@ -13,7 +13,8 @@ What is checked, in this order; the first thing that is wrong ends it:
 3. Every record is in the ledger of that checkpoint, at its place, with these bytes (RFC 9162).
 4. Every span names the record that it was made of by its digest, and says what that says of run, system and person.
 5. The story cites no record that is not there.
-6. Payloads, where they are in the bundle, are those that the records have the digests of.
+6. Every answer that a person signed is signed by a key that they had registered before, and that was not revoked then.
+7. Payloads, where they are in the bundle, are those that the records have the digests of.
 
 What cannot be checked: that nothing else happened. The names of people, and the words of the story, are the system's.
 
@@ -40,6 +41,7 @@ FILES = {"README.txt", "checkpoint.txt", "ledger.pub", "manifest.json", "proof.j
 FILES |= {"story.html", "story.json", "verify.py"}
 SWITCHED = {"payloads.json": "with_payloads", "people.json": "with_names"}
 WARNING = "nobody signed the bundle as a whole: the story and the names are not vouched for"
+ANSWERS = {"approved", "edited", "rejected", "answered"}
 Key = tuple[str, bytes]  # its name, its 32 bytes
 
 
@@ -230,7 +232,50 @@ def each(value: Any) -> Iterator[tuple[str, Any]]:
             yield from each(inner)
 
 
-# -- 6: payloads -------------------------------------------------------------------------------------------------------
+# -- 6: what people signed themselves ----------------------------------------------------------------------------------
+
+
+def check_signatures(records: dict[int, bytes]) -> tuple[int, int]:
+    """How many answers of people are signed with their own keys, and for how many we have the server's word."""
+    keys: dict[str, Any] = {}
+    own = others = 0
+    for _, body in sorted(records.items()):
+        one = json.loads(body)
+        if one["kind"] == "key.registered":
+            id = "key_" + sha(b"", "key\0" + one["public"])[:32]
+            said = {"key": id, "person": one["person"], "public": one["public"], "at": one["proved_at"]}
+            shown = id == one["key"] and id not in keys and fits(one["public"], one["proof"], "answerable key/1", said)
+            need(shown, f"whoever registered {one['key']} did not show that they have it")
+            keys[id] = one
+        elif one["kind"] == "key.revoked":
+            keys.pop(one["key"], None)
+        elif one["kind"] in ("decided", "voted") and (one.get("signature") or one["assurance"] == "signed"):
+            signature = one["signature"] or {}
+            key = keys.get(str(signature.get("key")), {})
+            what = ("request", "outcome") if one["kind"] == "decided" else ("subject", "answer")
+            said = {name: one[name] for name in ("system", "digest", "option", "for_person")}
+            said |= {"subject": one[what[0]], "answer": one[what[1]], "person": one["by"], "key": signature.get("key")}
+            said |= {name: signature.get(name) for name in ("at", "said")}
+            signed_so = key.get("person") == one["by"] and one["assurance"] == "signed"
+            fitting = signed_so and fits(key["public"], signature["value"], "answerable answer/1", said)
+            need(fitting, f"the answer to {one[what[0]]} is not signed by {one['by']}, as its record says")
+            own += 1
+        elif one["kind"] == "voted" or (one["kind"] == "decided" and one["outcome"] in ANSWERS):
+            others += 1
+    return own, others
+
+
+def fits(public: str, value: str, purpose: str, said: dict[str, Any]) -> bool:
+    """Whether a key signed this for this purpose."""
+    text = f"{purpose}\n" + json.dumps(said, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    try:
+        Ed25519PublicKey.from_public_bytes(unbase64(public)).verify(unbase64(value), text.encode())
+    except InvalidSignature:
+        return False
+    return True
+
+
+# -- 7: payloads -------------------------------------------------------------------------------------------------------
 
 
 def check_payloads(files: dict[str, bytes], records: dict[int, bytes]) -> int:
@@ -287,6 +332,7 @@ def verify(data: bytes, key: str) -> list[str]:
         whole = check_seal(seal, json.loads(files["manifest.json"]), keys)
         spans = check_spans(files, records)
         check_story(files, records)
+        own, others = check_signatures(records)
         payloads = check_payloads(files, records) if "payloads.json" in files else 0
     except Unsound:
         raise
@@ -295,6 +341,7 @@ def verify(data: bytes, key: str) -> list[str]:
     size = files["checkpoint.txt"].decode().split("\n")[1]
     lines = [f"{len(records)} records are in the ledger of the checkpoint of {size} records"]
     lines += [f"{spans} spans are of these records"]
+    lines += [f"{own} answers of people are signed with their own keys, {others} are attested by the server"]
     lines += ["the bundle was signed as a whole" if whole else WARNING]
     return lines + ([f"{payloads} payloads are what the records have the digests of"] if payloads else [])
 

@@ -34,6 +34,8 @@ AROUND: Final = (
     "freeze.quiesced",
     "thawed",
     "store.restored",
+    "key.registered",
+    "key.revoked",
 )
 """The kinds of records of no run that may touch some."""
 

@@ -1,0 +1,224 @@
+"""Answers that people sign with their own keys, and what is not one."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from answerable.agents.people import quorum
+from answerable.approvals.decisions import Answer, Decision, meant_by
+from answerable.approvals.identity import Identity
+from answerable.approvals.requests import get_request
+from answerable.approvals.signatures import (
+    APART_SECONDS,
+    Signed,
+    digest_of_message,
+    key_id,
+    prove_possession,
+    public_of,
+    sign,
+)
+from answerable.errors import InvalidInput, NotAuthenticated, NotEligible, NotSureEnough
+from answerable.orchestrator.service import Service
+from answerable.testing import FakeClock, nowhere
+from answerable.tracing.ledger.access import KeyRegistered
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.people import get_person
+from tests.orchestrator.letters import CARRIER, LEAD, Ask, Letter, letters, recorded, rows, serving, tamper
+
+pytestmark = pytest.mark.anyio
+
+_SECOND = 1_000_000
+
+
+async def _person(service: Service[Any, Any], handle: str) -> str:
+    return (await service.store.read(lambda tx: get_person(tx, handle))).id
+
+
+async def _register(service: Service[Any, Any], handle: str, private: Ed25519PrivateKey) -> str:
+    now = service.store.clock.now()
+    proof = prove_possession(private, await _person(service, handle), at=now)
+    made = await service.office.register_key(handle, public=public_of(private), proof=proof, proved_at=now)
+    return made.id
+
+
+async def _key(service: Service[Any, Any], handle: str = "dora") -> Ed25519PrivateKey:
+    private = Ed25519PrivateKey.generate()
+    await _register(service, handle, private)
+    return private
+
+
+def _own(private: Ed25519PrivateKey, handle: str = "dora") -> Identity:
+    """Whoever acts on their own machine, with their key."""
+    return Identity(handle=handle, assurance="asserted-local", own=private)
+
+
+async def _signed(
+    service: Service[Any, Any], request: str, answer: Answer, private: Ed25519PrivateKey, handle: str = "dora"
+) -> Signed:
+    """What a program elsewhere sends along: it knows the request's digest and the person's id."""
+    row, person = await service.store.read(lambda tx: (get_request(tx, request), get_person(tx, handle).id))
+    return sign(private, meant_by(row, answer, person=person, for_person=""), at=service.store.clock.now())
+
+
+async def test_a_signed_answer_is_as_sure_as_can_be_and_fresh(store_url: str) -> None:
+    async with serving(letters(requires="signed", fresh=60), store_url, origins={CARRIER: nowhere()}) as service:
+        private = await _key(service)
+        run = await service.arun(Ask(), by="nils")
+        with pytest.raises(NotSureEnough, match="signed"):
+            await service.aapprove(run.waiting_for[0].id, by="dora")
+        decision = await service.aapprove(run.waiting_for[0].id, by=_own(private), reason="it is right")
+        assert isinstance(decision, Decision) and decision.assurance == "signed"
+        (record,) = await recorded(service, run.id, Decided)
+        assert record.signature is not None and record.signature.key == key_id(public_of(private))
+        (row,) = await rows(service, "decisions")
+        assert record.signature.value in row["signature"] and row["salt"] and "it is right" not in row["signature"]
+        assert Decision(**row).genuine(service.office.key)
+        await tamper(service, "decisions", signature="")
+        (row,) = await rows(service, "decisions")
+        assert not Decision(**row).genuine(service.office.key)
+
+
+async def test_edits_noes_and_votes_are_signed_too(store_url: str) -> None:
+    people = {"emil": "lead", "alice": "boss"}
+    app = letters(by=quorum(2, LEAD), requires="signed", denied=True)
+    async with serving(app, store_url, origins={CARRIER: nowhere()}, people=people) as service:
+        dora, emil = await _key(service), await _key(service, "emil")
+        run = await service.arun(Ask(), by="nils")
+        edited = await service.aedit(run.waiting_for[0].id, Letter(text="x"), by=_own(dora), reason="nicer")
+        assert (await recorded(service, run.id, Decided))[-1].signature
+        alice = await _key(service, "alice")
+        await service.aapprove(edited.id, by=_own(emil, "emil"))
+        assert (await recorded(service, run.id, Voted))[-1].signature
+        given = await service.aapprove(edited.id, by=_own(alice, "alice"))
+        assert given.outcome == "approved" and given.assurance == "signed"
+        other = await service.arun(Ask(text="b"), by="nils")
+        no = await service.areject(other.waiting_for[0].id, by=_own(dora), reason="not that")
+        assert no.assurance == "signed"
+
+
+@pytest.mark.parametrize(
+    "what", ["option", "outcome", "reason", "person", "digest", "value", "salt", "key", "late", "early"]
+)
+async def test_what_was_not_signed_so_is_not_taken(store_url: str, what: str) -> None:
+    clock = FakeClock()
+    app = letters(options=_kinder)
+    async with serving(app, store_url, origins={CARRIER: nowhere()}, people={"emil": "lead"}, clock=clock) as service:
+        private, another = await _key(service), await _key(service, "emil")
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        (elsewhere,) = (await service.arun(Ask(text="b"), by="nils")).waiting_for
+        answer = Answer(outcome="approved", option="kinder", reason="yes")
+        about = elsewhere.id if what == "digest" else request.id
+        signed = await _signed(service, about, answer, private)
+        who, given = "dora", answer
+        if what == "option":
+            given = replace(answer, option="as-proposed")
+        elif what == "outcome":
+            given = replace(answer, outcome="rejected", option="")
+        elif what == "reason":
+            given = replace(answer, reason="yes!")
+        elif what == "person":
+            who = "emil"
+        elif what == "value":
+            signed = replace(signed, value=base64.b64encode(bytes(64)).decode())
+        elif what == "salt":
+            signed = replace(signed, salt="0" * 64)
+        elif what == "key":
+            signed = replace(signed, key=key_id(public_of(another)))
+        elif what == "late":
+            clock.advance(APART_SECONDS + 1)
+        else:
+            signed = replace(signed, at=signed.at + (APART_SECONDS + 1) * _SECOND) if what == "early" else signed
+        with pytest.raises(NotAuthenticated):
+            await service.office.decide(request.id, replace(given, signed=signed), by=who)
+        assert (await service.arequest(request.id)).state == "open" and not await rows(service, "decisions")
+
+
+def _kinder(letter: Letter, ask: Ask) -> dict[str, Letter]:
+    return {"kinder": Letter(text=f"{letter.text}, with love")}
+
+
+async def test_an_edited_message_is_the_one_that_was_signed(store_url: str) -> None:
+    async with serving(letters(), store_url, origins={CARRIER: nowhere()}) as service:
+        private = await _key(service)
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        meant = Answer(outcome="edited", proposes=digest_of_message({"text": "mine"}))
+        signed = await _signed(service, request.id, meant, private)
+        with pytest.raises(NotAuthenticated, match="does not fit"):
+            await service.aedit(request.id, {"text": "theirs"}, by="dora", signed=signed)
+        assert (await service.aedit(request.id, {"text": "mine"}, by="dora", signed=signed)).state == "open"
+
+
+async def test_a_revoked_key_signs_nothing_new_and_what_it_signed_stays(store_url: str) -> None:
+    async with serving(letters(), store_url, origins={CARRIER: nowhere()}, people={"emil": "lead"}) as service:
+        private = await _key(service)
+        first, second = [(await service.arun(Ask(text=text), by="nils")).waiting_for[0].id for text in "ab"]
+        decision = await service.aapprove(first, by=_own(private))
+        id = key_id(public_of(private))
+        with pytest.raises(NotEligible, match="not a key of"):
+            await service.office.revoke_key(id, by="emil", reason="envy")
+        await service.office.revoke_key(id, by="dora", reason="lost the laptop")
+        with pytest.raises(NotAuthenticated, match="was revoked"):
+            await service.aapprove(second, by=_own(private))
+        with pytest.raises(InvalidInput, match="revoked already"):
+            await service.office.revoke_key(id, by="alice", reason="again")
+        with pytest.raises(InvalidInput, match="registered already"):
+            await _register(service, "dora", private)  # it does not come back
+        assert isinstance(decision, Decision) and decision.genuine(service.office.key)
+        (known,) = await service.office.keys()
+        assert known.revoked_at is not None
+
+
+async def test_a_key_is_its_owners_and_nobody_registers_anothers(store_url: str) -> None:
+    async with serving(letters(), store_url, people={"emil": "lead"}) as service:
+        private, now = Ed25519PrivateKey.generate(), service.store.clock.now()
+        dora = prove_possession(private, await _person(service, "dora"), at=now)
+        public = public_of(private)
+        for proof, proved_at in ((dora, now), ("", now), ("x", now), (base64.b64encode(bytes(64)).decode(), now)):
+            with pytest.raises(NotAuthenticated, match="does not show"):
+                await service.office.register_key("emil", public=public, proof=proof, proved_at=proved_at)
+        with pytest.raises(NotAuthenticated):
+            await service.office.register_key("dora", public=public, proof=dora, proved_at=now + 1)
+        await service.office.register_key("dora", public=public, proof=dora, proved_at=now)
+        with pytest.raises(InvalidInput, match="registered already"):
+            await _register(service, "emil", private)
+
+
+async def test_a_record_of_a_key_that_was_made_up_is_no_key(store_url: str) -> None:
+    """Whoever can write to the database has no seal."""
+    async with serving(letters(), store_url, origins={CARRIER: nowhere()}) as service:
+        private, now, person = Ed25519PrivateKey.generate(), service.store.clock.now(), await _person(service, "dora")
+        public, proof = public_of(private), prove_possession(private, person, at=now)
+        record = KeyRegistered(
+            at=now,
+            system="",
+            key=key_id(public),
+            person=person,
+            public=public,
+            proof=proof,
+            proved_at=now,
+            seal="0" * 64,
+        )
+        await service.store.write(lambda tx: append(tx, record))
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        with pytest.raises(NotAuthenticated, match="not a key of theirs"):
+            await service.aapprove(request.id, by=_own(private))
+
+
+async def test_rows_that_are_made_anew_keep_signatures(store_url: str) -> None:
+    async with serving(letters(), store_url, origins={CARRIER: nowhere()}, people={"alice": "boss"}) as service:
+        private = await _key(service)
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        await service.aapprove(request.id, by=_own(private), reason="it is right")
+        before = await rows(service, "decisions")
+        nothing = await service.office.rebuild(by="alice", reason="to see")
+        assert not (nothing.changed or nothing.made) and await rows(service, "decisions") == before
+        await tamper(service, "decisions", signature="{}")
+        await service.office.rebuild(by="alice", reason="somebody wrote there")
+        assert await rows(service, "decisions") == before
