@@ -37,6 +37,12 @@ def check_text(what: str, text: str, *, required: bool = False, lines: bool = Tr
     return text
 
 
+def shortened(text: str, most: int) -> str:
+    """`text`, cut after `most` characters; then it says how many are not there."""
+    left = len(text) - most
+    return text if left <= 0 else f"{text[:most]} … and {left:,} more characters"
+
+
 def check_handle(handle: str) -> str:
     """`handle`, if it can be one. Raises: InvalidInput."""
     if not isinstance(handle, str) or not handle or not handle.isprintable() or any(map(str.isspace, handle)):

@@ -109,6 +109,8 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     said = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()[:_MOST_MISTAKES]]
+    more = len(error.errors()) - len(said)
+    said += [f"and {more} more"] if more > 0 else []
     return _said(request, InvalidInput("; ".join(said), hint=f"{PREFIX}/openapi.json says what is taken"))
 
 

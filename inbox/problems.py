@@ -34,6 +34,7 @@ from answerable.errors import (
     TooManyRequests,
     UnknownId,
 )
+from answerable.tracing.spans.tree import plain
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -78,8 +79,8 @@ def document_of(error: AnswerableError, *, status: int = 0) -> Problem:
         title=_title(error),
         status=status or status_of(error),
         code=error.code,
-        detail=error.message,
-        hint=error.hint,
+        detail=plain(error.message),
+        hint=plain(error.hint),
     )
 
 

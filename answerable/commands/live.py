@@ -20,6 +20,7 @@ from rich.text import Text
 from sqlalchemy import bindparam, func, select
 
 from answerable.agents.nodes import Agent, Effect
+from answerable.agents.texts import shortened
 from answerable.approvals.node import Approval
 from answerable.errors import StoreError
 from answerable.orchestrator.drawing import MARKS, State
@@ -31,6 +32,7 @@ from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import crossings, effects, steps
 
+LONGEST_SAID: Final = 80  # characters of what a step emits
 REFRESHES_PER_SECOND: Final = 8
 LATEST_SHOWN: Final = 4
 WIDE: Final = 120  # cells; from here on the purposes of the edges have room
@@ -94,7 +96,7 @@ class RunPicture:
         if node is None or progress.run != self.run:
             return
         if progress.state == "emitted":
-            node.said = plain(str(progress.value))[:80]
+            node.said = shortened(plain(str(progress.value)), LONGEST_SAID)
             return
         if progress.state == "working":
             node.began = node.began if node.working else self.clock()

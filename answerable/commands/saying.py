@@ -20,6 +20,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from answerable.agents.texts import shortened
 from answerable.commands.options import DEFAULT_STORE
 from answerable.errors import AnswerableError
 from answerable.tracing.clock import Micros
@@ -60,8 +61,8 @@ def say_json(document: Any) -> None:
 
 def say_error(error: AnswerableError) -> None:
     """Print an error: its code, what was wrong, and what to do."""
-    message = error.message if len(error.message) <= LONGEST_ERROR else f"{error.message[:LONGEST_ERROR]} …"
-    text = Text.assemble(("error", "bold red"), f" [{error.code}] ", lines(message))
+    message = lines(shortened(error.message, LONGEST_ERROR))
+    text = Text.assemble(("error", "bold red"), f" [{error.code}] ", message)
     if error.hint:
         text.append(f"\n  → {lines(error.hint)}", "cyan")
     to_stderr().print(text, soft_wrap=True)

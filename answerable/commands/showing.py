@@ -157,10 +157,10 @@ def _amount(field: str, value: float) -> str:
 def _calls(request: OpenRequest) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for option in request.view["options"]:
-        parts.append(Text(f"{option['name']} would release:", "bold"))
+        parts.append(Text(f"{plain(option['name'])} would release:", "bold"))
         for call in option["calls"]:
             body = call["body"] if isinstance(call["body"], str) else json.dumps(call["body"])
-            parts.append(Text(f"  {plain(call['name'])}: {call['method']} {plain(call['url'])}"))
+            parts.append(Text(f"  {plain(call['name'])}: {plain(call['method'])} {plain(call['url'])}"))
             parts.append(Text(f"    {plain(body)}", "dim"))
     return parts
 

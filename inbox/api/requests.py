@@ -44,6 +44,7 @@ from answerable.inbox.problems import documented
 from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import decision_document, handles, request_document, vote_document
 from answerable.tracing.clock import iso
+from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.store import Tx
 
 State = Literal["open", "decided", "expired", "withdrawn", "superseded", "all"]
@@ -160,7 +161,7 @@ def answer(shown: RequestShown, names: dict[str, str]) -> RequestAnswer:
             )
             for one in shown.options
         ],
-        trouble_with_options=shown.trouble,
+        trouble_with_options=plain(shown.trouble),
         responsible=shown.responsible,
         started_by=shown.started_by,
         edited_by=shown.edited_by,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 
@@ -16,6 +16,7 @@ from answerable.inbox.problems import documented
 from answerable.orchestrator.documents import handles, run_document, run_line
 from answerable.orchestrator.running.journal import read_steps
 from answerable.orchestrator.runs import get_run, page_of_runs
+from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.store import Tx
 
 Status = Literal["", "running", "waiting", "frozen", "done", "denied", "stuck", "failed", "cancelled"]
@@ -40,7 +41,7 @@ async def list_runs(
         rows = page_of_runs(tx, status=status, system=system, before=where or None, most=limit + 1)
         last = rows[limit - 1] if len(rows) > limit else None
         return RunList(
-            runs=[RunLine(**run_line(tx, row, names)) for row in rows[:limit]],
+            runs=[RunLine(**_shown(run_line(tx, row, names))) for row in rows[:limit]],
             next=cursor_of("newest", (last.started_at, last.id) if last else ()),
         )
 
@@ -57,9 +58,14 @@ async def get_one_run(
         service = desk.services.get(get_run(tx, run).system)
         document = run_document(tx, run, graph=service.app.graph if service else None)
         steps = [
-            StepLine(id=one.id, node=one.node, state=one.state, attempt=one.attempt, error=one.error)
+            StepLine(id=one.id, node=one.node, state=one.state, attempt=one.attempt, error=plain(one.error))
             for one in read_steps(tx, run)
         ]
-        return RunAnswer(**document, steps=steps)
+        return RunAnswer(**_shown(document), steps=steps)
 
     return await desk.office.store.read(look)
+
+
+def _shown(document: dict[str, Any]) -> dict[str, Any]:
+    """A run's document; why it ended as it did may be what an agent's function said."""
+    return {**document, "detail": plain(document["detail"])}

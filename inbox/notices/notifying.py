@@ -15,6 +15,7 @@ from typing import Final
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 
+from answerable.agents.texts import shortened
 from answerable.errors import AnswerableError, InvalidInput
 from answerable.inbox.notices.targets import Target
 from answerable.inbox.notices.waiting import (
@@ -128,7 +129,7 @@ def send(sender: Apprise, target: Target, title: str, text: str) -> str:
         said = " ".join(entry.message for entry in told.logs() if entry.level in ("WARNING", "ERROR"))
     except Exception as error:  # noqa: BLE001 - whatever a plugin of the library does: it was not delivered
         said = f"{type(error).__name__}: {error}"
-    return target.cleaned(plain(said))[:LONGEST_ERROR] or "it was not taken"
+    return shortened(target.cleaned(plain(said)), LONGEST_ERROR) or "it was not taken"
 
 
 def messages(waiting: Sequence[Waiting], origin: str) -> list[tuple[str, str, list[Waiting]]]:

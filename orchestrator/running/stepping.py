@@ -22,6 +22,7 @@ from typing import Any
 from answerable.agents.context import Step
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent
+from answerable.agents.texts import shortened
 from answerable.errors import AnswerableError, InvalidMessage
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
@@ -34,6 +35,7 @@ from answerable.tracing.spans.context import step_context
 from answerable.tracing.storage.store import Tx
 
 OUTPUT = "out"
+LONGEST_ERROR = 500  # characters
 
 
 async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) -> set[str]:
@@ -159,7 +161,7 @@ def describe(error: BaseException, timeout: float | None) -> str:
         return f"it ran longer than its limit of {timeout:g} s"
     text = error.message if isinstance(error, AnswerableError) else str(error)
     first = text.strip().splitlines()[0] if text.strip() else ""
-    return f"{type(error).__name__}: {first}"[:500] if first else type(error).__name__
+    return shortened(f"{type(error).__name__}: {first}", LONGEST_ERROR) if first else type(error).__name__
 
 
 def _with_egress(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from answerable.agents.texts import LONGEST, check_handle, check_names, check_text
+from answerable.agents.texts import LONGEST, check_handle, check_names, check_text, shortened
 from answerable.errors import InvalidInput
 
 
@@ -42,3 +42,8 @@ def test_names_are_several() -> None:
     for wrong in ("buyer", b"buyer", None, 5, [5], [""], ["a\nb"], ["\ud800"]):
         with pytest.raises(InvalidInput, match="roles"):
             check_names("roles", wrong)
+
+
+def test_what_is_cut_says_so() -> None:
+    assert shortened("short", 5) == "short"
+    assert shortened("x" * 1_505, 5) == "xxxxx … and 1,500 more characters"

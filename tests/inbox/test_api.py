@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from answerable.approvals.signatures import prove_possession
 from tests.inbox.site import API, Site, kinder, problem, standing
-from tests.orchestrator.letters import letters, tamper
+from tests.orchestrator.letters import Ask, Letter, letters, tamper
 
 
 def test_who_asks_is_who_the_token_belongs_to(site: Site) -> None:
@@ -308,3 +308,26 @@ def test_an_answer_is_signed_by_a_program_that_has_its_persons_key(sqlite_url: s
             assert problem(site.client.post(where, json=body, headers=headers)) == (422, "invalid-input")
         made = site.client.post(where, json=said | {"signature": signature}, headers=headers)
         assert made.status_code == 201 and made.json()["decision"]["assurance"] == "signed"
+
+
+def test_what_is_rendered_has_no_character_that_misleads(sqlite_url: str) -> None:
+    evil = "a\u202eb\x1b[2J\u3164"
+
+    def failing(letter: Letter, ask: Ask) -> dict[str, Letter]:
+        raise ValueError(evil)
+
+    def broken(ask: Ask) -> Letter:
+        if ask.text == "broken":
+            raise ValueError(evil)
+        return Letter(text=evil)
+
+    with standing(sqlite_url, app=letters(writer=broken, options=failing)) as site:
+        request, run = site.asked(), site.service.run(Ask(text="broken"), by="nils")
+        dora = site.headers("dora")
+        document, failed = site.shown(request.id), site.client.get(f"{API}/runs/{run.id}", headers=dora).json()
+        refused = site.decide(request.id, answer="approve", option="kinder\u202e").json()
+        rendered = [document["trouble_with_options"], failed["detail"], refused["detail"]]
+        rendered += [step["error"] for step in failed["steps"]]
+        assert all(each.isprintable() and "\u3164" not in each for each in rendered)
+        assert "a\\u202eb" in document["trouble_with_options"] and "a\\u202eb" in failed["detail"]
+        assert document["option_details"][0]["message"] == {"text": evil}  # what is bound is as it is

@@ -113,3 +113,18 @@ def test_lengths(micros: int, text: str) -> None:
 def test_plain_keeps_what_is_printable() -> None:
     assert plain("Zürich → 東京") == "Zürich → 東京"
     assert plain("a\nb") == "a\\u000ab"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a b-ü \U0001f469\u200d", "a b-ü \U0001f469\\u200d"),
+        ("\u202eevil\x1b[2J\x07", "\\u202eevil\\u001b[2J\\u0007"),
+        ("\u3164\u2800\u034f", "\\u3164\\u2800\\u034f"),  # printable, and not to be seen
+        ("\ufe01\U000e0101\U000e0041", "\\ufe01\\U000e0101\\U000e0041"),  # hidden words
+        ("a\nb\u2028c", "a\\u000ab\\u2028c"),
+        ("❤\ufe0f", "❤\ufe0f"),
+    ],
+)
+def test_what_is_not_seen_or_reads_otherwise_is_shown_as_what_it_is(text: str, shown: str) -> None:
+    assert plain(text) == shown
