@@ -88,6 +88,7 @@ class BreakGlass(Taken):
     option: Name
     code: Code
     reason: Text
+    signature: SignatureGiven | None = None
 
 
 AnyAnswer: TypeAlias = Annotated[BreakGlass | Approve | Reject | Edit | Respond, Field(discriminator="answer")]
