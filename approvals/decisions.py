@@ -23,13 +23,13 @@ from answerable.approvals.breaking import check_may_break
 from answerable.approvals.budgets import check_budget
 from answerable.approvals.eligibility import Standing
 from answerable.approvals.escalating import escalate
-from answerable.approvals.identity import SIGNED, Identity, check_sure
+from answerable.approvals.identity import Identity, check_sure
 from answerable.approvals.keys import Key
 from answerable.approvals.reasons import CODES, OTHER, check_reason
 from answerable.approvals.requests import RequestRow, close_request, get_request
 from answerable.approvals.reviews import BREAK_GLASS_SECONDS, SAMPLE_SECONDS, Of, due_review
 from answerable.approvals.seals import sealed
-from answerable.approvals.signatures import Meant, Signed, check_signed
+from answerable.approvals.signatures import Meant, Signed, signed_by
 from answerable.approvals.votes import Vote, as_column, cast_vote
 from answerable.approvals.voting import Counted, people_of
 from answerable.errors import AlreadyDecided, InvalidInput, NotOpen, StoreCorrupt
@@ -191,15 +191,13 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, 
     answer = _with_code(answer)
     if answer.break_glass:
         standing = check_may_break(tx, key, request, person, answer.option, at=at, lock=True)
-        who, signature = _signed_by(tx, key, request, answer, who, standing, at=at)
-        check_sure(who, requires=request.asked.requires, fresh_seconds=request.asked.fresh_seconds, at=at)
+        who, answer, signature = _sure(tx, key, request, answer, who, standing, at=at)
         sure: dict[str, Any] = {"assurance": who.assurance, "signature": signature}
         return record_decision(tx, key, request, answer, by=person.id, at=at, standing=standing, **sure)
     ballot = ballot_of(tx, key, request, at=at)
     chosen = answer.option if answer.outcome == "approved" else ""
     standing = ballot.standing_of(person, option=chosen, for_person=answer.for_person)
-    who, signature = _signed_by(tx, key, request, answer, who, standing, at=at)
-    check_sure(who, requires=ballot.asked.requires, fresh_seconds=ballot.asked.fresh_seconds, at=at)
+    who, answer, signature = _sure(tx, key, request, answer, who, standing, at=at)
     beyond = check_budget(tx, person.id, answer.budget, answer.reason, at=at)
     given: list[Counted] = []
     if answer.outcome in ("approved", "rejected"):
@@ -484,30 +482,31 @@ def _is_frozen(tx: Tx, request: RequestRow) -> bool:
     return not frozen_targets(tx, request.system).isdisjoint(("system", f"agent:{request.approval}"))
 
 
-def meant_by(request: RequestRow, answer: Answer, *, person: str, for_person: str) -> Meant:
-    """What an answer of a person (an id), for another or "", means to whoever signs it."""
+def _sure(
+    tx: Tx, key: Key, request: RequestRow, answer: Answer, who: Identity, standing: Standing, *, at: int
+) -> tuple[Identity, Answer, Signature | None]:
+    """Who answers, as sure as a signature makes it, with that signature, if they are as sure as the request asks for.
+
+    Raises: NotAuthenticated, NotSureEnough.
+    """
+    who, signed, signature = signed_by(tx, key, who, _meant(request, answer, standing), answer.signed, at=at)
+    check_sure(who, requires=request.asked.requires, fresh_seconds=request.asked.fresh_seconds, at=at)
+    return who, replace(answer, signed=signed), signature
+
+
+def _meant(request: RequestRow, answer: Answer, standing: Standing) -> Meant:
+    """What an answer means to whoever signs it."""
     return Meant(
         system=request.system,
         subject=request.id,
         digest=request.digest,
         answer=answer.outcome,
         option=answer.option if answer.outcome == "approved" else "",
-        person=person,
-        for_person=for_person,
+        person=standing.person.id,
+        for_person=standing.for_person,
         reason=answer.reason,
         proposes=answer.proposes,
     )
-
-
-def _signed_by(
-    tx: Tx, key: Key, request: RequestRow, answer: Answer, who: Identity, standing: Standing, *, at: int
-) -> tuple[Identity, Signature | None]:
-    """Who answers, as sure as their own signature makes it, and that signature. Raises: NotAuthenticated."""
-    if answer.signed is None:
-        return who, None
-    meant = meant_by(request, answer, person=standing.person.id, for_person=standing.for_person)
-    signature = check_signed(tx, key, answer.signed, meant, at=at)
-    return replace(who, assurance=SIGNED, since=min(signature.at, at)), signature
 
 
 def _own(standing: Standing | None, votes: Sequence[Counted]) -> tuple[str, ...]:

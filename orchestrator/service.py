@@ -216,6 +216,11 @@ class Service(Generic[In, Out]):
             self.portal.stop()
 
     @property
+    def origins(self) -> Mapping[str, str]:
+        """Where its receivers are, by name."""
+        return self._origins
+
+    @property
     def store(self) -> Store:
         """The open store."""
         return self.office.store
