@@ -42,7 +42,6 @@ COMMANDS: Final = {
     "reject": "decisions",
     "respond": "decisions",
     "rules": "rules",
-    "reviews": "reviews",
     "revoke": "revoking",
     "runs": "runs",
     "serve": "serve",

@@ -10,9 +10,7 @@ from answerable.agents.nodes import END, START
 from answerable.agents.options import HOUR
 from answerable.agents.outcomes import Ended
 from answerable.agents.prioritization import Demand, Prioritization
-from answerable.approvals.listing import page_of_requests
 from answerable.approvals.quotas import Quota
-from answerable.approvals.requests import RequestRow
 from answerable.errors import DeclarationError, InvalidMessage
 from answerable.orchestrator.app import App
 from answerable.orchestrator.running.flooding import MOST_SHOWN_BYTES
@@ -197,18 +195,3 @@ async def test_what_was_decided_counts_for_an_hour(sqlite_url: str) -> None:
 def test_a_quota_that_lets_nothing_ask_is_refused(quota: Quota) -> None:
     with pytest.raises(DeclarationError, match="lets nothing ask"):
         letters(quota=quota)
-
-
-async def test_a_flood_of_5_000_requests_beside_a_medical_one(store_url: str) -> None:
-    with FakeReceiver() as receiver:
-        async with serving(flooded(quota=Quota(), count=5_000), store_url, receiver.origin) as service:
-            flood = await service.arun(Ask(text="flood"), by="nils")
-            medical = await service.arun(Ask(text="plan"), by="nils")
-            assert await of_run(service, flood.id) == Quota().open
-            page = await service.store.read(lambda tx: page_of_requests(tx, state="open", sort="tier", most=50))
-            assert len(page.rows) == 50 and page.after
-            first = page.rows[0]
-            assert isinstance(first, RequestRow) and (first.run, first.approval) == (medical.id, "weigh")
-            await service.aapprove(first.id, by="dora")
-            assert (await service.aresume(medical.id)).result == Account(lines=["planned"])
-            assert len(await frozen(service)) == 1

@@ -80,14 +80,6 @@ def connect(store: str) -> Service[Ask, Receipt]:
     return serving.connect(store)
 
 
-def test_no_agent_finds_the_token_of_whoever_started_the_program(desk: Desk) -> None:
-    run = desk.waiting().id
-    token = desk.json("token", "create", "dora")["token"]
-    given = {"ANSWERABLE_TOKEN": token, "ANSWERABLE_SERVICE": f"{__name__}:connect"}
-    desk("approve", desk.json("inbox")[0]["id"], "--option", "as-proposed", **given)
-    desk("runs", "resume", run, **given)
-
-
 def test_a_login_is_bound_listed_and_ended(desk: Desk) -> None:
     desk("people", "add", "dora", "--role", "lead")
     assert "no login is bound" in desk("people", "bindings").stdout

@@ -99,7 +99,7 @@ def _row(record: Decided) -> dict[str, str]:
         "decision": record.decision,
         "outcome": record.outcome,
         "option": record.option,
-        "how": "by breaking the glass" if record.broke_glass else _HOW.get(record.outcome, "by a person"),
+        "how": _HOW.get(record.outcome, "by a person"),
         "by": record.by,
         "assurance": record.assurance,
         "responsible": record.responsible,

@@ -1,0 +1,94 @@
+"""Rule 13: a signature is over this answer to this request by this person, and nothing else passes for it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from answerable.approvals.decisions import Answer, meant_by
+from answerable.approvals.identity import Identity
+from answerable.approvals.requests import get_request
+from answerable.approvals.signatures import Signed, prove_possession, public_of, sign
+from answerable.errors import AlreadyDecided, NotAuthenticated, NotSureEnough
+from answerable.orchestrator.service import Service
+from answerable.testing import FakeReceiver
+from answerable.tracing.people import get_person
+from tests.orchestrator.letters import Ask, letters, rows, serving, tamper
+
+pytestmark = pytest.mark.anyio
+
+YES = Answer(outcome="approved", option="as-proposed")
+
+
+async def registered(service: Service[Any, Any], handle: str) -> Ed25519PrivateKey:
+    private, now = Ed25519PrivateKey.generate(), service.store.clock.now()
+    person = await service.store.read(lambda tx: get_person(tx, handle))
+    proof = prove_possession(private, person.id, at=now)
+    await service.office.register_key(handle, public=public_of(private), proof=proof, proved_at=now)
+    return private
+
+
+async def signed(service: Service[Any, Any], request: str, private: Ed25519PrivateKey, handle: str) -> Signed:
+    row, person = await service.store.read(lambda tx: (get_request(tx, request), get_person(tx, handle)))
+    return sign(private, meant_by(row, YES, person=person.id, for_person=""), at=service.store.clock.now())
+
+
+def with_signature(one: Signed) -> Answer:
+    return Answer(outcome="approved", option="as-proposed", signed=one)
+
+
+async def test_a_signature_is_not_replayed_for_the_same_words_elsewhere(store_url: str) -> None:
+    """Two runs ask the very same; what Dora signed for one is sent along to the other, and once more to the first."""
+    with FakeReceiver() as receiver:
+        async with serving(letters(requires="signed"), store_url, receiver.origin) as service:
+            dora = await registered(service, "dora")
+            first, second = [(await service.arun(Ask(), by="nils")).waiting_for[0] for _ in range(2)]
+            given = with_signature(await signed(service, first.id, dora, "dora"))
+            with pytest.raises(NotAuthenticated):
+                await service.office.decide(second.id, given, by="dora")
+            assert (await service.office.decide(first.id, given, by="dora")).assurance == "signed"
+            with pytest.raises(AlreadyDecided):
+                await service.office.decide(first.id, given, by="dora")
+            await service.aresume(second.run)
+            assert (await service.arequest(second.id)).state == "open" and not receiver.received
+
+
+async def test_nobody_signs_for_somebody_else(store_url: str) -> None:
+    async with serving(letters(), store_url, "http://127.0.0.1:9", people={"emil": "lead"}) as service:
+        emil = await registered(service, "emil")
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        for claimed in ("dora", "emil"):
+            given = with_signature(await signed(service, request.id, emil, claimed))
+            with pytest.raises(NotAuthenticated):
+                await service.office.decide(request.id, given, by="dora")
+        assert (await service.arequest(request.id)).state == "open"
+
+
+@pytest.mark.parametrize("stripped", [{"signature": ""}, {"signature": "{}"}, {"assurance": "signed"}])
+async def test_a_signature_that_was_stripped_or_made_up_in_the_database(
+    store_url: str, stripped: dict[str, str]
+) -> None:
+    with FakeReceiver() as receiver:
+        async with serving(letters(), store_url, receiver.origin) as service:
+            dora = await registered(service, "dora")
+            (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+            by = Identity(handle="dora", assurance="asserted-local", own=None if "assurance" in stripped else dora)
+            await service.aapprove(request.id, by=by)
+            await tamper(service, "decisions", **stripped)
+            assert (await service.aresume(request.run)).status == "waiting" and not receiver.received
+
+
+async def test_what_requires_a_signature_takes_no_password_like_word(store_url: str) -> None:
+    async with serving(letters(requires="signed"), store_url, "http://127.0.0.1:9") as service:
+        await registered(service, "dora")
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        for who in ("dora", Identity(handle="dora", assurance="token"), Identity(handle="dora", assurance="oidc")):
+            with pytest.raises(NotSureEnough):
+                await service.aapprove(request.id, by=who)
+        forged = Signed(key="key_x", value=base64.b64encode(bytes(64)).decode(), at=0, salt="0" * 64)
+        with pytest.raises(NotAuthenticated):
+            await service.office.decide(request.id, with_signature(forged), by="dora")
+        assert not await rows(service, "decisions")

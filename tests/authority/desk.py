@@ -1,0 +1,154 @@
+"""The system of the authority tests: one writer, several ways of being asked, one call to the outside; no socket.
+
+The receiver is a function in this process behind the real HTTP client: it notes every call as it arrives, and looks on
+at that instant whether the call may be there (`arriving`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from answerable.agents.calls import POST, Call
+from answerable.agents.messages import Message
+from answerable.agents.nodes import END, START, Receiver
+from answerable.agents.options import DAY, HOUR, Retry
+from answerable.agents.people import person, quorum, role
+from answerable.approvals.node import exemption
+from answerable.approvals.quotas import Quota
+from answerable.orchestrator.app import App
+from answerable.orchestrator.system import System
+
+CARRIER = Receiver("carrier", keeps_keys_for=365 * DAY)
+ORIGIN = "http://carrier.test"
+WITHIN = 4 * HOUR
+KINDS = ("plain", "own", "named", "exempt", "several", "facts", "pair")
+APPROVALS: dict[str, tuple[str, ...]] = {**{kind: (kind,) for kind in KINDS}, "pair": ("plain", "named")}
+SEVERAL = quorum(2, role("lead")) & role("pharmacist")
+_MANY = Quota(open=100_000, per_hour=100_000)
+
+
+class Ask(Message):
+    kind: str
+    critical: bool
+
+
+class Letter(Message):
+    text: str
+    kind: str
+    critical: bool = False
+
+
+class Receipt(Message):
+    text: str
+
+
+def write(ask: Ask) -> Letter:
+    """An agent that says of everything that it is harmless."""
+    return Letter(text="dear you", kind=ask.kind, critical=False)
+
+
+def kinder(letter: Letter, ask: Ask) -> dict[str, Letter]:
+    return {"kinder": letter.model_copy(update={"text": f"{letter.text}, with love"})}
+
+
+@exemption(version=1)
+def harmless(letter: Letter, ask: Ask) -> bool:
+    return not letter.critical and not ask.critical
+
+
+def post(letter: Letter) -> Call[Receipt]:
+    response = yield POST("/letters", json=letter)
+    return Receipt(text=response.json()["text"])
+
+
+def asks_plain(letter: Letter) -> bool:
+    return letter.kind in ("plain", "pair")
+
+
+def asks_own(letter: Letter) -> bool:
+    return letter.kind == "own"
+
+
+def asks_named(letter: Letter) -> bool:
+    return letter.kind in ("named", "pair")
+
+
+def asks_exempt(letter: Letter) -> bool:
+    return letter.kind == "exempt"
+
+
+def asks_several(letter: Letter) -> bool:
+    return letter.kind == "several"
+
+
+def asks_facts(letter: Letter) -> bool:
+    return letter.kind == "facts"
+
+
+STOCK = {"trucks": 3}  # what the world outside is like; each play begins with three
+
+
+def trucks(letter: Letter, ask: Ask) -> dict[str, int]:
+    return dict(STOCK)
+
+
+def build() -> App[Ask, Receipt]:
+    """START → write → one or two of the approvals → post → END."""
+    system = System("desk", responsible="alice")
+    writing = system.agent(owner="writers", name="write")(write)
+    posting: Any = system.effect(
+        "post", to=CARRIER, guarantee="idempotent", retry=Retry(attempts=2, pause_seconds=0), timeout=5
+    )(post)
+    system.edge(START, writing, purpose="somebody asks")
+    lead: dict[str, Any] = {"of": Letter, "by": role("lead"), "within": WITHIN, "quota": _MANY}
+    for sign, condition in (
+        (system.approval("plain", **lead, options=kinder), asks_plain),
+        (system.approval("own", **lead, may_decide_own=True), asks_own),
+        (system.approval("named", **{**lead, "by": person("pia")}), asks_named),
+        (system.approval("exempt", **lead, exempt=harmless), asks_exempt),
+        (system.approval("several", **{**lead, "by": SEVERAL}, options=kinder, denials=2), asks_several),
+        (system.approval("facts", **lead, facts=trucks), asks_facts),
+    ):
+        system.edge(writing, sign, when=condition, purpose="may it be sent?")
+        system.edge(sign, posting, purpose="send it")
+    system.edge(posting, END, purpose="the receipt")
+    return system.build(Ask, Receipt)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrived:
+    """One call as it arrived."""
+
+    run: str
+    key: str
+    effect: str
+    body: bytes
+
+
+@dataclass
+class Carrier:
+    """The receiver: it answers, fails, or hangs up after the call happened."""
+
+    arriving: Callable[[Arrived], Awaitable[None]]
+    arrived: list[Arrived] = field(default_factory=list)
+    mood: str = "answers"
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """What the real client sends through."""
+        return httpx.MockTransport(self._receive)
+
+    async def _receive(self, request: httpx.Request) -> httpx.Response:
+        said = dict(part.split("=", 1) for part in request.headers["Accountability"].split("; "))
+        key = request.headers["Idempotency-Key"]
+        one = Arrived(run=said["run"], key=key, effect=said["effect"], body=request.content)
+        self.arrived.append(one)
+        await self.arriving(one)
+        if self.mood == "hangs-up":
+            raise httpx.ReadError("hung up", request=request)
+        if self.mood == "fails":
+            return httpx.Response(503, json={})
+        return httpx.Response(200, content=request.content, headers={"Content-Type": "application/json"})

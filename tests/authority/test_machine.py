@@ -1,0 +1,62 @@
+"""A state machine over everything that authority is made of: nothing leaves that may not, in 100,000 steps.
+
+It is invariants 2, 3, 4, 8, 10, 11, 12 and 14 of the architecture: the model stands for them, and looks on at the very
+instant at which a call arrives outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase
+from hypothesis.stateful import run_state_machine_as_test
+
+from answerable.tracing import failpoints
+from tests.authority.machine import Authority
+from tests.authority.play import WHERE, Play
+from tests.authority.process import Died, make_empty
+
+SHARES = 8
+STEPS = 100_000
+ACTS = 400  # of one play
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_nobody_gets_more_than_they_may(share: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = hypothesis.settings(
+        max_examples=10,
+        stateful_step_count=ACTS,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    kill = os.kill
+
+    def die(process: int, how: int) -> None:
+        if (process, how) != (os.getpid(), signal.SIGKILL):
+            kill(process, how)
+            return
+        Play.playing.dead = True
+        raise Died("dead")
+
+    monkeypatch.setattr(os, "kill", die)
+    with tempfile.TemporaryDirectory(dir=WHERE) as folder, asyncio.Runner() as runner:
+        runner.run(make_empty(Path(folder)))
+
+        class Machine(Authority):
+            loop = runner.get_loop()
+            empty = Path(folder)
+
+        Play.steps, seed = 0, 1000 * share
+        while Play.steps < STEPS // SHARES:
+            run_state_machine_as_test(hypothesis.seed(seed)(Machine), settings=settings)
+            seed += 1
+        failpoints.arm("")
+        assert Play.steps >= STEPS // SHARES
