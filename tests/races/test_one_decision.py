@@ -10,6 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from answerable.approvals.decisions import Decision, decision_on
 from answerable.approvals.gate import effects_of
 from answerable.approvals.requests import requests_of
@@ -17,8 +19,9 @@ from answerable.tracing import ids
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.storage.store import Tx, open_store
 from tests.support.agreement import disagreements
-from tests.support.crowd import ADVANCED, WON
+from tests.support.crowd import ADVANCED, VOTED, WON
 from tests.support.forks import Forks, Job
+from tests.support.parcels import QUORUM
 from tests.support.parcels_jobs import DONE, WAITING
 from tests.support.receiver import Arrival, Receiver
 
@@ -29,14 +32,17 @@ RUN: Final = ids.derive(ids.RUN, "one decision")
 _TOLD: Final = re.compile(
     r"AlreadyDecided: request REQUEST (is already approved|was decided a moment ago)"
     r" \(`answerable show REQUEST` tells by whom\)"
+    r"|AlreadyDecided: lead-\d gave this answer already, and it counts \(it waits for .*\)"
     rf"|RunBusy: RUN is being worked on by \S+ \(wait for it; .*\)|{ADVANCED}"
 )
 """What those who came second are told: what became of the request, or who has the run."""
 
 
-def test_one_of_ten_thousand(store_url: str, forks: Forks, receiver: Receiver, tmp_path: Path) -> None:
+@pytest.mark.parametrize("guarantee", ["idempotent", "quorum"])  # of one person, and of three
+def test_one_of_ten_thousand(guarantee: str, store_url: str, forks: Forks, receiver: Receiver, tmp_path: Path) -> None:
     place = f"forgets-{tmp_path.name}"  # a call that comes twice would happen twice
     shared = {
+        "guarantee": guarantee,
         "store": store_url,
         "origin": receiver.origin(place),
         "environment": {"ANSWERABLE_KEY_FILE": str(tmp_path / "key")},
@@ -52,6 +58,9 @@ def test_one_of_ten_thousand(store_url: str, forks: Forks, receiver: Receiver, t
         decision = asyncio.run(store.read(lambda tx: decision_on(tx, request)))
         assert decision is not None
         _check_told(said, request, decision)
+        voted = Counter(line.split()[1] for line in said if line.startswith(VOTED))
+        people = QUORUM if guarantee == "quorum" else 1
+        asyncio.run(store.read(lambda tx: _check_voted(tx, voted, decision, people)))
         asyncio.run(store.read(lambda tx: _check_done(tx, decision, receiver.arrivals(place))))
     finally:
         store.close()
@@ -64,9 +73,22 @@ def _check_told(said: Counter[str], request: str, decision: Decision) -> None:
     assert said[won] == 1
     assert won.startswith(f"{WON}: {decision.id} {decision.outcome} {decision.option} ")
     others = {line.replace(request, "REQUEST").replace(RUN, "RUN") for line in said if line != won}
+    others = {line for line in others if not line.startswith(VOTED)}
     assert [line for line in others if not _TOLD.fullmatch(line)] == []
     late = sum(count for line, count in said.items() if line.startswith("AlreadyDecided"))
-    assert late == ATTEMPTS // 2 - 1
+    cast = sum(count for line, count in said.items() if line.startswith(VOTED))
+    assert late == ATTEMPTS // 2 - 1 - cast
+
+
+def _check_voted(tx: Tx, told: Counter[str], decision: Decision, people: int) -> None:
+    """Each vote was told once and is one record, and the decision counts with those of different people."""
+    records = [entry.record for entry in records_of(tx, RUN)]
+    voted = {record.vote: record.by for record in records if record.kind == "voted"}
+    assert told == dict.fromkeys(voted, 1)
+    (decided,) = [record for record in records if record.kind == "decided"]
+    assert len(decided.votes) == people - 1
+    assert len({*(voted[vote] for vote in decided.votes), decided.by}) == people
+    assert decided.by == decision.by
 
 
 def _check_done(tx: Tx, decision: Decision, arrivals: list[Arrival]) -> None:

@@ -19,7 +19,7 @@ from tests.support.forks import Job
 from tests.support.parcels import ROLE, Order, Report
 
 LEADS: Final = tuple(f"lead-{number}" for number in range(8))
-WON, ADVANCED = "won", "advanced"
+WON, VOTED, ADVANCED = "won", "voted", "advanced"
 NOES_FROM: Final = 100  # attempts: the first hundred say yes, so that there is something to send
 
 
@@ -50,10 +50,10 @@ async def _attempt(service: Service[Order, Report], job: Job, number: int) -> st
             return ADVANCED
         lead = LEADS[number // 2 % len(LEADS)]
         if number > NOES_FROM and number % 3 == 0:
-            decision = await service.areject(job["request"], by=lead, reason="too late")
+            given = await service.areject(job["request"], by=lead, reason="too late")
         else:
             option = "fewer" if number % 3 == 1 else "as-proposed"
-            decision = await service.aapprove(job["request"], option=option, by=lead)
+            given = await service.aapprove(job["request"], option=option, by=lead)
     except (AlreadyDecided, RunBusy) as refused:
         return f"{type(refused).__name__}: {refused.message} ({refused.hint})"
-    return f"{WON}: {decision.id} {decision.outcome} {decision.option} {lead}"
+    return f"{VOTED if given.outcome == 'voted' else WON}: {given.id} {given.outcome} {given.option} {lead}"

@@ -22,12 +22,15 @@ from answerable import (
     Rejected,
     Retry,
     System,
+    quorum,
     request,
     role,
 )
+from answerable.agents.people import Whom
 
 RESPONSIBLE, STARTER, LEAD = "alice", "nils", "dora"
 ROLE = "lead"
+QUORUM = 3
 RUN = "run_" + "c" * 32
 
 
@@ -129,14 +132,14 @@ async def refuse(no: Rejected | Expired | Objection) -> Report:
     return Report(references=[], cents=0, refused=type(no).__name__)
 
 
-def parcels(guarantee: Literal["idempotent", "queryable", "at_most_once"]) -> App[Order, Report]:
-    """The system, with a receiver that promises this."""
+def parcels(guarantee: Literal["idempotent", "queryable", "at_most_once"], by: Whom) -> App[Order, Report]:
+    """The system, with a receiver that promises this, and those who sign off."""
     system = System("parcels", responsible=RESPONSIBLE)
     agent = system.agent(owner="parcels-team")
     pricing, drafting, reviewing = agent(price), agent(draft), agent(review)
     packing, planning = agent(pack), agent(plan)
     reporting, refusing = agent(report), agent(refuse)
-    sign_off = system.approval("sign-off", of=Plan, by=role(ROLE), within=DAY, options=fewer)
+    sign_off = system.approval("sign-off", of=Plan, by=by, within=DAY, options=fewer)
     sending = system.effect(
         "post.send",
         to=post,
@@ -162,5 +165,6 @@ def parcels(guarantee: Literal["idempotent", "queryable", "at_most_once"]) -> Ap
     return system.build(Order, Report)
 
 
-APPS = {guarantee: parcels(guarantee) for guarantee in ("idempotent", "queryable", "at_most_once")}
+APPS = {guarantee: parcels(guarantee, role(ROLE)) for guarantee in ("idempotent", "queryable", "at_most_once")}
+APPS["quorum"] = parcels("idempotent", quorum(QUORUM, role(ROLE)))
 ORDER = Order(parcels=3)

@@ -20,12 +20,12 @@ from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.projection import span_count
 from answerable.tracing.spans.tree import run_tree
 from tests.support.otlp_receiver import Journal, Received, http_receiver
-from tests.support.parcels import LEAD, ORDER, ROLE, STARTER, Order, Report, parcels, post
+from tests.support.parcels import APPS, LEAD, ORDER, ROLE, STARTER, Order, Report, post
 from tests.support.receiver import Receiver, receiving
 
 pytestmark = pytest.mark.anyio
 
-app = parcels("idempotent")
+app = APPS["idempotent"]
 
 
 @pytest.fixture(scope="module")
