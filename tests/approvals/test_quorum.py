@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -175,6 +176,19 @@ async def test_rebuilding_makes_votes_anew(store_url: str) -> None:
         assert (told.made, told.changed) == ((f"vote {before[1]['id']}",), (f"vote {before[0]['id']}",))
         assert await rows(service, "votes") == before
         assert (await service.aapprove(request.id, by="eve")).outcome == "approved"
+
+
+async def test_of_two_who_answer_at_once_one_votes_and_one_decides(store_url: str) -> None:
+    app = letters(by=quorum(2, LEAD))
+    async with (
+        serving(app, store_url, nowhere(), people=PEOPLE) as here,
+        serving(app, store_url, nowhere(), people=PEOPLE) as there,
+    ):
+        for number in range(20):
+            (request,) = (await here.arun(Ask(text=str(number)), by="nils")).waiting_for
+            answers = (here.aapprove(request.id, by="dora"), there.aapprove(request.id, by="dan"))
+            assert sorted(one.outcome for one in await asyncio.gather(*answers)) == ["approved", "voted"]
+        assert len(await rows(here, "votes")) == len(await rows(here, "decisions")) == 20
 
 
 @pytest.mark.parametrize("denials", [0, True, 1.5])

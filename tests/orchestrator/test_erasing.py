@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from answerable import END, POST, START, App, Call, Message, System
+from answerable.agents.people import quorum
 from answerable.approvals.decisions import Decision
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.errors import Erased, InvalidInput, NotErasable, UnknownId
@@ -268,6 +269,26 @@ async def test_a_person_goes_and_what_they_did_stays(store_url: str, there: Fake
             await service.afreeze("system", by=f"erased {id}", reason="still here?")
         await service.people.aadd("dora", roles=["lead"])
         assert id not in [one.id for one in await service.people.aall() if one.handle == "dora"]
+
+
+@pytest.mark.anyio
+async def test_the_words_of_votes_go_with_their_person(store_url: str, there: FakeReceiver, clock: FakeClock) -> None:
+    people = {"erik": "lead"}
+    async with serving(letters(by=quorum(2, LEAD)), store_url, there.origin, clock=clock, people=people) as service:
+        run = await service.arun(Ask(text="x"), by="nils")
+        await service.aapprove(run.waiting_for[0].id, by="dora", reason=SECRET)
+        async with open_office(store_url, clock=clock) as office:
+            with pytest.raises(NotErasable, match="not over"):
+                await office.erase_person("dora", by="erik", reason="they left")
+        await service.aapprove(run.waiting_for[0].id, by="erik", reason="fine")
+        assert (await service.aresume(run.id)).status == "done"
+        (vote,) = await rows(service, "votes")
+        async with open_office(store_url, clock=clock) as office:
+            done = await office.erase_person("dora", by="erik", reason="they left")
+            assert (done.votes, done.decisions) == ((vote["id"],), ())
+            assert SECRET.encode() not in await _dump(office)
+            assert await _faults(office) == []
+        assert [row["reason"] for row in await rows(service, "votes")] == ["[erased]"]
 
 
 @pytest.mark.anyio

@@ -25,7 +25,8 @@ from answerable.tracing.storage.tables import records
 
 COLUMNS: Final = (
     "record", "digest", "decided_at", "asked_at", "system", "run", "approval", "request", "decision", "outcome",
-    "option", "how", "by", "assurance", "responsible", "request_digest", "calls_released", "calls_withdrawn", "revoked",
+    "option", "how", "by", "for_person", "voters", "assurance", "responsible", "request_digest",
+    "calls_released", "calls_withdrawn", "revoked",
 )  # fmt: skip
 NAMES: Final = ("by_handle", "by_name", "responsible_handle", "responsible_name")
 
@@ -101,6 +102,8 @@ def _row(record: Decided) -> dict[str, str]:
         "option": record.option,
         "how": _HOW.get(record.outcome, "by a person"),
         "by": record.by,
+        "for_person": record.for_person,
+        "voters": " ".join(record.voters),
         "assurance": record.assurance,
         "responsible": record.responsible,
         "request_digest": record.digest,
