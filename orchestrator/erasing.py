@@ -45,7 +45,7 @@ from answerable.tracing.storage.tables import (
 W = TypeVar("W", Decision, Vote)
 
 OUT_OF_REACH: Final = (
-    "texts in the ledger: reasons of freezes, handovers, delegations, settlements, interventions, holds; errors of steps",
+    "texts in the ledger: reasons of freezes, handovers, delegations, interventions and the like, and errors of steps",
     "what agents wrote into messages, and receivers were sent: erase those by message, run or subject",
     "a handle that a system declares in its code, and requests that asked that person by handle",
     "backups and copies of this store",
