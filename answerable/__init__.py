@@ -12,7 +12,7 @@ from answerable.agents.options import DAY, HOUR, MINUTE, SECOND, Retry
 from answerable.agents.outcomes import Ended, Expired, Failed, Rejected
 from answerable.agents.people import person, quorum, role
 from answerable.agents.prioritization import Demand, Prioritization, tally
-from answerable.approvals.node import Approval, exemption
+from answerable.approvals.node import Approval, BreakGlass, exemption
 from answerable.approvals.quotas import Quota
 from answerable.errors import AnswerableError
 from answerable.orchestrator.app import App
@@ -35,6 +35,7 @@ __all__ = [
     "AnswerableError",
     "App",
     "Approval",
+    "BreakGlass",
     "Call",
     "Demand",
     "Effect",

@@ -9,16 +9,15 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 
 from answerable.approvals.credentials import check_standing
-from answerable.approvals.decisions import Answer, Given, decide, get_decision, meant_by
+from answerable.approvals.decisions import Answer, Given, decide, get_decision
 from answerable.approvals.identity import Identity
 from answerable.approvals.keys import Key
 from answerable.approvals.requests import get_request
-from answerable.approvals.signatures import sign
 from answerable.approvals.votes import find_vote
 from answerable.errors import InvalidInput, NotAsShown
 from answerable.tracing.people import get_person
@@ -66,21 +65,11 @@ def answer_request(
         raise NotAsShown(
             f"request {request_id} is not the one that was shown to {who.handle}", hint="look at it again, as it is now"
         )
-    given = decide(tx, key, request_id, _signed(tx, request_id, answer, who, at=at), who=who, at=at)
+    given = decide(tx, key, request_id, answer, who=who, at=at)
     if once is not None:
         said = {"fingerprint": once.fingerprint, "request": request_id, "answer": given.id}
         tx.run(_INSERT, person=given.by, key=once.key, **said, at=at)
     return given, False
-
-
-def _signed(tx: Tx, request_id: str, answer: Answer, who: Identity, *, at: int) -> Answer:
-    """The answer, signed with the key that whoever gives it has here, if they have one."""
-    if who.own is None or answer.signed is not None:
-        return answer
-    giver = answer.for_person if answer.for_person != who.handle else ""
-    person, for_person = get_person(tx, who.handle).id, get_person(tx, giver).id if giver else ""
-    meant = meant_by(get_request(tx, request_id), answer, person=person, for_person=for_person)
-    return replace(answer, signed=sign(who.own, meant, at=at))
 
 
 def answered_before(tx: Tx, request_id: str, *, who: Identity, once: Once | None) -> Given | None:

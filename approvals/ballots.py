@@ -86,4 +86,4 @@ def ballot_on(
 def ballot_of(tx: Tx, key: Key, request: RequestRow, *, at: int) -> Ballot:
     """The ballot of a request, at a time."""
     where = {"system": request.system, "approval": request.approval}
-    return ballot_on(tx, key, request.asked, subject=request.id, digest=request.digest, **where, at=at)
+    return ballot_on(tx, key, request.asked_at(at), subject=request.id, digest=request.digest, **where, at=at)

@@ -19,13 +19,17 @@ from typing import Any, Final, Literal, TypeAlias
 from sqlalchemy import bindparam, select, update
 
 from answerable.approvals.ballots import ballot_of
+from answerable.approvals.breaking import check_may_break
 from answerable.approvals.budgets import check_budget
 from answerable.approvals.eligibility import Standing
-from answerable.approvals.identity import SIGNED, Identity, check_sure
+from answerable.approvals.escalating import escalate
+from answerable.approvals.identity import Identity, check_sure
 from answerable.approvals.keys import Key
+from answerable.approvals.reasons import CODES, OTHER, check_reason
 from answerable.approvals.requests import RequestRow, close_request, get_request
+from answerable.approvals.reviews import BREAK_GLASS_SECONDS, SAMPLE_SECONDS, Of, due_review
 from answerable.approvals.seals import sealed
-from answerable.approvals.signatures import Meant, Signed, check_signed
+from answerable.approvals.signatures import Meant, Signed, signed_by
 from answerable.approvals.votes import Vote, as_column, cast_vote
 from answerable.approvals.voting import Counted, people_of
 from answerable.errors import AlreadyDecided, InvalidInput, NotOpen, StoreCorrupt
@@ -88,6 +92,8 @@ class Decision:
     voters: str = "[]"
     signature: str = ""  # the record's, as JSON, where they signed
     salt: str = ""  # of the words in it
+    code: str = ""  # of the reason
+    broke_glass: int = 0  # 1: by one person of another role than those who were asked
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -104,6 +110,7 @@ class Decision:
 
     def _signed(self) -> tuple[object, ...]:
         others = (self.for_person, self.delegation, self.voters)
+        glass = (self.code, self.broke_glass)
         return (
             self.id,
             self.run,
@@ -118,6 +125,7 @@ class Decision:
             self.at,
             *(others if others != ("", "", "[]") else ()),  # one person's alone are as they always were
             *([self.signature] if self.signature else ()),
+            *(glass if glass != ("", 0) else ()),
         )
 
 
@@ -140,6 +148,8 @@ class Answer:
     budget: int = 0
     signed: Signed | None = None
     proposes: str = ""
+    code: str = ""  # of the reason
+    break_glass: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +165,7 @@ class Passing:
     rule: str = ""
     behind: Sequence[str] = ()
     spent: Mapping[str, int] = field(default_factory=dict)
+    review: Literal["", "sample"] = ""  # whether a person is to look at it afterwards
 
 
 def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, at: int) -> Given:
@@ -170,17 +181,23 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, 
             hint="do not decide it; `answerable ledger verify` tells what was changed",
         )
     _check_open(tx, request, at=at)
+    request = escalate(tx, key, request, at=at)
     if answer.outcome == "approved" and request.option(answer.option) is None:
         raise InvalidInput(
             f"request {request.id} has no option {answer.option!r}", hint=f"choose one of {', '.join(request.options)}"
         )
     if answer.outcome in ("rejected", "answered") and not answer.reason.strip():
         raise InvalidInput("a no needs a reason, and a response a text", hint="say why, for whoever reads it later")
+    answer = _with_code(answer)
+    if answer.break_glass:
+        standing = check_may_break(tx, key, request, person, answer.option, at=at, lock=True)
+        who, answer, signature = _sure(tx, key, request, answer, who, standing, at=at)
+        sure: dict[str, Any] = {"assurance": who.assurance, "signature": signature}
+        return record_decision(tx, key, request, answer, by=person.id, at=at, standing=standing, **sure)
     ballot = ballot_of(tx, key, request, at=at)
     chosen = answer.option if answer.outcome == "approved" else ""
     standing = ballot.standing_of(person, option=chosen, for_person=answer.for_person)
-    who, signature = _signed_by(tx, key, request, answer, who, standing, at=at)
-    check_sure(who, requires=ballot.asked.requires, fresh_seconds=ballot.asked.fresh_seconds, at=at)
+    who, answer, signature = _sure(tx, key, request, answer, who, standing, at=at)
     beyond = check_budget(tx, person.id, answer.budget, answer.reason, at=at)
     given: list[Counted] = []
     if answer.outcome in ("approved", "rejected"):
@@ -275,7 +292,22 @@ def record_decision(
         voters=json.dumps(people_of(votes) or behind),
         signature=as_column(signature),
         salt=answer.signed.salt if answer.signed else "",
+        code=answer.code,
+        broke_glass=int(answer.break_glass),
     )
+    review: Of | Literal[""] = "break-glass" if answer.break_glass else passing.review if passing else ""
+    review_due = at + micros(BREAK_GLASS_SECONDS if answer.break_glass else SAMPLE_SECONDS) if review else 0
+    if review:
+        due_review(
+            tx,
+            of=review,
+            run=request.run,
+            system=request.system,
+            approval=request.approval,
+            decision=unsigned.id,
+            due_at=review_due,
+            at=at,
+        )
     decision = unsigned.signed(key)
     tx.run(_INSERT, **vars(decision))
     if passing is None:  # else it is the run's own worker that goes on
@@ -320,6 +352,10 @@ def record_decision(
         beyond_budget=beyond,
         signature=signature,
         asked_at=request.made_at,
+        code=answer.code,
+        broke_glass=answer.break_glass,
+        review=review,
+        review_due=review_due,
     )
     append(tx, sealed(key, record))
     for effect in others:
@@ -412,6 +448,20 @@ def grant_columns(key: Key, decision: Decision, call: dict[str, str], *, expires
     }
 
 
+def _with_code(answer: Answer) -> Answer:
+    """An answer that denies or breaks the glass with its reason checked. Raises: InvalidInput."""
+    if answer.break_glass:
+        if answer.outcome != "approved":
+            raise InvalidInput("glass is broken to choose an option", hint="anything else needs no glass")
+        check_reason(answer.code, answer.reason, what="breaking the glass")
+    elif answer.outcome == "rejected":
+        answer = replace(answer, code=answer.code or OTHER)
+        check_reason(answer.code, answer.reason, what="a no")
+    elif answer.code not in ("", *CODES):
+        raise InvalidInput(f"{answer.code!r} is no code of a reason", hint=f"one of {', '.join(CODES)}")
+    return answer
+
+
 def _check_open(tx: Tx, request: RequestRow, *, at: int) -> None:
     known = decision_on(tx, request.id)
     if known is not None:
@@ -432,30 +482,31 @@ def _is_frozen(tx: Tx, request: RequestRow) -> bool:
     return not frozen_targets(tx, request.system).isdisjoint(("system", f"agent:{request.approval}"))
 
 
-def meant_by(request: RequestRow, answer: Answer, *, person: str, for_person: str) -> Meant:
-    """What an answer of a person (an id), for another or "", means to whoever signs it."""
+def _sure(
+    tx: Tx, key: Key, request: RequestRow, answer: Answer, who: Identity, standing: Standing, *, at: int
+) -> tuple[Identity, Answer, Signature | None]:
+    """Who answers, as sure as a signature makes it, with that signature, if they are as sure as the request asks for.
+
+    Raises: NotAuthenticated, NotSureEnough.
+    """
+    who, signed, signature = signed_by(tx, key, who, _meant(request, answer, standing), answer.signed, at=at)
+    check_sure(who, requires=request.asked.requires, fresh_seconds=request.asked.fresh_seconds, at=at)
+    return who, replace(answer, signed=signed), signature
+
+
+def _meant(request: RequestRow, answer: Answer, standing: Standing) -> Meant:
+    """What an answer means to whoever signs it."""
     return Meant(
         system=request.system,
         subject=request.id,
         digest=request.digest,
         answer=answer.outcome,
         option=answer.option if answer.outcome == "approved" else "",
-        person=person,
-        for_person=for_person,
+        person=standing.person.id,
+        for_person=standing.for_person,
         reason=answer.reason,
         proposes=answer.proposes,
     )
-
-
-def _signed_by(
-    tx: Tx, key: Key, request: RequestRow, answer: Answer, who: Identity, standing: Standing, *, at: int
-) -> tuple[Identity, Signature | None]:
-    """Who answers, as sure as their own signature makes it, and that signature. Raises: NotAuthenticated."""
-    if answer.signed is None:
-        return who, None
-    meant = meant_by(request, answer, person=standing.person.id, for_person=standing.for_person)
-    signature = check_signed(tx, key, answer.signed, meant, at=at)
-    return replace(who, assurance=SIGNED, since=min(signature.at, at)), signature
 
 
 def _own(standing: Standing | None, votes: Sequence[Counted]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +12,7 @@ from answerable.agents.hints import Input
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Node, Source
 from answerable.agents.outcomes import Expired, Rejected, Response
-from answerable.agents.people import Quorum
+from answerable.agents.people import Person, Quorum, Role
 from answerable.approvals.quotas import Quota
 
 M = TypeVar("M", bound=Message)
@@ -46,6 +46,18 @@ def exemption(*, version: int) -> Callable[[Callable[[Any, Any], bool]], Exempti
     return declare
 
 
+@dataclass(frozen=True, kw_only=True)
+class BreakGlass:
+    """Who may approve alone, now, what others are asked: for an option of a value of at most `at_most` (None: any).
+
+    `per_day` is how often within 24 hours. Each is an alarm, and reviewed.
+    """
+
+    by: Role | Person
+    at_most: int | None = None
+    per_day: int = 1
+
+
 class Approval(Node[M, M], Generic[M]):
     """A node that a message passes only with a decision.
 
@@ -74,6 +86,8 @@ class Approval(Node[M, M], Generic[M]):
         owner: str,
         execute_within: float,
         facts: Callable[[Any, Any], Any] | None,
+        escalate: Sequence[tuple[float, Quorum]],
+        break_glass: BreakGlass | None,
     ) -> None:
         super().__init__(name, (Input(name="message", types=(of,)),), (of,), owner)
         self.of = of
@@ -92,6 +106,8 @@ class Approval(Node[M, M], Generic[M]):
         self.quota = quota
         self.execute_within = execute_within
         self.facts = facts
+        self.escalate = escalate
+        self.break_glass = break_glass
         self.denied: Source[Rejected | Expired] = Source(name, (Rejected, Expired), port=DENIED)
         self.response: Source[Response] = Source(name, (Response,), port=RESPONSE)
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Protocol
 
 import rfc8785
 from sqlalchemy import bindparam, select, update
 
-from answerable.agents.people import quorum_from
+from answerable.agents.people import Quorum, either, quorum_from
 from answerable.approvals.eligibility import Asked
 from answerable.approvals.keys import Key
 from answerable.errors import StoreCorrupt, UnknownId
@@ -104,6 +104,15 @@ def call_digest(call: CallParts) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Escalation:
+    """When (microseconds), and to whom besides."""
+
+    stage: int  # from 1 on
+    at: int
+    to: Quorum
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequestRow:
     """A stored request."""
 
@@ -128,6 +137,8 @@ class RequestRow:
     alike: str
     warned: int
     mac: str
+    stage: int  # how often it was escalated
+    escalates_at: int | None
     in_place_of: str  # the request of which the decision was revoked, or ""
 
     def genuine(self, key: Key) -> bool:
@@ -143,6 +154,29 @@ class RequestRow:
     def asked(self) -> Asked:
         """Whom it asks, and who is too close to it."""
         return asked_in(self.body)
+
+    @property
+    def escalations(self) -> tuple[Escalation, ...]:
+        """When others may decide as well, as it is bound."""
+        return tuple(
+            Escalation(stage=stage, at=one["at"], to=quorum_from(one["by"]))
+            for stage, one in enumerate(self.body.get("escalations", ()), start=1)
+        )
+
+    def asked_at(self, at: int) -> Asked:
+        """Whom it asks at a time: also those to whom it was escalated, where that is recorded and its time has come."""
+        also = [one.to for one in self.escalations if one.stage <= self.stage and one.at <= at]
+        asked = self.asked
+        if not also:
+            return asked
+        options = {name: either(whom, *also) for name, whom in asked.options.items()}
+        return replace(asked, by=either(asked.by, *also), options=options)
+
+    @property
+    def asks(self) -> str:
+        """Whom it asks, in words, and to whom it was escalated."""
+        also = [one.to for one in self.escalations if one.stage <= self.stage]
+        return str(either(self.asked.by, *also))
 
     def option(self, name: str) -> dict[str, Any] | None:
         """One option of the body: its name, message and calls."""

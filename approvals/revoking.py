@@ -111,7 +111,7 @@ def revoke(tx: Tx, key: Key, decision_id: str, *, by: str, reason: Reason, at: i
             f"decision {decision.id} was not made by this system: a MAC is wrong",
             hint="nothing is sent by it; `answerable ledger verify` tells what was changed",
         )
-    may_revoke(person, decision, request, responsible=authority(tx, request.system).responsible)
+    may_revoke(person, decision, request, responsible=authority(tx, request.system).responsible, at=at)
     return void(tx, decision, request, cause="person", by=person.id, reason=reason, at=at)
 
 
@@ -190,12 +190,12 @@ def void(
     return Revoked(decision=decision.id, request=request.id, run=request.run, cause=cause, withdrawn=unsent, sent=sent)
 
 
-def may_revoke(person: PersonRow, decision: Decision, request: RequestRow, *, responsible: str) -> None:
+def may_revoke(person: PersonRow, decision: Decision, request: RequestRow, *, responsible: str, at: int) -> None:
     """Raises: NotEligible unless they decided it, answer for the system, or could have decided it."""
     if person.id in (*decision.people, responsible):
         return
     try:
-        check_eligible(person, request.asked, responsible=responsible)
+        check_eligible(person, request.asked_at(at), responsible=responsible)
     except NotEligible as error:
         raise NotEligible(
             f"{person.handle} may not take this back: {error.message}",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
@@ -24,6 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import bindparam, select
 
+from answerable.approvals.identity import SIGNED, Identity
 from answerable.approvals.keys import Key
 from answerable.approvals.seals import is_sealed, sealed
 from answerable.errors import InvalidInput, NotAuthenticated, NotEligible, UnknownId
@@ -84,8 +85,8 @@ class Meant:
     option: str
     person: str
     for_person: str
-    reason: str
-    proposes: str  # SHA-256 of the canonical JSON of an edited message, or ""
+    reason: str = ""
+    proposes: str = ""  # SHA-256 of the canonical JSON of an edited message, or ""
 
     def said(self, salt: str) -> str:
         """The salted digest of the words."""
@@ -118,6 +119,20 @@ def sign(private: Ed25519PrivateKey, meant: Meant, *, at: int) -> Signed:
     key, salt = key_id(public_of(private)), secrets.token_hex(32)
     value = private.sign(meant.statement(key=key, at=at, said=meant.said(salt)))
     return Signed(key=key, at=at, salt=salt, value=base64.b64encode(value).decode())
+
+
+def signed_by(
+    tx: Tx, store_key: Key, who: Identity, meant: Meant, given: Signed | None, *, at: int
+) -> tuple[Identity, Signed | None, Signature | None]:
+    """Who answers, as sure as their signature makes it: what was given, or made here with the key that they have.
+
+    Raises: NotAuthenticated.
+    """
+    signed = given or (sign(who.own, meant, at=at) if who.own is not None else None)
+    if signed is None:
+        return who, None, None
+    signature = check_signed(tx, store_key, signed, meant, at=at)
+    return replace(who, assurance=SIGNED, since=min(signature.at, at)), signed, signature
 
 
 def check_signed(tx: Tx, store_key: Key, signed: Signed, meant: Meant, *, at: int) -> Signature:

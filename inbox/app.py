@@ -24,6 +24,7 @@ from answerable.inbox.api import (
     interrupts,
     me,
     requests,
+    reviews,
     rules,
     runs,
     statistics,
@@ -36,6 +37,7 @@ from answerable.inbox.limits import Limits
 from answerable.inbox.pages import editing, entering, vouching
 from answerable.inbox.pages import freezes as freezes_pages
 from answerable.inbox.pages import requests as requests_pages
+from answerable.inbox.pages import reviews as reviews_pages
 from answerable.inbox.pages import rules as rules_pages
 from answerable.inbox.pages import runs as runs_pages
 from answerable.inbox.pages import statistics as statistics_pages
@@ -83,7 +85,7 @@ def inbox(desk: Desk) -> FastAPI:
     ):
         app.add_exception_handler(kind, handle)
     api = APIRouter(prefix=PREFIX)
-    for each in (me, requests, interrupts, decisions, delegations, rules, runs, freezes, statistics, events):
+    for each in (me, requests, interrupts, decisions, delegations, reviews, rules, runs, freezes, statistics, events):
         api.include_router(each.router)
     app.include_router(api)
     for pages in (
@@ -91,6 +93,7 @@ def inbox(desk: Desk) -> FastAPI:
         vouching,
         editing,
         requests_pages,
+        reviews_pages,
         rules_pages,
         runs_pages,
         freezes_pages,

@@ -8,12 +8,15 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, select
 
+from answerable.approvals.breaking import check_may_break, glass_of
 from answerable.approvals.decisions import YES, Decision
+from answerable.approvals.keys import Key
 from answerable.approvals.requests import RequestRow
 from answerable.approvals.resting import FactShown, facts_shown, why_anew
+from answerable.approvals.reviews import review_of
 from answerable.approvals.revoking import may_revoke
 from answerable.errors import NotEligible
-from answerable.tracing.clock import micros
+from answerable.tracing.clock import iso, micros
 from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.people import find_person
@@ -32,6 +35,24 @@ _UNSENT: Final = ("prepared", "withdrawn")
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageShown:
+    """When (microseconds) and to whom a request escalates, and whether it has."""
+
+    at: int
+    to: str
+    stands: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlassShown:
+    """What the glass may be broken for, and why the reader may not ("" if they may)."""
+
+    at_most: int | None
+    per_day: int
+    not_you: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Aftermath:
     """What a request rests on, what it takes the place of, and what became of its decision since.
 
@@ -42,6 +63,7 @@ class Aftermath:
     before: str  # request id, or ""
     why_anew: str
     said_before: str  # the reason that was given, or ""
+    stages: tuple[StageShown, ...]
     execute_within: int  # microseconds
     execute_by: int | None
     revoked: str  # in words, or ""
@@ -49,10 +71,20 @@ class Aftermath:
     sent: int  # calls that had left before it was revoked
     anew: str  # the request that took its place, or ""
     revocable: bool
+    glass: GlassShown | None  # None where there is none, or nothing is to be decided any more
+    review: str  # how the review of its decision stands, in words; "" without one
 
 
 def aftermath(
-    tx: Tx, row: RequestRow, decision: Decision | None, names: Mapping[str, str], *, reader: str, responsible: str
+    tx: Tx,
+    row: RequestRow,
+    decision: Decision | None,
+    names: Mapping[str, str],
+    *,
+    reader: str,
+    responsible: str,
+    key: Key,
+    at: int,
 ) -> Aftermath:
     """What a reader (a handle) is told of a request beside what it asks."""
     before: Mapping[str, Any] | None = row.view.get("before")
@@ -65,17 +97,23 @@ def aftermath(
         before=row.in_place_of,
         why_anew=why_anew(before, names.get(before["by"], before["by"])) if before else "",
         said_before=before["reason"] if before else "",
+        stages=tuple(
+            StageShown(at=one.at, to=str(one.to), stands=one.stage <= row.stage and one.at <= at)
+            for one in row.escalations
+        ),
         execute_within=within,
         execute_by=decision.at + within if decision is not None and yes else None,
         revoked=_in_words(record, names) if record else "",
         revoked_reason=record.reason if record else "",
         sent=len(record.sent) if record else 0,
         anew=anew[0] if anew else "",
-        revocable=decision is not None and yes and _revocable(tx, row, decision, reader, responsible),
+        glass=_glass(tx, key, row, reader, at) if row.state == "open" else None,
+        review=_review(tx, decision.id, names, at) if decision is not None else "",
+        revocable=decision is not None and yes and _revocable(tx, row, decision, reader, responsible, at),
     )
 
 
-def _revocable(tx: Tx, row: RequestRow, decision: Decision, reader: str, responsible: str) -> bool:
+def _revocable(tx: Tx, row: RequestRow, decision: Decision, reader: str, responsible: str, at: int) -> bool:
     """Whether something is left that this reader may take back."""
     person, run = find_person(tx, reader), tx.one(_OPEN, run=row.run)
     if decision.revoked or person is None or run is None or run[0] is not None:
@@ -85,10 +123,33 @@ def _revocable(tx: Tx, row: RequestRow, decision: Decision, reader: str, respons
     if calls and not any(state is not None and state[0] in _UNSENT for state in calls):
         return False
     try:
-        may_revoke(person, decision, row, responsible=responsible)
+        may_revoke(person, decision, row, responsible=responsible, at=at)
     except NotEligible:
         return False
     return True
+
+
+def _glass(tx: Tx, key: Key, row: RequestRow, reader: str, at: int) -> GlassShown | None:
+    glass, person = glass_of(row), find_person(tx, reader)
+    if glass is None:
+        return None
+    why = f"nobody is registered as {reader}" if person is None else ""
+    try:
+        if person is not None:
+            check_may_break(tx, key, row, person, "", at=at, lock=False)
+    except NotEligible as error:
+        why = error.message
+    return GlassShown(at_most=glass.at_most, per_day=glass.per_day, not_you=why)
+
+
+def _review(tx: Tx, decision: str, names: Mapping[str, str], at: int) -> str:
+    found = review_of(tx, decision)
+    if found is None:
+        return ""
+    if found.verdict:
+        return f"{names.get(found.by, found.by)} reviewed it: it was {found.verdict}"
+    late = "is overdue since" if at >= found.due_at else "is due by"
+    return f"Its review {late} {iso(found.due_at)}"
 
 
 def _record(tx: Tx, row: RequestRow) -> DecisionRevoked | None:

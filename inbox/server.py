@@ -109,6 +109,7 @@ async def serve_inbox(
     one-time link for `person` ("" for nobody). Raises: StoreError, UnknownId.
     `provider` is how we are known to the OpenID provider, if there is one.
     """
+    _check_receivers(services, origins)
     async with open_office(store) as office:
         vouching = Provider(provider) if provider is not None else None
         desk = Desk(
@@ -183,6 +184,18 @@ async def _at_work(services: Mapping[str, Service[Any, Any]]) -> AsyncIterator[N
 def _ended(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("a task of the server ended", exc_info=task.exception())
+
+
+def _check_receivers(services: Mapping[str, Service[Any, Any]], origins: Sequence[str]) -> None:
+    """What agents cause is not sent to where people decide. Raises: InvalidInput."""
+    ours = {urlsplit(origin).netloc for origin in origins}
+    for system, service in services.items():
+        for receiver, origin in service.origins.items():
+            if urlsplit(origin).netloc.lower() in ours:
+                raise InvalidInput(
+                    f"{receiver} of {system} is at this server's own address: {origin}",
+                    hint="what agents cause does not go to where people decide; name another origin",
+                )
 
 
 def _checked(origin: str) -> str:

@@ -92,7 +92,7 @@ class RequestShown:
     @property
     def asks(self) -> str:
         """Whom it asks, in words."""
-        return str(self.row.asked.by)
+        return self.row.asks
 
 
 def show_request(tx: Tx, key: Key, id: str, *, reader: str, at: int) -> RequestShown:
@@ -139,7 +139,7 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str, at: int) -> RequestS
         ballot=ballot_document(tx, key, row, names, at=at),
         acts_for=_acts_for(tx, key, row, reader, at),
         not_you=_not_you(tx, key, row, reader, at),
-        after=aftermath(tx, row, decision, names, reader=reader, responsible=in_force),
+        after=aftermath(tx, row, decision, names, reader=reader, responsible=in_force, key=key, at=at),
         alike=tuple(members(tx, row.alike)) if row.state == "open" else (),
         count_alike=count_alike(tx, row.alike) if row.state == "open" else 1,
     )

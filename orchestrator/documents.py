@@ -16,6 +16,7 @@ from answerable.approvals.decisions import Decision, decisions_of
 from answerable.approvals.delegations import Delegation
 from answerable.approvals.gate import EffectRow, effects_of
 from answerable.approvals.requests import RequestRow, requests_of
+from answerable.approvals.reviews import Review
 from answerable.approvals.votes import Vote
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
@@ -83,13 +84,15 @@ def request_document(row: RequestRow) -> dict[str, Any]:
         "inversions": row.view["options"][0]["inversions"],
         "options": list(row.options),
         "digest": row.digest,
-        "asks": str(row.asked.by),
+        "asks": row.asks,
         "made_at": iso(row.made_at),
         "decide_by": iso(row.expires_at),
         "execute_within_seconds": row.body["execute_within_seconds"],
         "edited_from": row.edited_from,
         "capped": row.capped,
         "in_place_of": row.in_place_of,
+        "stage": row.stage,
+        "escalates_at": iso(row.escalates_at),
     }
 
 
@@ -107,6 +110,8 @@ def decision_document(decision: Decision, names: Mapping[str, str]) -> dict[str,
         "reason": decision.reason,
         "at": iso(decision.at),
         "revoked": decision.revoked,
+        "code": decision.code,
+        "broke_glass": bool(decision.broke_glass),
     }
 
 
@@ -136,6 +141,24 @@ def delegation_document(one: Delegation, names: Mapping[str, str], *, at: int) -
         "state": one.state(at=at),
         "until": iso(one.until),
         "reason": one.reason,
+        "at": iso(one.at),
+    }
+
+
+def review_document(one: Review, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
+    """A review, as it stands at a time."""
+    return {
+        "id": one.id,
+        "of": one.of,
+        "system": one.system,
+        "approval": one.approval,
+        "run": one.run,
+        "decision": one.decision,
+        "state": one.state(at=at),
+        "made_at": iso(one.made_at),
+        "due": iso(one.due_at),
+        "verdict": one.verdict,
+        "by": names.get(one.by, one.by),
         "at": iso(one.at),
     }
 

@@ -10,25 +10,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from answerable.agents.texts import check_handle, check_names, check_text
 from answerable.approvals import bindings
 from answerable.approvals.answering import Once, answer_request, answered_before
 from answerable.approvals.credentials import Credential, check_standing, credentials_of_kind
-from answerable.approvals.decisions import Answer, Given
+from answerable.approvals.decisions import Answer, Given, get_decision
 from answerable.approvals.delegations import Delegation, all_delegations, delegate, revoke_delegation
+from answerable.approvals.escalating import due_escalations, escalate_due
 from answerable.approvals.exemptions import accept_exemption
 from answerable.approvals.identity import By, Identity, identified
 from answerable.approvals.keys import Key, open_key
 from answerable.approvals.node import Approval
 from answerable.approvals.reasons import check_reason
 from answerable.approvals.requests import all_requests, get_request, open_requests
+from answerable.approvals.reviewing import do_review
+from answerable.approvals.reviews import Review, Verdict, all_reviews
 from answerable.approvals.revoking import Revoked, revoke
 from answerable.approvals.signatures import PersonKey, person_keys, register_key, revoke_key
 from answerable.approvals.tokens import make_token, revoke_token
-from answerable.errors import AlreadyDecided
+from answerable.errors import AlreadyDecided, StoreReadOnly
 from answerable.orchestrator import interventions
 from answerable.orchestrator.erasing import ErasedPerson, erase_person
 from answerable.orchestrator.rebuilding import Rebuilt, rebuild
@@ -97,13 +100,22 @@ class Office:
 
     # -- requests and decisions ---------------------------------------------------------------------------------------
 
+    async def escalate_due(self) -> None:
+        """Escalate what is due, before somebody looks. A store that is read only is left as it is."""
+        now = self.store.clock.now()
+        if await self.store.read(lambda tx: due_escalations(tx, at=now)):
+            with suppress(StoreReadOnly):
+                await self.act(lambda tx, at: escalate_due(tx, self.key, at=at))
+
     async def requests(self, *, open_only: bool = True) -> list[OpenRequest]:
         """Requests, the soonest deadline first; or all, oldest first."""
+        await self.escalate_due()
         read = open_requests if open_only else all_requests
         return await self.store.read(lambda tx: [request_report(tx, row) for row in read(tx)])
 
     async def request(self, request: str) -> OpenRequest:
         """One request. Raises: UnknownId."""
+        await self.escalate_due()
         return await self.store.read(lambda tx: request_report(tx, get_request(tx, request)))
 
     async def approve(self, request: str, *, option: str, by: By, reason: str = "", for_person: str = "") -> Given:
@@ -114,12 +126,21 @@ class Office:
         answer = Answer(outcome="approved", option=option, reason=reason, for_person=for_person)
         return await self.decide(request, answer, by=by)
 
-    async def reject(self, request: str, *, by: By, reason: str, for_person: str = "") -> Given:
+    async def break_glass(self, request: str, *, option: str, by: By, code: str, reason: str) -> Given:
+        """Choose an option alone, in an emergency, as somebody who may break the glass. It is reviewed.
+
+        Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
+        """
+        answer = Answer(outcome="approved", option=option, reason=reason, code=code, break_glass=True)
+        return await self.decide(request, answer, by=by)
+
+    async def reject(self, request: str, *, by: By, reason: str, code: str = "", for_person: str = "") -> Given:
         """Say no: the decision, or a vote where it takes several noes.
 
         Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
         """
-        return await self.decide(request, Answer(outcome="rejected", reason=reason, for_person=for_person), by=by)
+        answer = Answer(outcome="rejected", reason=reason, code=code, for_person=for_person)
+        return await self.decide(request, answer, by=by)
 
     async def decide(self, request: str, answer: Answer, *, by: By, seen: str = "", once: Once | None = None) -> Given:
         """Answer a request: the one with the digest `seen`, if that is given; `once` makes repeating it harmless.
@@ -155,6 +176,28 @@ class Office:
         who, why = identified(by), check_reason(code, reason, what="taking a decision back")
         return await self.act_as(
             who, reason, lambda tx, now: revoke(tx, self.key, decision, by=who.handle, reason=why, at=now)
+        )
+
+    async def reviews(self, *, due_only: bool = True) -> list[Review]:
+        """What is to be reviewed, the soonest first; or all reviews, the newest first; at most 500."""
+        return await self.store.read(lambda tx: all_reviews(tx, due_only=due_only))
+
+    async def reviews_with_requests(self) -> list[tuple[Review, str]]:
+        """What is to be reviewed, the soonest first, each with the request that was decided."""
+
+        def read(tx: Tx) -> list[tuple[Review, str]]:
+            found = [(one, get_decision(tx, one.decision)) for one in all_reviews(tx, due_only=True)]
+            return [(one, made.request if made else "") for one, made in found]
+
+        return await self.store.read(read)
+
+    async def review(self, review: str, *, verdict: Verdict, by: By, reason: str) -> Review:
+        """Say whether a decision was right. Raises: UnknownId, InvalidInput, NotEligible, NotOpen."""
+        who = identified(by)
+        return await self.act_as(
+            who,
+            reason,
+            lambda tx, now: do_review(tx, review, by=who.handle, verdict=verdict, reason=reason, at=now),
         )
 
     async def accept_exemption(self, system: str, approval: Approval[Any], *, by: By) -> None:

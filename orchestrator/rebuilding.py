@@ -52,6 +52,7 @@ from answerable.tracing.storage.tables import (
     grants,
     people,
     requests,
+    reviews,
     rules,
     runs,
     systems,
@@ -164,6 +165,8 @@ class _Rebuilding:
         self._votes(stored["votes"], told, found)
         for id, row in told.rows["decisions"].items():
             self._decision(id, stored["decisions"].get(id), row, records[id])
+        for id, row in told.rows["reviews"].items():
+            self._review(id, stored["reviews"].get(id), row)
         for id, row in told.rows["grants"].items():
             self._grant(id, stored["grants"].get(id), row, records[row["decision"]])
         for id, row in told.rows["effects"].items():
@@ -202,9 +205,17 @@ class _Rebuilding:
         if told["state"] not in ("decided", "expired"):
             return 0 if told["state"] == "open" else None
         decision = ids.derive(ids.DECISION, id)
-        outcome = indexes.rows["decisions"].get(decision, {}).get("outcome")
+        made = indexes.rows["decisions"].get(decision, {})
+        passed = made.get("outcome") == "exempted" or made.get("revoked")
         over = indexes.rows["runs"].get(told["run"], {}).get("status") in ENDS - {"cancelled"}
-        return 1 if decision in indexes.cited or outcome == "exempted" or over else None
+        return 1 if decision in indexes.cited or passed or over else None
+
+    def _review(self, id: str, stored: Columns | None, told: Columns) -> None:
+        if stored is None:
+            self.tx.run(inserting(reviews), id=id, **told)
+            self.made.append(f"review {id}")
+        elif wrong := differing("reviews", stored, told):
+            self._change(reviews, id, {name: told[name] for name in wrong})
 
     def _decision(self, id: str, stored: Columns | None, told: Columns, record: Decided) -> None:
         if not is_sealed(self.key, record):

@@ -10,7 +10,7 @@ from answerable.agents.messages import Message
 from answerable.approvals.decisions import Decision, decision_on
 from answerable.approvals.eligibility import Asked
 from answerable.approvals.gate import effects_of
-from answerable.approvals.requests import RequestRow, requests_of
+from answerable.approvals.requests import Escalation, RequestRow, requests_of
 from answerable.errors import Erased
 from answerable.orchestrator.running.execution import Worker, load_message
 from answerable.orchestrator.runs import RunRow
@@ -44,6 +44,8 @@ class OpenRequest:
     edited_from: str
     capped: str
     in_place_of: str
+    stage: int
+    escalations: tuple[Escalation, ...]
     execute_within_seconds: float
     decision: Decision | None
 
@@ -76,7 +78,7 @@ def request_report(tx: Tx, row: RequestRow) -> OpenRequest:
         options=row.options,
         view=row.view,
         digest=row.digest,
-        asks=str(row.asked.by),
+        asks=row.asks,
         asked=row.asked,
         made_at=row.made_at,
         expires_at=row.expires_at,
@@ -84,6 +86,8 @@ def request_report(tx: Tx, row: RequestRow) -> OpenRequest:
         edited_from=row.edited_from,
         capped=row.capped,
         in_place_of=row.in_place_of,
+        stage=row.stage,
+        escalations=row.escalations,
         execute_within_seconds=row.body["execute_within_seconds"],
         decision=decision_on(tx, row.id),
     )

@@ -216,6 +216,11 @@ class Service(Generic[In, Out]):
             self.portal.stop()
 
     @property
+    def origins(self) -> Mapping[str, str]:
+        """Where its receivers are, by name."""
+        return self._origins
+
+    @property
     def store(self) -> Store:
         """The open store."""
         return self.office.store
@@ -359,12 +364,19 @@ class Service(Generic[In, Out]):
         """
         return await self.office.approve(request, option=option, by=by, reason=reason, for_person=for_person)
 
-    async def areject(self, request: str, *, by: By, reason: str, for_person: str = "") -> Given:
-        """Say no: the decision, or a vote where it takes several noes.
+    async def areject(self, request: str, *, by: By, reason: str, code: str = "", for_person: str = "") -> Given:
+        """Say no, with a code of `approvals.reasons.CODES`: the decision, or a vote where it takes several noes.
 
         Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
         """
-        return await self.office.reject(request, by=by, reason=reason, for_person=for_person)
+        return await self.office.reject(request, by=by, reason=reason, code=code, for_person=for_person)
+
+    async def abreak_glass(self, request: str, *, option: str = AS_PROPOSED, by: By, code: str, reason: str) -> Given:
+        """Choose an option alone, in an emergency, as somebody who may break the glass. It is reviewed.
+
+        Raises: NotEligible, AlreadyDecided, NotOpen, InvalidInput, UnknownId.
+        """
+        return await self.office.break_glass(request, option=option, by=by, code=code, reason=reason)
 
     async def arespond(self, request: str, text: str, *, by: By, seen: str = "", once: Once | None = None) -> Given:
         """Answer with a text, which leaves by `approval.response`. `seen` and `once` as in `Office.decide`.
@@ -457,6 +469,7 @@ class Service(Generic[In, Out]):
     requests, request = blocking(arequests), blocking(arequest)
     approve, reject = blocking(aapprove), blocking(areject)
     respond, edit, revoke = blocking(arespond), blocking(aedit), blocking(arevoke)
+    break_glass = blocking(abreak_glass)
     accept_exemption = blocking(aaccept_exemption)
     freeze, thaw = blocking(afreeze), blocking(athaw)
     freezes, freeze_state = blocking(afreezes), blocking(afreeze_state)

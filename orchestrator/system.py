@@ -22,12 +22,13 @@ from answerable.agents.options import DAY, Retry
 from answerable.agents.people import Quorum, Whom, as_quorum
 from answerable.agents.prioritization import Demand
 from answerable.approvals.identity import ASSURANCES
-from answerable.approvals.node import Approval, Exemption
+from answerable.approvals.node import Approval, BreakGlass, Exemption
 from answerable.approvals.quotas import DEFAULT_QUOTA, Quota
 from answerable.approvals.rules.contexts import LARGEST
 from answerable.errors import DeclarationError
 from answerable.orchestrator.app import App
 from answerable.orchestrator.declaring.building import build_graph
+from answerable.orchestrator.declaring.clocks import check_glass, escalation
 from answerable.orchestrator.declaring.declared import Declaration, DeclaredEdge, DeclaredLoop
 from answerable.orchestrator.declaring.decorators import AgentDecorator, OpaqueEffectDecorator
 from answerable.orchestrator.declaring.functions import (
@@ -228,6 +229,8 @@ class System:
         owner: str = "",
         execute_within: float = DAY,
         facts: Callable[[M, Any], Mapping[str, Any] | Awaitable[Mapping[str, Any]]] | None = None,
+        escalate: Mapping[float, Whom] | None = None,
+        break_glass: BreakGlass | None = None,
     ) -> Approval[M]:
         """Declare a node that a message passes only with a decision `by` somebody, `within` so many seconds.
 
@@ -240,6 +243,8 @@ class System:
         who decides; `fresh` how many seconds old their login may be. What asks more than the `quota` allows is frozen.
         What a decision releases is sent within `execute_within` seconds of it, or not at all. `facts` names what the
         message rests on, from it and the run's input: where that has moved before sending, it is asked anew.
+        `escalate` says who may decide as well after so many seconds: `{1 * HOUR: role("ops-manager")}`; `break_glass`,
+        who may approve alone at once, under lower caps, to be reviewed.
         """
         what = f"approval {name!r}"
         if not is_message(of):
@@ -254,6 +259,8 @@ class System:
             raise DeclarationError(f"{what}: fresh={fresh!r} is no whole number of seconds")
         if not 0 < execute_within <= LONGEST_SECONDS:
             raise DeclarationError(f"{what}: execute_within={execute_within!r} is no time in seconds to send in")
+        check_glass(break_glass, valued=value is not None, what=what)
+        stages = escalation(escalate or {}, by=by, within=within, what=what)
         if options is not None:
             parameter_hints(options, what=what)
         if facts is not None:
@@ -278,7 +285,7 @@ class System:
             seen=seen,
             denials=denials,
             value=value,
-            above=_above(value, above, what=what),
+            above=_above(value, above, used=bool(break_glass and break_glass.at_most is not None), what=what),
             may_decide_own=may_decide_own,
             requires=requires,
             fresh_seconds=fresh,
@@ -286,6 +293,8 @@ class System:
             owner=owner,
             execute_within=execute_within,
             facts=facts,
+            escalate=stages,
+            break_glass=break_glass,
         )
         self._add(node, what=what)
         return node
@@ -467,8 +476,9 @@ def _check_name(name: str, *, what: str) -> None:
         raise DeclarationError(f"{what}: the name {name!r} is the framework's own", hint="choose another")
 
 
-def _above(value: object, above: Mapping[int, Whom] | None, *, what: str) -> dict[int, Quorum]:
-    if (value is None) != (not above):
+def _above(value: object, above: Mapping[int, Whom] | None, *, used: bool, what: str) -> dict[int, Quorum]:
+    """`used` says that something else rests on the value."""
+    if (value is None and above) or (value is not None and not above and not used):
         raise DeclarationError(
             f"{what}: value= and above= belong together",
             hint="value=worth, above={10_000: quorum(2, role('lead'))}",

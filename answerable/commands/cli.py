@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "reject": "decisions",
     "respond": "decisions",
     "rules": "rules",
+    "reviews": "reviews",
     "revoke": "revoking",
     "runs": "runs",
     "serve": "serve",

@@ -14,6 +14,7 @@ import click
 from answerable.approvals.decisions import Answer, Decision, Given
 from answerable.approvals.grouping import members
 from answerable.approvals.identity import By
+from answerable.approvals.reasons import CODES
 from answerable.approvals.requests import get_request
 from answerable.approvals.votes import Vote
 from answerable.commands.acting import as_option, sign_option
@@ -28,6 +29,7 @@ from answerable.orchestrator.interventions import check_response
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.together import Told, answer_together
 
+code_option = click.option("--code", default="", type=click.Choice(["", *CODES]), help="Why, as one of a short list.")
 Deciding = Callable[[Office, str], Awaitable[Given]]
 _alike_option = click.option("--alike", is_flag=True, help="Answer every open request that asks the same, too.")
 
@@ -41,6 +43,8 @@ _for_option = click.option("--for", "for_person", default="", metavar="PERSON", 
 @_alike_option
 @_for_option
 @budget_option
+@click.option("--break-glass", is_flag=True, help="Alone, in an emergency, as somebody who may. It is reviewed.")
+@code_option
 @as_option
 @sign_option
 @store_option
@@ -52,12 +56,22 @@ def approve(
     alike: bool,
     for_person: str,
     budget: int,
+    break_glass: bool,
+    code: str,
     by: By,
     store: str,
     as_json: bool,
 ) -> None:
     """Choose an option of REQUEST, and so release its calls. Where it takes others, too, it is a vote."""
-    answer = Answer(outcome="approved", option=option, reason=reason, budget=budget, for_person=for_person)
+    answer = Answer(
+        outcome="approved",
+        option=option,
+        reason=reason,
+        budget=budget,
+        for_person=for_person,
+        code=code,
+        break_glass=break_glass,
+    )
     _answer(store, request, answer, by, alike=alike, as_json=as_json)
 
 
@@ -67,15 +81,16 @@ def approve(
 @_alike_option
 @_for_option
 @budget_option
+@code_option
 @as_option
 @sign_option
 @store_option
 @json_option
 def reject(
-    request: str, reason: str, alike: bool, for_person: str, budget: int, by: By, store: str, as_json: bool
+    request: str, reason: str, alike: bool, for_person: str, budget: int, code: str, by: By, store: str, as_json: bool
 ) -> None:
     """Say no to REQUEST: none of its calls leaves."""
-    answer = Answer(outcome="rejected", reason=reason, budget=budget, for_person=for_person)
+    answer = Answer(outcome="rejected", reason=reason, budget=budget, for_person=for_person, code=code)
     _answer(store, request, answer, by, alike=alike, as_json=as_json)
 
 

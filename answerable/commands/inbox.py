@@ -9,7 +9,7 @@ import click
 from answerable.approvals.decisions import decision_on
 from answerable.approvals.requests import get_request
 from answerable.commands.options import json_option, store_option
-from answerable.commands.reaching import at_office, read, whole_id
+from answerable.commands.reaching import at_office, whole_id
 from answerable.commands.saying import say, say_json, short, table, when
 from answerable.commands.showing import request_shown
 from answerable.orchestrator.balloting import ballot_document
@@ -70,7 +70,11 @@ def show(request: str, store: str, as_json: bool) -> None:
             {**request_document(row), **row.view, "options": row.view["options"], "decision": decision},
         )
 
-    found, names, document = read(store, look)
+    async def after_escalating(office: Office) -> tuple[OpenRequest, dict[str, str], dict[str, Any]]:
+        await office.escalate_due()
+        return await office.store.read(look)
+
+    found, names, document = at_office(store, after_escalating)
     ballot = _ballot(store, found)
     if as_json:
         say_json({**document, **ballot})

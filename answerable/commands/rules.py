@@ -16,7 +16,7 @@ from answerable.approvals.rules.file import RuleFile, read_rule_file
 from answerable.approvals.rules.life import so_far
 from answerable.approvals.rules.replaying import Replayed, replay
 from answerable.approvals.rules.rows import RuleRow
-from answerable.commands.acting import as_option
+from answerable.commands.acting import as_option, sign_option
 from answerable.commands.exits import DIFFERS
 from answerable.commands.options import (
     json_option,
@@ -135,6 +135,7 @@ def propose(file: Path, by: By, service: str, store: str) -> None:
 @rules.command()
 @click.argument("rule")
 @as_option
+@sign_option
 @store_option
 def approve(rule: str, by: By, store: str) -> None:
     """Approve RULE (NAME@VERSION or its id), as somebody who may decide what it will decide."""

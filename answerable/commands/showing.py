@@ -53,6 +53,10 @@ def request_shown(
         head.append(f"\nan edit of {request.edited_from}")
     if request.capped:
         head.append(f"\nthe standing rule {request.capped} would have decided it, but for its cap")
+    for stage in request.escalations:
+        said = "escalated: since" if stage.stage <= request.stage else "if nobody decides by"
+        if stage.stage <= request.stage or request.state == "open":
+            head.append(f"\n{said} {when(stage.at)}, {plain(str(stage.to))} may decide as well")
     parts: list[RenderableType] = [head, *_resting(request, names), Text(), options_table(request)]
     if request.view.get("erased"):
         parts.append(Text("what was shown was erased", "yellow"))
@@ -69,6 +73,8 @@ def request_shown(
         parts.append(Text(f"\n{made.outcome}{chosen} by {plain(by)} on {when(made.at)} ({made.assurance or 'no one'})"))
         if made.reason:
             parts.append(Text(f"reason: {lines(made.reason)}"))
+        if made.broke_glass:
+            parts.append(Text("the glass was broken: one person decided alone what others were asked", "red"))
         if made.revoked:
             parts.append(Text(f"revoked since: {REVOKED[made.revoked]}", "red"))
         elif made.outcome in YES:

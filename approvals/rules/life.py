@@ -19,7 +19,7 @@ import rfc8785
 
 from answerable.agents.people import quorum_from
 from answerable.approvals.ballots import Ballot, ballot_on
-from answerable.approvals.eligibility import Asked, check_eligible
+from answerable.approvals.eligibility import Asked, Standing, check_eligible
 from answerable.approvals.identity import Identity, check_sure
 from answerable.approvals.keys import Key
 from answerable.approvals.rules.checking import check_cases, check_rule
@@ -27,12 +27,14 @@ from answerable.approvals.rules.contexts import LARGEST, Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleHead, RuleRow, change_rules, find_rule, heads_of, insert_rule, set_rule
 from answerable.approvals.seals import sealed
+from answerable.approvals.signatures import Meant, signed_by
 from answerable.approvals.votes import cast_vote
 from answerable.approvals.voting import for_option, people_of
 from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsShown, NotEligible, NotOpen, StoreCorrupt
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.record import Signature
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
 from answerable.tracing.people import PersonRow, authority, get_person
 from answerable.tracing.storage.store import Tx
@@ -113,6 +115,17 @@ def approve(tx: Tx, key: Key, reference: str, *, who: Identity, at: int, seen: s
     asked = asked_of(found)
     ballot = _ballot(tx, key, found, at=at)
     standing = ballot.standing_of(person, option=APPROVE)
+    meant = Meant(
+        system=head.system,
+        subject=head.id,
+        digest=head.digest,
+        answer="approved",
+        option=APPROVE,
+        person=person.id,
+        for_person=standing.for_person,
+    )
+    who, signed, signature = signed_by(tx, key, who, meant, None, at=at)
+    tx.assurance = who.assurance
     check_sure(who, requires=asked.requires, fresh_seconds=asked.fresh_seconds, at=at)
     given = ballot.with_answer(standing, APPROVE)
     missing = ballot.missing(APPROVE, given)
@@ -131,9 +144,11 @@ def approve(tx: Tx, key: Key, reference: str, *, who: Identity, at: int, seen: s
             reason="",
             missing=missing,
             at=at,
+            signature=signature,
+            salt=signed.salt if signed else "",
         )
         return found
-    return _approved(tx, key, found, person, people_of(given), at=at)
+    return _approved(tx, key, found, standing, people_of(given), signature, at=at)
 
 
 def so_far(tx: Tx, key: Key, rule: RuleRow, *, at: int) -> tuple[tuple[str, ...], str]:
@@ -166,10 +181,22 @@ def _ballot(tx: Tx, key: Key, rule: RuleRow, *, at: int) -> Ballot:
     return ballot_on(tx, key, asked_of(rule), subject=head.id, digest=head.digest, **where, at=at)
 
 
-def _approved(tx: Tx, key: Key, found: RuleRow, person: PersonRow, approvers: tuple[str, ...], *, at: int) -> RuleRow:
+def _approved(
+    tx: Tx,
+    key: Key,
+    found: RuleRow,
+    standing: Standing,
+    approvers: tuple[str, ...],
+    signature: Signature | None,
+    *,
+    at: int,
+) -> RuleRow:
     head = set_rule(tx, key, found.head, state="approved", approvers=approvers)
-    fields = _stamp(tx, head, person, at, *approvers)
-    append(tx, sealed(key, RuleApproved(**fields, author=head.author, approvers=approvers)))
+    fields = _stamp(tx, head, standing.person, at, *approvers)
+    record = RuleApproved(
+        **fields, author=head.author, approvers=approvers, for_person=standing.for_person, signature=signature
+    )
+    append(tx, sealed(key, record))
     return RuleRow(head=head, body=found.body)
 
 

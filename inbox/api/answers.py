@@ -58,6 +58,7 @@ class Reject(Taken):
     reason: Text
     for_person: Handle = ""
     signature: SignatureGiven | None = None
+    code: Code = "other"
 
 
 class Edit(Taken):
@@ -79,7 +80,18 @@ class Respond(Taken):
     signature: SignatureGiven | None = None
 
 
-AnyAnswer: TypeAlias = Annotated[Approve | Reject | Edit | Respond, Field(discriminator="answer")]
+class BreakGlass(Taken):
+    """Choose an option alone, in an emergency, as somebody who may: an alarm, and reviewed."""
+
+    answer: Literal["break-glass"]
+    digest: Digest
+    option: Name
+    code: Code
+    reason: Text
+    signature: SignatureGiven | None = None
+
+
+AnyAnswer: TypeAlias = Annotated[BreakGlass | Approve | Reject | Edit | Respond, Field(discriminator="answer")]
 
 
 class InterruptAction(BaseModel):
@@ -221,6 +233,44 @@ class DelegationList(BaseModel):
     delegations: list[DelegationAnswer]
 
 
+class ReviewAsked(Taken):
+    """What somebody found who looked at a decision afterwards."""
+
+    verdict: Literal["right", "wrong"]
+    reason: Text
+
+
+class ReviewAnswer(BaseModel):
+    """A review: done, due or overdue."""
+
+    id: str
+    of: str
+    system: str
+    approval: str
+    run: str
+    decision: str
+    state: str
+    made_at: str
+    due: str
+    verdict: str
+    by: str
+    at: str | None
+
+
+class ReviewList(BaseModel):
+    """Reviews; at most 500."""
+
+    reviews: list[ReviewAnswer]
+
+
+class EscalationAnswer(BaseModel):
+    """When a request escalates, and who may decide it as well from then on; `in_force` once it has."""
+
+    at: str
+    to: str
+    in_force: bool
+
+
 class Me(BaseModel):
     """Who asks, and how sure we are of it."""
 
@@ -249,6 +299,8 @@ class RequestLine(BaseModel):
     execute_within_seconds: float | None = Field(default=None, description="After a yes; then its grants expire.")
     edited_from: str = ""
     capped: str = Field(default="", description="The standing rule that would have decided it, but for its cap.")
+    stage: int = Field(default=0, description="How often it was escalated.")
+    escalates_at: str | None = Field(default=None, description="When others may decide it as well, next.")
     in_place_of: str = Field(default="", description="The request of which the decision was revoked.")
     alike: str = Field(default="", description="The same for requests that ask the same.")
     count_alike: int = Field(default=1, description="How many open requests ask the same; in a grouped list.")
@@ -305,6 +357,8 @@ class DecisionAnswer(BaseModel):
     reason: str
     at: str
     revoked: str = Field(default="", description="Why it was revoked: person, facts or rule.")
+    code: str = Field(default="", description="The code of the reason.")
+    broke_glass: bool = False
 
 
 class VoteAnswer(BaseModel):
@@ -334,6 +388,7 @@ class RequestAnswer(RequestLine):
     edited_by: str
     edited_into: str
     frozen: bool
+    escalations: list[EscalationAnswer]
     facts: list[FactAnswer] = Field(description="What it rests on, read again just before sending.")
     asked_anew: str = Field(description="The request that took its place, or empty.")
     execute_by: str | None = Field(description="Until when what was decided may be sent.")

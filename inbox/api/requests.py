@@ -23,10 +23,12 @@ from answerable.approvals.votes import Vote
 from answerable.inbox.api.answers import (
     AnyAnswer,
     Approve,
+    BreakGlass,
     CallAnswer,
     Decided,
     DecisionAnswer,
     Edit,
+    EscalationAnswer,
     FactAnswer,
     OptionAnswer,
     Reject,
@@ -72,6 +74,7 @@ async def list_requests(
     """
     where = after(cursor, sort, KINDS[sort])
     wanted: dict[str, Any] = {"state": "" if state == "all" else state, "system": system, "run": run, "sort": sort}
+    await desk.office.escalate_due()
     wanted |= {"alike": alike, "grouped": grouped and state == "open"}
 
     def look(tx: Tx) -> RequestList:
@@ -94,6 +97,7 @@ async def get_request(
 ) -> RequestAnswer:
     """One request, exactly as it is bound: its options side by side, and each call as the bytes that would be sent."""
     key = desk.office.key
+    await desk.office.escalate_due()
 
     def look(tx: Tx) -> RequestAnswer:
         return answer(show_request(tx, key, request, reader=who.handle, at=desk.now), handles(tx))
@@ -112,11 +116,15 @@ async def decide(
 ) -> Decided:
     """Answer a request, once. With an Idempotency-Key the same answer may be sent again: it gives the same decision."""
     once = Once(key=key, fingerprint=fingerprint(body)) if key else None
-    if isinstance(body, Approve):
+    if isinstance(body, BreakGlass):
+        given = Answer(outcome="approved", option=body.option, reason=body.reason, code=body.code, break_glass=True)
+        message = None
+    elif isinstance(body, Approve):
         yes = Answer(outcome="approved", option=body.option, reason=body.reason, for_person=body.for_person)
         given, message = yes, None
     elif isinstance(body, Reject):
-        given, message = Answer(outcome="rejected", reason=body.reason, for_person=body.for_person), None
+        no = Answer(outcome="rejected", code=body.code, reason=body.reason, for_person=body.for_person)
+        given, message = no, None
     elif isinstance(body, Edit):
         given, message = Answer(outcome="edited", reason=body.reason), body.message
     else:
@@ -167,6 +175,9 @@ def answer(shown: RequestShown, names: dict[str, str]) -> RequestAnswer:
         edited_by=shown.edited_by,
         edited_into=shown.edited_into,
         frozen=shown.frozen,
+        escalations=[
+            EscalationAnswer(at=iso(one.at) or "", to=one.to, in_force=one.stands) for one in shown.after.stages
+        ],
         facts=[FactAnswer(name=one.name, now=one.now, was=one.was) for one in shown.after.facts],
         asked_anew=shown.after.anew,
         execute_by=iso(shown.after.execute_by),

@@ -79,6 +79,7 @@ async def list_requests(
         ]
         return rows, cursor_of(sort, found.after), count_requests(tx, state="open")
 
+    await desk.office.escalate_due()
     rows, following, count = await desk.office.store.read(look)
     values: dict[str, Any] = {
         "rows": rows,
@@ -147,6 +148,22 @@ async def decide(
     return RedirectResponse(f"/requests/{id}", status_code=303)
 
 
+@router.post("/requests/{id}/glass")
+async def break_glass(
+    id: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
+) -> Response:
+    """Break the glass."""
+    code, reason = form.get("code"), form.get("reason").strip()
+    answer = Answer(outcome="approved", option=form.get("option"), reason=reason, code=code, break_glass=True)
+    try:
+        await give(desk, id, answer, by=form.who, seen=form.get("digest"))
+    except (NotAuthenticated, StoreCorrupt, UnknownId):
+        raise
+    except AnswerableError as error:
+        return await request_page(request, desk, id, form.who, trouble=error, back=(code, reason))
+    return RedirectResponse(f"/requests/{id}", status_code=303)
+
+
 @router.post("/requests/{id}/revocation")
 async def take_back(
     id: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
@@ -174,6 +191,7 @@ async def request_page(
     back: tuple[str, str] = ("", ""),
 ) -> Response:
     """The page of one request, with what went wrong when it was answered."""
+    await desk.office.escalate_due()
     shown = await _shown(desk, id, who)
     before = await _shown(desk, shown.row.edited_from, who) if shown.row.edited_from else None
     draft = {} if trouble else await kept_draft(desk, who, id, "answer")

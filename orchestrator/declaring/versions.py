@@ -13,7 +13,7 @@ from typing import Any
 from answerable.agents.hints import Input
 from answerable.agents.nodes import Effect, Node
 from answerable.agents.options import DAY
-from answerable.approvals.node import Approval
+from answerable.approvals.node import Approval, BreakGlass
 from answerable.approvals.rules.contexts import schema_of
 from answerable.orchestrator.graph import Edge, Graph
 
@@ -63,6 +63,8 @@ def _node(node: Node[Any, Any]) -> dict[str, Any]:
             "requires": node.requires,
             "fresh": node.fresh_seconds,
             **({} if node.execute_within == DAY else {"execute_within": node.execute_within}),
+            **({} if not node.escalate else {"escalate": [[after, str(to)] for after, to in node.escalate]}),
+            **({} if node.break_glass is None else {"break_glass": _glass(node.break_glass)}),
             **({} if node.facts is None else {"facts": node.facts.__name__}),
             **({} if node.denials == 1 else {"denials": node.denials}),
             **({"value": node.value.__name__, "above": _above(node)} if node.value is not None else {}),
@@ -80,6 +82,10 @@ def _node(node: Node[Any, Any]) -> dict[str, Any]:
 
 def _above(node: Approval[Any]) -> dict[str, str]:
     return {str(limit): str(whom) for limit, whom in node.above.items()}
+
+
+def _glass(glass: BreakGlass) -> list[Any]:
+    return [str(glass.by), glass.at_most, glass.per_day]
 
 
 def _input(input: Input) -> dict[str, Any]:

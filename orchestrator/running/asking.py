@@ -22,6 +22,7 @@ import rfc8785
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.outcomes import Expired, Rejected, Response
+from answerable.agents.people import as_quorum
 from answerable.approvals.decisions import YES, Decision, Passing, record_passing
 from answerable.approvals.exemptions import is_accepted
 from answerable.approvals.grouping import likeness
@@ -157,6 +158,7 @@ class Asked:
     edited_from: str = ""
     edited_by: str = ""
     in_place_of: str = ""
+    escalates_at: tuple[int, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -244,6 +246,7 @@ async def prepare_request(
     check_size(approval, "all that would be shown", len(view_bytes))
     id = ids.derive(ids.REQUEST, step, edit)
     expires_at = edited_from.expires_at if edited_from else now + micros(approval.within)
+    escalations = [{"at": now + micros(after), "by": to.as_json()} for after, to in approval.escalate]
     body: dict[str, Any] = {
         "system": execution.run.system,
         "run": execution.run.id,
@@ -271,6 +274,8 @@ async def prepare_request(
         "made_at": now,
         "decide_by": expires_at,
         "execute_within_seconds": approval.execute_within,
+        "break_glass": _glass(approval),
+        "escalations": edited_from.body["escalations"] if edited_from else escalations,
         "facts": digests_of(facts),
         "in_place_of": before.request.id if before else "",
         "view": sha256(view_bytes).hexdigest(),
@@ -293,7 +298,15 @@ async def prepare_request(
         edited_from=edited_from.id if edited_from else "",
         edited_by=edited_by,
         in_place_of=before.request.id if before else "",
+        escalates_at=tuple(one["at"] for one in body["escalations"]),
     )
+
+
+def _glass(approval: Approval[Any]) -> dict[str, Any] | None:
+    glass = approval.break_glass
+    if glass is None:
+        return None
+    return {"by": as_quorum(glass.by).as_json(), "at_most": glass.at_most, "per_day": glass.per_day}
 
 
 async def _offered(approval: Approval[Any], message: Message, run_input: Any) -> dict[str, Message]:
@@ -366,6 +379,8 @@ def write_request(
         edited_from=asked.edited_from,
         edited_by=asked.edited_by,
         in_place_of=asked.in_place_of,
+        stage=0,
+        escalates_at=next(iter(asked.escalates_at), None),
         made_at=asked.made_at,
         expires_at=asked.expires_at,
         urgency=asked.urgency,
@@ -391,6 +406,7 @@ def write_request(
             edited_from=asked.edited_from,
             edited_by=asked.edited_by,
             capped=capped,
+            escalates_at=asked.escalates_at,
             execute_within=micros(asked.approval.execute_within),
             in_place_of=asked.in_place_of,
             host=execution.host,

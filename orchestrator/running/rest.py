@@ -1,10 +1,10 @@
 """Rest: what happens when every branch has come to rest.
 
-In this order: wake what is ready; deny what is overdue; ask anew about what was revoked; route what was decided; close
-the gathers that can close; finish if nothing is left to wait for; else say what is waited for. Finishing looks for
-*unrouted* requests in its own transaction, not for undecided ones: a decision that is committed in between is then
-routed and not lost. A decision that was not made by this system, or is not about what is stored now, releases nothing:
-the attempt is a record, and the run waits.
+In this order: wake what is ready; escalate and deny what is due; ask anew about what was revoked; route what was
+decided; close the gathers that can close; finish if nothing is left to wait for; else say what is waited for. Finishing
+looks for *unrouted* requests in its own transaction, not for undecided ones: a decision that is committed in between is
+then routed and not lost. A decision that was not made by this system, or is not about what is stored now, releases
+nothing: the attempt is a record, and the run waits.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Literal
 
 from answerable.agents.outcomes import Expired, Rejected
 from answerable.approvals.decisions import Decision, decision_on, distrust, expire
+from answerable.approvals.escalating import escalate
 from answerable.approvals.gate import get_effect, refuse, refuse_unprepared
 from answerable.approvals.keys import Key
 from answerable.approvals.node import DENIED
@@ -110,6 +111,14 @@ async def _requests(execution: Execution) -> list[Asked]:
 
     found = await execution.worker.store.read(read)
     now = clock.now()
+    due = [one for one in found if one.request.state == "open" and (one.request.escalates_at or now + 1) <= now]
+    if due:
+
+        def escalating(tx: Tx, _guard: Guard) -> None:
+            for one in due:
+                escalate(tx, key, get_request(tx, one.request.id), at=now)
+
+        await execution.write(escalating, durable=True)
     overdue = [one.request.id for one in found if one.request.state == "open" and one.request.expires_at <= now]
     if overdue:
 
@@ -118,6 +127,7 @@ async def _requests(execution: Execution) -> list[Asked]:
                 expire(tx, key, request, at=now)
 
         await execution.write(deny, durable=True)
+    if due or overdue:
         found = await execution.worker.store.read(read)
     distrusted = [one for one in found if one.distrust]
     if distrusted:
@@ -214,7 +224,8 @@ async def _rest(execution: Execution, waiting: list[RequestRow]) -> Waiting:
             return
         asked = [get_request(tx, request.id) for request in waiting if request.state == "open"]
         undecided = [request for request in asked if decision_on(tx, request.id) is None]
-        clocked = [one.expires_at for one in undecided if not guard.holds(f"agent:{one.approval}")]  # a freeze suspends
+        clocks = [one for one in undecided if not guard.holds(f"agent:{one.approval}")]  # a freeze suspends
+        clocked = [time for one in clocks for time in (one.expires_at, one.escalates_at) if time is not None]
         now = execution.worker.store.clock.now()
         again = [] if execution.view.again_at is None else [execution.view.again_at]
         set_resting(tx, execution.run.id, status, now=now, wake_at=min([*clocked, *again], default=None))

@@ -10,11 +10,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from answerable.agents.people import quorum
-from answerable.approvals.decisions import Answer, Decision, meant_by
+from answerable.approvals.decisions import Answer, Decision
 from answerable.approvals.identity import Identity
 from answerable.approvals.requests import get_request
 from answerable.approvals.signatures import (
     APART_SECONDS,
+    Meant,
     Signed,
     digest_of_message,
     key_id,
@@ -25,11 +26,14 @@ from answerable.approvals.signatures import (
 from answerable.errors import InvalidInput, NotAuthenticated, NotEligible, NotSureEnough
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, nowhere
+from answerable.tracing.evidence.handing import verifier
 from answerable.tracing.ledger.access import KeyRegistered
-from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.ruling import RuleApproved
 from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.people import get_person
+from tests.approvals.rules.ruled import proposed, rule_file, ruled
 from tests.orchestrator.letters import CARRIER, LEAD, Ask, Letter, letters, recorded, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +68,19 @@ async def _signed(
 ) -> Signed:
     """What a program elsewhere sends along: it knows the request's digest and the person's id."""
     row, person = await service.store.read(lambda tx: (get_request(tx, request), get_person(tx, handle).id))
-    return sign(private, meant_by(row, answer, person=person, for_person=""), at=service.store.clock.now())
+    option = answer.option if answer.outcome == "approved" else ""
+    meant = Meant(
+        system=row.system,
+        subject=row.id,
+        digest=row.digest,
+        answer=answer.outcome,
+        option=option,
+        person=person,
+        for_person="",
+        reason=answer.reason,
+        proposes=answer.proposes,
+    )
+    return sign(private, meant, at=service.store.clock.now())
 
 
 async def test_a_signed_answer_is_as_sure_as_can_be_and_fresh(store_url: str) -> None:
@@ -222,3 +238,24 @@ async def test_rows_that_are_made_anew_keep_signatures(store_url: str) -> None:
         await tamper(service, "decisions", signature="{}")
         await service.office.rebuild(by="alice", reason="somebody wrote there")
         assert await rows(service, "decisions") == before
+
+
+async def test_a_rule_over_signed_answers_is_approved_by_signatures(store_url: str) -> None:
+    people = {"emil": "lead"}
+    app = ruled(by=quorum(2, LEAD), requires="signed")
+    async with serving(app, store_url, origins={CARRIER: nowhere()}, people=people) as service:
+        rule = await proposed(service, rule_file())
+        with pytest.raises(NotSureEnough):
+            await service.office.rules.approve(rule.head.id, by="dora")
+        dora, emil = await _key(service), await _key(service, "emil")
+        await service.office.rules.approve(rule.head.id, by=_own(dora))
+        made = await service.office.rules.approve(rule.head.id, by=_own(emil, "emil"))
+        assert made.head.state == "approved"
+        entries = await service.store.read(lambda tx: records_of(tx, ""))
+        signed = [entry.record for entry in entries if isinstance(entry.record, Voted | RuleApproved)]
+        assert [one.assurance for one in signed] == ["signed", "signed"]
+        bodies = {place: entry.record.model_dump_json().encode() for place, entry in enumerate(entries)}
+        assert verifier.check_signatures(bodies) == (2, 0)
+        changed = {place: body.replace(b'"digest":"', b'"digest":"0') for place, body in bodies.items()}
+        with pytest.raises(verifier.Unsound, match="is not signed by"):
+            verifier.check_signatures(changed)

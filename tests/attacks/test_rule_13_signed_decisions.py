@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from answerable.approvals.decisions import Answer, meant_by
+from answerable.approvals.decisions import Answer
 from answerable.approvals.identity import Identity
 from answerable.approvals.requests import get_request
-from answerable.approvals.signatures import Signed, prove_possession, public_of, sign
+from answerable.approvals.signatures import Meant, Signed, prove_possession, public_of, sign
 from answerable.errors import AlreadyDecided, NotAuthenticated, NotSureEnough
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver
@@ -33,7 +33,16 @@ async def registered(service: Service[Any, Any], handle: str) -> Ed25519PrivateK
 
 async def signed(service: Service[Any, Any], request: str, private: Ed25519PrivateKey, handle: str) -> Signed:
     row, person = await service.store.read(lambda tx: (get_request(tx, request), get_person(tx, handle)))
-    return sign(private, meant_by(row, YES, person=person.id, for_person=""), at=service.store.clock.now())
+    meant = Meant(
+        system=row.system,
+        subject=row.id,
+        digest=row.digest,
+        answer=YES.outcome,
+        option=YES.option,
+        person=person.id,
+        for_person="",
+    )
+    return sign(private, meant, at=service.store.clock.now())
 
 
 def with_signature(one: Signed) -> Answer:

@@ -31,3 +31,18 @@ def test_a_reason_needs_a_code_of_the_list(desk: Desk) -> None:
         "a reason in words"
         in desk("revoke", made["id"], "--code", "wrong", "--as", "dora", "--reason", " ", code=1).stderr
     )
+
+
+def test_glass_is_broken_and_reviewed(desk: Desk) -> None:
+    (request,) = desk.waiting("ann").waiting_for
+    words = ["approve", request.id, "--option", "kinder", "--break-glass", "--as", "dora", "--reason", "now"]
+    assert "no glass" in desk(*words, "--code", "urgent", code=1).stderr
+    assert "a reason's code" in desk(*words, code=1).stderr
+    assert "nothing is to be reviewed" in desk("reviews", "list").stdout
+    assert desk.json("reviews", "list", "--all") == []
+    assert (
+        "there is no review"
+        in desk("reviews", "done", "rvw_1", "--verdict", "right", "--as", "dora", "--reason", "r", code=1).stderr
+    )
+    made = desk.json("reject", request.id, "--as", "dora", "--reason", "no", "--code", "unsafe")
+    assert made["code"] == "unsafe"

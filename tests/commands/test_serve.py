@@ -13,10 +13,11 @@ import pytest
 from answerable.commands.serve import serve
 from answerable.orchestrator.reports import Run
 from tests.commands.conftest import Desk
-from tests.commands.serving import app
+from tests.commands.serving import ORIGIN, app
 from tests.inbox.served import Served, serving
 from tests.inbox.site import fields_of
 from tests.orchestrator.letters import CARRIER, Ask
+from tests.support.servers import free_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,3 +116,12 @@ def test_the_links_of_jaegers_page_lead_to_where_serve_listens() -> None:
     (port,) = (one.default for one in serve.params if one.name == "port")
     links = json.loads((ROOT / "deploy" / "jaeger" / "ui.json").read_text(encoding="utf-8"))["linkPatterns"]
     assert links and all(link["url"].startswith(f"http://127.0.0.1:{port}/") for link in links)
+
+
+def test_no_effect_goes_to_where_people_decide(desk: Desk) -> None:
+    desk.waiting()
+    (port,) = free_ports(1)
+    for host in ("127.0.0.1", "localhost", "LOCALHOST"):
+        given: Any = {ORIGIN: f"http://{host}:{port}"}
+        said = desk("serve", "--port", str(port), code=1, **given).stderr
+        assert "carrier of letters is at this server's own address" in said

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chains import NAMES
+from benchmarks.freeze import MEASURED as FROZEN
 from benchmarks.growth import grow
 from benchmarks.verify import NAMES as VERIFIED
 
@@ -39,6 +40,13 @@ def test_how_long_an_answer_takes_is_measured() -> None:
     said = json.loads(subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout)
     assert said["records"] >= 2000 and said["hops"] == 50
     assert all(said[name][0] > 0 for name in ("find", "why", "why_by_subject", "impact", "page", "command"))
+
+
+def test_a_freeze_is_measured_beside_an_empty_transaction() -> None:
+    command = [sys.executable, "-m", "benchmarks.freeze", "--json", "--freezes", "3"]
+    said = json.loads(subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    assert said["freezes"] == 3 and said["sent"] > 0 and said["sent_after"] == 0
+    assert all(0 < said[name]["p50"] <= said[name]["p99"] for name in FROZEN)
 
 
 def test_verifying_is_measured_beside_its_peer() -> None:

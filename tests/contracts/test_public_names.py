@@ -13,9 +13,9 @@ import pytest
 import answerable
 
 PUBLIC = """
-    DAY DELETE END HOUR MINUTE PATCH POST PUT SECOND START Agent AnswerableError App Approval Call Demand Effect Ended
-    Expired Failed Message Prioritization Quota Receiver Rejected Request Response Retry Run Service Step System
-    Transaction exemption person quorum request role tally
+    DAY DELETE END HOUR MINUTE PATCH POST PUT SECOND START Agent AnswerableError App Approval BreakGlass Call Demand
+    Effect Ended Expired Failed Message Prioritization Quota Receiver Rejected Request Response Retry Run Service Step
+    System Transaction exemption person quorum request role tally
 """
 
 _PACKAGE = Path(answerable.__file__).parent

@@ -18,7 +18,7 @@ from answerable.agents.options import DAY, HOUR
 from answerable.agents.outcomes import Response
 from answerable.agents.people import quorum, role
 from answerable.approvals.identity import Identity
-from answerable.approvals.node import exemption
+from answerable.approvals.node import BreakGlass, exemption
 from answerable.approvals.signatures import prove_possession, public_of
 from answerable.orchestrator.app import App
 from answerable.orchestrator.office import open_office
@@ -411,6 +411,26 @@ async def revoked(url: str) -> None:
             run = await service.aresume(run.id)
             await service.aapprove(run.waiting_for[0].id, by="dora")
             await service.aresume(run.id)
+
+
+@scenario
+async def escalated(url: str) -> None:
+    """Nobody decides in time, and the manager does; then nobody is there, and the glass is broken, and reviewed."""
+    glass = BreakGlass(by=role("duty"), per_day=3)
+    app, clock = letters(escalate={HOUR / 2: role("manager")}, break_glass=glass), FakeClock()
+    people = {"mona": "manager", "dirk": "duty"}
+    with FakeReceiver() as receiver:
+        async with serving(app, url, receiver.origin, clock=clock, people=people) as service:
+            run = await service.arun(Ask(), by="nils", run_id="escalated")
+            clock.advance(HOUR / 2)
+            run = await service.aresume(run.id)
+            await service.aapprove(run.waiting_for[0].id, by="mona")
+            await service.aresume(run.id)
+            run = await service.arun(Ask(), by="nils", run_id="broken")
+            await service.abreak_glass(run.waiting_for[0].id, by="dirk", code="urgent", reason="the dam breaks")
+            await service.aresume(run.id)
+            (review,) = await service.office.reviews()
+            await service.office.review(review.id, verdict="right", by="dora", reason="there was no time")
 
 
 @scenario

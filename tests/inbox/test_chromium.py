@@ -180,6 +180,59 @@ def test_what_one_person_decides_another_sees_live(chromium: Browser, desk: Desk
         assert dora.get_by_label("Why").input_value() == "half a reason"
 
 
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_half_filled_form_survives_a_reload_of_the_server(chromium: Browser, desk: Desk, javascript: bool) -> None:
+    run, token = _waiting(desk)
+    path = f"/requests/{run.waiting_for[0].id}"
+    context = chromium.new_context(java_script_enabled=javascript)
+    context.set_default_timeout(_PATIENCE_MS)
+    editing, deciding = context.new_page(), context.new_page()
+    with serving(desk.url, environment=desk.environment) as served:
+        address = served.address
+        editing.goto(f"{address}{path}/edit")
+        editing.get_by_label("Your token").fill(token)
+        editing.get_by_role("button", name="Sign in").click()
+        editing.goto(f"{address}{path}/edit")
+        editing.get_by_label("text").fill("half a let")
+        editing.get_by_label("Why").fill("half a reason")
+        deciding.goto(address + path)
+        deciding.get_by_label("Why").fill("half a")
+    with serving(desk.url, "--port", address.rpartition(":")[2], environment=desk.environment):
+        assert deciding.get_by_label("Why").input_value() == "half a"
+        deciding.get_by_label("Why").press("End")
+        deciding.keyboard.type(" reason")
+        deciding.get_by_role("button", name="Reject").click()
+        expect(deciding.get_by_text("half a reason")).to_be_visible()
+        assert editing.get_by_label("text").input_value() == "half a let"
+        editing.get_by_role("button", name="Propose this").click()  # too late: it says so, and keeps what was typed
+        expect(editing.get_by_role("alert")).to_contain_text("Nothing was changed")
+        assert editing.get_by_label("text").input_value() == "half a let"
+        assert editing.get_by_label("Why").input_value() == "half a reason"
+    context.close()
+
+
+def test_what_asks_the_same_is_answered_with_one_button_and_counted(chromium: Browser, desk: Desk) -> None:
+    for _ in range(3):
+        desk.waiting("ann")
+    with (
+        serving(desk.url, "--as", "dora", "--budget", "2", environment=desk.environment) as served,
+        _page(chromium, **_PHONE) as page,
+    ):
+        _enter(page, served)
+        expect(page.get_by_text("3 that ask the same")).to_be_visible()
+        page.get_by_role("link", name="sign").first.tap()
+        expect(page.get_by_role("button", name="Choose kinder for all 3")).to_be_visible()
+        assert not _serious(page)
+        page.get_by_label("Why").fill("all three are the same letter")
+        page.get_by_role("button", name="Choose kinder for all 3").tap()
+        expect(page.get_by_role("status")).to_contain_text("3 of 3")
+        assert not _serious(page)
+        page.goto(f"{served.address}/statistics")
+        expect(page.get_by_role("heading", name="sign of letters")).to_be_visible()
+        assert not _serious(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= _PHONE["viewport"]["width"]
+
+
 class _Elsewhere(BaseHTTPRequestHandler):
     """A page on another port of the same host: it sends a form to us, with whatever cookies the browser adds."""
 

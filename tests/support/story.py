@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from answerable.tracing import ids
-from answerable.tracing.ledger.afterwards import DecisionRevoked
+from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.merkle import leaf_hash
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.record import MessageRef, Record
@@ -36,6 +36,7 @@ from answerable.tracing.ledger.records import (
     UndeclaredEgress,
     read_record,
 )
+from answerable.tracing.ledger.votes import Voted
 
 RI = "prs_" + "a" * 32
 LEAD = "prs_" + "b" * 32
@@ -330,13 +331,27 @@ def decisions_taken_back() -> Story:
         step = story.begin(name, "sign-off")
         request = story.ask("sign-off", step, {"as-proposed": ()}, execute_within=3_600_000_000, in_place_of=before)
         story.finish(name, "sign-off", [crossing], role="approval")
-        said: dict[str, Any] = {"decision": story.decide(request, "sign-off", step), "request": request, "step": step}
+        vote: dict[str, Any] = {"vote": "vot_" + "2" * 32, "subject": request, "approval": "sign-off", "step": step}
+        vote |= {"number": 1, "digest": "d" * 64, "answer": "approved", "by": DESK, "assurance": "token"}
+        story.add(Voted(**story.stamp(), **vote, option="as-proposed"))
+        others: dict[str, Any] = {"voters": (DESK,), "own": (DESK,), "for_person": RI}
+        made = story.decide(request, "sign-off", step, **others)
+        said: dict[str, Any] = {"decision": made, "request": request, "step": step}
         if before:
             said |= {"cause": "facts", "facts": ("stock",)}
         else:
             said |= {"cause": "person", "by": LEAD, "code": "wrong", "reason": "not like that"}
         story.add(DecisionRevoked(**story.stamp(), approval="sign-off", **said))
         before = request
+    step = story.begin("third", "sign-off")
+    request = story.ask("sign-off", step, {"as-proposed": ()}, escalates_at=(story.now,), in_place_of=before)
+    story.finish("third", "sign-off", [crossing], role="approval")
+    about: dict[str, Any] = {"request": request, "approval": "sign-off", "step": step}
+    story.add(Escalated(**story.stamp(), **about, stage=1, due=story.now, to="role ops-manager"))
+    glass: dict[str, Any] = {"broke_glass": True, "code": "urgent", "review": "break-glass", "review_due": story.now}
+    broken = story.decide(request, "sign-off", step, option="as-proposed", **glass)
+    review: dict[str, Any] = {"review": "rvw_" + "1" * 32, "of": "break-glass", "decision": broken, "due": story.now}
+    story.add(Reviewed(**story.stamp(), **about, **review, verdict="right", by=RI, reason="there was no time"))
     story.end("cancelled", by=LEAD)
     return story
 

@@ -1,10 +1,22 @@
-"""Records of what becomes of a request or of a decision later: that others may decide it, that it was taken back."""
+"""Records of what becomes of a request or a decision later: it is escalated, taken back, reviewed."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Act
+from answerable.tracing.ledger.record import Act, Record
+
+
+class Escalated(Record):
+    """Nobody had decided in time: from here on others may decide the request as well."""
+
+    kind: Literal["escalated"] = "escalated"
+    request: str
+    approval: str
+    step: str
+    stage: int  # from 1 on
+    due: int  # when it was to be, as the request is bound to it
+    to: str  # in words: roles and persons of the declaration
 
 
 class DecisionRevoked(Act):
@@ -25,3 +37,19 @@ class DecisionRevoked(Act):
     revoked: tuple[str, ...] = ()  # grants
     withdrawn: tuple[str, ...] = ()  # effects
     sent: tuple[str, ...] = ()  # effects that had left before, and stay what they are
+
+
+class Reviewed(Act):
+    """A person looked at what was decided without those who had been asked: broken glass, a sample of a rule's."""
+
+    kind: Literal["reviewed"] = "reviewed"
+    review: str
+    of: Literal["break-glass", "sample"]
+    decision: str
+    request: str
+    approval: str
+    step: str
+    verdict: Literal["right", "wrong"]
+    by: str
+    reason: str
+    due: int  # when it was due

@@ -37,6 +37,7 @@ from answerable.tracing.storage.tables import (
     people,
     records,
     requests,
+    reviews,
     rule_uses,
     rules,
     runs,
@@ -50,13 +51,14 @@ ERASED: Final = "[erased]"  # what stands for words that were removed
 GONE: Final = frozenset({ERASED, "[lost]"})  # or that went with their row
 ERASED_TYPE: Final = "erased"  # the content type of a call whose bytes were removed
 APART: Final = 30_000_000  # microseconds between a row and its record, where older programs looked at the clock twice
-OF_RUNS: Final = (runs, requests, votes, decisions, grants, effects)
+OF_RUNS: Final = (runs, requests, votes, decisions, reviews, grants, effects)
 OF_THE_STORE: Final = (people, systems, exemptions, rules, delegations, freezes)
 SINGULAR: Final = {
     "runs": "run",
     "requests": "request",
     "votes": "vote",
     "decisions": "decision",
+    "reviews": "review",
     "grants": "grant",
     "effects": "effect",
     "people": "person",
@@ -73,11 +75,12 @@ _COLUMNS: Final = {  # all but payloads, leases, and MACs that nothing here need
         "runs": "id system version status started_by input result detail started_at ended_at rested segment"
         " segment_after",
         "requests": "id run system approval step message digest state routed edited_from edited_by"
-        " capped in_place_of expires_at erased",
+        " capped in_place_of stage escalates_at expires_at erased",
         "votes": "id run system subject number answer option by for_person delegation assurance reason digest mac at"
         " signature salt erased",
         "decisions": "id run request outcome option message by assurance reason digest mac at revoked for_person"
-        " delegation voters signature salt erased",
+        " delegation voters signature salt code broke_glass erased",
+        "reviews": "id run system approval of decision made_at due_at verdict by at",
         "grants": "id run effect decision call_digest expires_at state",
         "effects": "id run system name receiver guarantee step message origin method path call_digest"
         " idempotency_key state attempt sent_at detail erased",

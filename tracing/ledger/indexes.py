@@ -45,6 +45,7 @@ class Indexes:
         self.cited: set[str] = set()  # decisions that a crossing came from
         self.spent: Counter[Use] = Counter()
         self._calls: dict[str, dict[str, list[str]]] = {}  # request → option → effects
+        self._escalates: dict[str, list[int]] = {}  # request → when
         self._digests: dict[str, str] = {}  # effect → digest of its call
         self._last: dict[str, Plain] = {}  # effect → its last record that says how it stands
         self._ended: dict[str, str] = {}  # effect → the error that its step ended with, "" for none
@@ -170,6 +171,7 @@ class Indexes:
         if not self._is_new("requests", record["request"]):
             return
         self._calls[record["request"]] = record["calls"]
+        self._escalates[record["request"]] = record.get("escalates_at", [])
         self.rows["requests"][record["request"]] = {
             "run": record["run"],
             "system": record["system"],
@@ -182,6 +184,8 @@ class Indexes:
             "edited_by": record["edited_by"],
             "capped": record.get("capped", ""),
             "in_place_of": record.get("in_place_of", ""),
+            "stage": 0,
+            "escalates_at": next(iter(record.get("escalates_at", ())), None),
             "expires_at": record["expires_at"],
         }
 
@@ -203,9 +207,21 @@ class Indexes:
             "delegation": record.get("delegation", ""),
             "voters": list(record.get("voters", ())),
             "signature": _signature(record),
+            "code": record.get("code", ""),
+            "broke_glass": int(record.get("broke_glass", False)),
             "commitment": record["commitment"],
             "revoked": "",
         }
+        if record.get("review"):
+            self.rows["reviews"][ids.derive(ids.REVIEW, decision)] = {
+                **{column: record[column] for column in ("run", "system", "approval", "decision")},
+                "of": record["review"],
+                "made_at": record["at"],
+                "due_at": record["review_due"],
+                "verdict": "",
+                "by": "",
+                "at": None,
+            }
         rule = record["by"].rpartition("@")[0]
         for cap, amount in record.get("spent", {}).items():
             window = window_of(cap.rpartition("/")[2], record["at"])
@@ -242,6 +258,17 @@ class Indexes:
 
     def _delegation_revoked(self, record: Plain) -> None:
         self.rows["delegations"][record["delegation"]]["ended_at"] = record["at"]
+
+    def _reviewed(self, record: Plain) -> None:
+        done = {"verdict": record["verdict"], "by": record["by"], "at": record["at"]}
+        self.rows["reviews"][record["review"]] |= done
+
+    def _escalated(self, record: Plain) -> None:
+        following = self._escalates[record["request"]][record["stage"] :]
+        self.rows["requests"][record["request"]] |= {
+            "stage": record["stage"],
+            "escalates_at": next(iter(following), None),
+        }
 
     def _request_withdrawn(self, record: Plain) -> None:
         self._state(record["request"], "withdrawn")
@@ -376,6 +403,8 @@ _KINDS: Final[dict[str, Callable[[Indexes, Plain], None]]] = {
     "decided": Indexes._decided,
     "request.withdrawn": Indexes._request_withdrawn,
     "decision.revoked": Indexes._revoked,
+    "escalated": Indexes._escalated,
+    "reviewed": Indexes._reviewed,
     "crossed": Indexes._crossed,
     "effect.prepared": Indexes._prepared,
     "effect.sent": Indexes._sent,

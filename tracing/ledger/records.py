@@ -22,7 +22,7 @@ from answerable.tracing.ledger.access import (
     TokenMade,
     TokenRevoked,
 )
-from answerable.tracing.ledger.afterwards import DecisionRevoked
+from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.kept import (
     EvidenceRead,
     HoldLifted,
@@ -227,6 +227,7 @@ class RequestMade(Record):
     edited_from: str = ""
     edited_by: str = ""
     capped: str = ""  # NAME@VERSION of the standing rule that its cap kept from deciding
+    escalates_at: tuple[int, ...] = ()  # when others may decide as well
     execute_within: int = 0  # microseconds from a yes until its grants expire
     in_place_of: str = ""  # the request of which the decision was revoked
     host: str = ""
@@ -260,6 +261,10 @@ class Decided(Record):
     beyond_budget: int = 0  # how many decisions the person took in the day before, if that is beyond their budget
     signature: Signature | None = None  # by the person's own key
     asked_at: int
+    code: str = ""  # of the reason
+    broke_glass: bool = False  # by one person of another role than those who were asked
+    review: Literal["", "break-glass", "sample"] = ""  # that it gets
+    review_due: int = 0
     host: str = ""
     seal: str = ""  # a MAC of all this, so that the row can be made anew from it, and a made-up record cannot
 
@@ -433,6 +438,8 @@ AnyRecord = Annotated[
     | Decided
     | RequestWithdrawn
     | DecisionRevoked
+    | Escalated
+    | Reviewed
     | EffectPrepared
     | EffectSent
     | EffectAnswered

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Act
+from answerable.tracing.ledger.record import Act, Signature
 
 
 class RuleRecord(Act):
@@ -39,6 +39,8 @@ class RuleApproved(RuleRecord):
     kind: Literal["rule.approved"] = "rule.approved"
     author: str
     approvers: tuple[str, ...]
+    for_person: str = ""  # who delegated it to `by`
+    signature: Signature | None = None  # by the own key of whoever completed it
     seal: str = ""  # a MAC of all this
 
 

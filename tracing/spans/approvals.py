@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from answerable.tracing.ledger.afterwards import DecisionRevoked
+from answerable.tracing.clock import iso
+from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import Decided, RequestMade, RequestWithdrawn
 from answerable.tracing.ledger.votes import Voted
@@ -60,7 +61,13 @@ def decided(placed: Placed, record: Decided, history: RunHistory) -> SpanData:
     pairs += about_decision(record)
     if record.message is not None:
         pairs += [(key.MESSAGE, record.message.id), (key.COMMITMENT, record.message.commitment)]
+    pairs += where_said([(key.REASON_CODE, record.code), (key.REVIEWED, record.review)])
+    if record.review_due:
+        pairs.append((key.REVIEW_DUE, iso(record.review_due) or ""))
     late = record.outcome == "expired"
+    alarm = "nobody decided in time, which is a no" if late else ""
+    if record.broke_glass:
+        alarm = "the glass was broken: one person decided alone what others were asked"
     return made(
         history,
         placed,
@@ -72,8 +79,44 @@ def decided(placed: Placed, record: Decided, history: RunHistory) -> SpanData:
         start=min(record.asked_at, record.at),
         end=record.at,
         pairs=pairs,
-        status=ERROR if late else OK,
-        message="nobody decided in time, which is a no" if late else "",
+        status=ERROR if alarm else OK,
+        message=alarm,
+    )
+
+
+def escalated(placed: Placed, record: Escalated, history: RunHistory) -> SpanData:
+    """From here on others may decide as well."""
+    pairs = [*about(placed), (key.REQUEST, record.request), (key.STAGE, record.stage), (key.ESCALATED_TO, record.to)]
+    return moment(
+        history,
+        placed,
+        shows="escalation",
+        service=record.approval,
+        span=history.span(f"escalated {record.request}", record.stage),
+        parent=span_of_request(history.requests.get(record.request), record.step, history),
+        name=f"escalated to {record.to}",
+        pairs=pairs,
+        status=OK,
+    )
+
+
+def reviewed(placed: Placed, record: Reviewed, history: RunHistory) -> SpanData:
+    """What a person found who looked at a decision afterwards."""
+    pairs = [*about(placed), (key.REQUEST, record.request), (key.DECISION, record.decision)]
+    pairs += [(key.REVIEWED, record.of), (key.VERDICT, record.verdict), (key.REVIEW_DUE, iso(record.due) or "")]
+    pairs += [(key.DECIDED_BY, record.by), *where_said([(key.ASSURANCE, record.assurance)])]
+    wrong = record.verdict == "wrong"
+    return moment(
+        history,
+        placed,
+        shows="review",
+        service=record.approval,
+        span=history.span(f"reviewed {record.decision}"),
+        parent=span_of_request(history.requests.get(record.request), record.step, history),
+        name="reviewed",
+        pairs=pairs,
+        status=ERROR if wrong else OK,
+        message="the reviewer found that it was wrong" if wrong else "",
     )
 
 

@@ -35,6 +35,8 @@ Shows = Literal[
     "request",  # about a message that a person edited
     "vote",  # of one person, where it takes several
     "decision",  # or that nobody will decide any more
+    "escalation",  # others may decide as well
+    "review",  # of what was decided without those who had been asked
     "revocation",  # what a decision released is void
     "effect",  # the step that carries it out
     "withheld",  # a call that did not leave: withdrawn or refused
@@ -173,7 +175,7 @@ INVERSIONS: Final = _key(
 REQUEST: Final = _key(
     "accountability.approval.id",
     "string",
-    "continued? approval? request vote decision revocation effect? withheld? call",
+    "continued? approval? request vote decision escalation revocation review effect? withheld? call",
     "the request to a person",
 )
 REQUEST_DIGEST: Final = _key(
@@ -186,7 +188,7 @@ EDITED_FROM: Final = _key(
     "accountability.approval.edited_from", "string", "request", "the request that an edit replaced"
 )
 DECISION: Final = _key(
-    "accountability.decision.id", "string", "decision? revocation effect? withheld? call", "the decision"
+    "accountability.decision.id", "string", "decision? revocation review effect? withheld? call", "the decision"
 )
 DECISION_OUTCOME: Final = _key(
     "accountability.approval.outcome",
@@ -200,8 +202,8 @@ OPTION: Final = _key(
 DECIDED_BY: Final = _key(
     "accountability.approval.decided_by",
     "string",
-    "reopened decision? revocation? effect? withheld? call? settlement",
-    "the person who decided, or completed it, or took it back",
+    "reopened decision? revocation? review effect? withheld? call? settlement",
+    "the person who decided, or completed it, took it back, or reviewed it",
 )
 FOR_PERSON: Final = _key(
     "accountability.approval.for_person",
@@ -239,7 +241,7 @@ RULE_VERSION: Final = _key(
 ASSURANCE: Final = _key(
     "accountability.assurance",
     "string",
-    "reopened? vote decision? revocation? effect? withheld? call? settlement?",
+    "reopened? vote decision? revocation? review? effect? withheld? call? settlement?",
     "how sure we are of who decided",
 )
 
@@ -264,6 +266,23 @@ REVOKED: Final = _key(
     "string",
     "revocation",
     "why what it released is void: person, facts (they moved), or rule (it was revoked)",
+)
+STAGE: Final = _key("accountability.approval.stage", "int", "escalation", "how often it was escalated")
+ESCALATED_TO: Final = _key(
+    "accountability.approval.escalated_to", "string", "escalation", "who may decide as well from here on"
+)
+REVIEWED: Final = _key(
+    "accountability.review.of", "string", "review decision?", "why it is reviewed: break-glass, or sample"
+)
+VERDICT: Final = _key("accountability.review.verdict", "string", "review", "what the reviewer found: right, or wrong")
+REVIEW_DUE: Final = _key(
+    "accountability.review.due", "string", "review decision?", "until when the review is due (UTC)"
+)
+BROKE_GLASS: Final = _key(
+    "accountability.approval.broke_glass",
+    "bool",
+    "decision? effect? withheld? call?",
+    "one person decided alone what others were asked: an alarm",
 )
 REASON_CODE: Final = _key("accountability.reason.code", "string", "revocation? decision?", "the code of the reason")
 FACTS_MOVED: Final = _key(

@@ -135,6 +135,8 @@ def about_decision(decided: Decided) -> list[Pair]:
     """Who or what decided, and how."""
     pairs: list[Pair] = [(key.DECISION, decided.decision), (key.DECISION_OUTCOME, decided.outcome)]
     pairs += where_said([(key.OPTION, decided.option), (key.ASSURANCE, decided.assurance)])
+    if decided.broke_glass:
+        pairs.append((key.BROKE_GLASS, True))
     if decided.outcome in ("exempted", "ruled"):
         rule, _, version = decided.by.rpartition("@")
         return [*pairs, (key.RULE, rule), (key.RULE_VERSION, version)]

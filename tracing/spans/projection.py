@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from answerable.tracing.ledger.afterwards import DecisionRevoked
+from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import (
     Crossed,
@@ -38,7 +38,15 @@ from answerable.tracing.ledger.records import (
 from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans import checked
-from answerable.tracing.spans.approvals import decided, edited_request, request_withdrawn, revoked, voted
+from answerable.tracing.spans.approvals import (
+    decided,
+    edited_request,
+    escalated,
+    request_withdrawn,
+    reviewed,
+    revoked,
+    voted,
+)
 from answerable.tracing.spans.common import about, made, moment, where_said
 from answerable.tracing.spans.effects import answered, in_doubt, refused, settled, unanswered, withdrawn
 from answerable.tracing.spans.history import RunHistory
@@ -83,6 +91,10 @@ def _project(placed: Placed, history: RunHistory) -> list[SpanData]:
             return [voted(placed, record, history)]
         case Decided() as record:
             return [decided(placed, record, history)]
+        case Escalated() as record:
+            return [escalated(placed, record, history)]
+        case Reviewed() as record:
+            return [reviewed(placed, record, history)]
         case DecisionRevoked() as record:
             return [revoked(placed, record, history)]
         case RequestWithdrawn() as record:

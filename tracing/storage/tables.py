@@ -245,7 +245,10 @@ requests = Table(
     Column("warned", Integer, nullable=False, server_default="0"),  # 1: people were told that its time is nearly over
     Column("mac", Text, nullable=False),
     Column("in_place_of", Text, nullable=False, server_default=""),  # request id, or ""
+    Column("stage", Integer, nullable=False, server_default="0"),  # how often it was escalated
+    Column("escalates_at", BigInteger),  # when it will be next
 )
+Index("requests_to_escalate", requests.c.state, requests.c.escalates_at)
 Index("requests_by_run", requests.c.run)
 Index("requests_by_state", requests.c.state, requests.c.expires_at, requests.c.id)
 Index("requests_by_urgency", requests.c.state, requests.c.urgency, requests.c.expires_at, requests.c.id)
@@ -276,6 +279,8 @@ decisions = Table(
     Column("mac", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("revoked", Text, nullable=False, server_default=""),  # "" or why: person, facts, rule
+    Column("code", Text, nullable=False, server_default=""),  # of the reason
+    Column("broke_glass", Integer, nullable=False, server_default="0"),
     Column("for_person", Text, nullable=False, server_default=""),  # person id, of whom `by` is the delegate
     Column("delegation", Text, nullable=False, server_default=""),
     Column("signature", Text, nullable=False, server_default=""),  # the record's, as JSON, where they signed
@@ -339,6 +344,25 @@ repeats = Table(
     Column("at", BigInteger, nullable=False),
     Column("answer", Text, nullable=False, server_default=""),  # the decision or the vote that it came to
 )
+
+# What was decided without the persons who had been asked, and is looked at by one afterwards.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("system", Text, nullable=False),
+    Column("approval", Text, nullable=False),
+    Column("of", Text, nullable=False),  # break-glass, sample
+    Column("decision", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("verdict", Text, nullable=False),  # "" until it is done: right, wrong
+    Column("by", Text, nullable=False),  # person id, or ""
+    Column("at", BigInteger),
+)
+Index("reviews_by_verdict", reviews.c.verdict, reviews.c.due_at, reviews.c.id)
+Index("reviews_by_system", reviews.c.system, reviews.c.of, reviews.c.made_at)
 
 grants = Table(
     "grants",

@@ -30,6 +30,7 @@ from answerable.tracing.ledger.notes import Signer, VerifierKey
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.proofs import prove_records
 from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.ruling import RuleApproved
 from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.people import all_people
 from answerable.tracing.spans import attributes
@@ -132,7 +133,7 @@ def _records(story: Story) -> dict[int, Placed]:
         wanted = [one for fact in (*story.path, *carried_out) for one in fact.placed]
     cited = {place for line in story.lines for place in line.seqs}
     wanted += [one for one in (*story.sources.placed, *story.sources.around) if one.seq in cited]
-    answers = [one.record for one in wanted if isinstance(one.record, Decided | Voted)]
+    answers = [one.record for one in wanted if isinstance(one.record, Decided | Voted | RuleApproved)]
     keys = {one.signature.key for one in answers if one.signature}
     wanted += [
         one

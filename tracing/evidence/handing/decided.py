@@ -100,7 +100,7 @@ def _row(record: Decided) -> dict[str, str]:
         "decision": record.decision,
         "outcome": record.outcome,
         "option": record.option,
-        "how": _HOW.get(record.outcome, "by a person"),
+        "how": "by breaking the glass" if record.broke_glass else _HOW.get(record.outcome, "by a person"),
         "by": record.by,
         "for_person": record.for_person,
         "voters": " ".join(record.voters),

@@ -41,6 +41,7 @@ FILES = {"README.txt", "checkpoint.txt", "ledger.pub", "manifest.json", "proof.j
 FILES |= {"story.html", "story.json", "verify.py"}
 SWITCHED = {"payloads.json": "with_payloads", "people.json": "with_names"}
 WARNING = "nobody signed the bundle as a whole: the story and the names are not vouched for"
+SUBJECTS = {"decided": "request", "voted": "subject", "rule.approved": "rule"}
 ANSWERS = {"approved", "edited", "rejected", "answered"}
 Key = tuple[str, bytes]  # its name, its 32 bytes
 
@@ -249,18 +250,19 @@ def check_signatures(records: dict[int, bytes]) -> tuple[int, int]:
             keys[id] = one
         elif one["kind"] == "key.revoked":
             keys.pop(one["key"], None)
-        elif one["kind"] in ("decided", "voted") and (one.get("signature") or one["assurance"] == "signed"):
-            signature = one["signature"] or {}
+        elif one["kind"] in SUBJECTS and (one.get("signature") or one["assurance"] == "signed"):
+            signature = one.get("signature") or {}
+            one = {"answer": one.get("outcome", "approved"), "option": "approve", **one}  # a rule is approved, or not
             key = keys.get(str(signature.get("key")), {})
-            what = ("request", "outcome") if one["kind"] == "decided" else ("subject", "answer")
-            said = {name: one[name] for name in ("system", "digest", "option", "for_person")}
-            said |= {"subject": one[what[0]], "answer": one[what[1]], "person": one["by"], "key": signature.get("key")}
+            subject = one[SUBJECTS[one["kind"]]]
+            said = {name: one[name] for name in ("system", "digest", "answer", "option", "for_person")}
+            said |= {"subject": subject, "person": one["by"], "key": signature.get("key")}
             said |= {name: signature.get(name) for name in ("at", "said")}
             signed_so = key.get("person") == one["by"] and one["assurance"] == "signed"
             fitting = signed_so and fits(key["public"], signature["value"], "answerable answer/1", said)
-            need(fitting, f"the answer to {one[what[0]]} is not signed by {one['by']}, as its record says")
+            need(fitting, f"the answer to {subject} is not signed by {one['by']}, as its record says")
             own += 1
-        elif one["kind"] == "voted" or (one["kind"] == "decided" and one["outcome"] in ANSWERS):
+        elif one["kind"] in SUBJECTS and one.get("outcome", "approved") in ANSWERS:
             others += 1
     return own, others
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from answerable.tracing import ids
-from answerable.tracing.ledger.afterwards import DecisionRevoked
+from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.record import MessageRef, Record
 from answerable.tracing.ledger.records import (
@@ -131,7 +131,9 @@ class _Reading:
             case Decided(decision=decision, request=request):
                 self.add("decision", decision, one)
                 self.answers[request] = decision
-            case DecisionRevoked(decision=decision):
+            case Escalated(request=request):
+                self.add("request", request, one)
+            case DecisionRevoked(decision=decision) | Reviewed(decision=decision):
                 self.add("decision", decision, one)
             case EffectPrepared(effect=effect, message=message):
                 self.add("effect", effect, one)

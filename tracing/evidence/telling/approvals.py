@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from answerable.agents.people import Role, quorum_from
 from answerable.tracing.evidence.telling.known import Known, Tally, Told, purpose_of, shares
+from answerable.tracing.evidence.telling.words import Kind as PieceKind
 from answerable.tracing.evidence.telling.words import Piece, Text, join, plural, text
-from answerable.tracing.ledger.afterwards import DecisionRevoked
+from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RequestWithdrawn
 from answerable.tracing.ledger.votes import Voted
@@ -27,6 +28,15 @@ def tell_approval(record: Record, known: Known) -> Told | None:
             return Told("vote", _voted(record, known), (reason,) if reason else ())
         case Decided():
             return Told("decision", decides(record, known), meant(record, known))
+        case Escalated(approval=approval, to=to):
+            words = text("nobody had decided at ", Piece(approval, "node"), " in time: ", Piece(to, "strong"))
+            return Told("escalated", text(words, " may decide as well from here on"))
+        case Reviewed():
+            good: PieceKind = "good" if record.verdict == "right" else "bad"
+            what = "what was decided behind broken glass" if record.of == "break-glass" else "what a rule had decided"
+            words = text(known.people.name(record.by), f" reviewed {what} at ", Piece(record.approval, "node"))
+            verdict = text(": it was ", Piece(record.verdict, good), ": ", Piece(record.reason, "said"))
+            return Told("reviewed", text(words, verdict))
         case DecisionRevoked():
             return Told("revoked", _revoked(record, known))
         case RequestWithdrawn(approval=approval, reason=reason):
@@ -50,6 +60,9 @@ def decides(record: Decided, known: Known) -> Text:
             return text(words, Piece(record.option, "strong"), " at ", node, " without asking anybody", behind)
         case "expired":
             return text(who, " decided at ", node, " in time, which is a no", waited)
+        case "approved" if record.broke_glass:
+            glass = text(who, " ", Piece("broke the glass", "bad"), " and chose ", Piece(record.option, "strong"))
+            words = text(glass, " alone at ", node)
         case "approved":
             words = text(who, " ", Piece("chose", "good"), " ", Piece(record.option, "strong"), " at ", node)
         case "edited":

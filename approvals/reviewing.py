@@ -1,0 +1,66 @@
+"""Reviewing: a person says whether what was decided without those who had been asked was right.
+
+1. Whoever could have decided does it, and nobody who had a part in the decision.
+2. It says whether that was right, and why. What it says takes nothing back.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, update
+
+from answerable.approvals.decisions import get_decision
+from answerable.approvals.eligibility import check_eligible
+from answerable.approvals.requests import get_request
+from answerable.approvals.reviews import VERDICTS, Review, Verdict, get_review
+from answerable.errors import InvalidInput, NotEligible, NotOpen
+from answerable.tracing.ledger.afterwards import Reviewed
+from answerable.tracing.ledger.entries import append
+from answerable.tracing.people import authority, get_person
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Tx
+from answerable.tracing.storage.tables import reviews
+
+_DONE = Statement(
+    update(reviews)
+    .where(reviews.c.id == bindparam("review"), reviews.c.verdict == "")
+    .values(verdict=bindparam("new_verdict"), by=bindparam("new_by"), at=bindparam("new_at"))
+)
+
+
+def do_review(tx: Tx, id: str, *, by: str, verdict: Verdict, reason: str, at: int) -> Review:
+    """A person (a handle) says whether a decision was right. Raises: UnknownId, InvalidInput, NotEligible, NotOpen."""
+    person, found = get_person(tx, by), get_review(tx, id)
+    if verdict not in VERDICTS:
+        raise InvalidInput(f"{verdict!r} is no verdict", hint="right or wrong")
+    if not reason.strip():
+        raise InvalidInput("a review says why", hint="for whoever reads it later")
+    decision = get_decision(tx, found.decision)
+    assert decision is not None, found.decision
+    request = get_request(tx, decision.request)
+    responsible = authority(tx, found.system).responsible
+    if person.id in decision.people:
+        raise NotEligible(f"{person.handle} had a part in it, and nobody reviews their own", hint="ask somebody else")
+    check_eligible(person, request.asked_at(at), responsible=responsible)
+    if not tx.run(_DONE, review=id, new_verdict=verdict, new_by=person.id, new_at=at):
+        raise NotOpen(f"review {id} is done already: it said {found.verdict}")
+    append(
+        tx,
+        Reviewed(
+            at=at,
+            system=found.system,
+            run=found.run,
+            responsible=responsible,
+            chain=tuple(dict.fromkeys((person.id, responsible))),
+            review=id,
+            of="sample" if found.of == "sample" else "break-glass",
+            decision=found.decision,
+            request=decision.request,
+            approval=found.approval,
+            step=request.step,
+            verdict=verdict,
+            by=person.id,
+            reason=reason,
+            due=found.due_at,
+        ),
+    )
+    return get_review(tx, id)
