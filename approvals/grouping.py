@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-import rfc8785
 from sqlalchemy import Integer, bindparam, func, select
 
 from answerable.approvals.gate import find_effect
 from answerable.approvals.requests import CallParts, RequestRow, call_digest, get_request
 from answerable.errors import InvalidInput, StoreCorrupt
+from answerable.tracing.canonical import canonical
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import requests
@@ -47,7 +47,7 @@ def likeness(body: Mapping[str, Any], calls: Iterable[Sequence[CallParts]]) -> s
         for option, released in zip(body["options"], calls, strict=True)
     ]
     rest = {name: value for name, value in body.items() if name not in _OF_ITS_OWN}
-    return sha256(rfc8785.dumps({**rest, "asked": asked, "options": options})).hexdigest()
+    return sha256(canonical({**rest, "asked": asked, "options": options})).hexdigest()
 
 
 def _to_the_byte(call: CallParts) -> list[str]:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Protocol
 
-import rfc8785
 from sqlalchemy import bindparam, select, update
 
 from answerable.agents.people import Quorum, either, quorum_from
 from answerable.approvals.eligibility import Asked
 from answerable.approvals.keys import Key
 from answerable.errors import StoreCorrupt, UnknownId
+from answerable.tracing.canonical import canonical
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import effects, requests
@@ -100,7 +100,7 @@ class CallParts(Protocol):
 def call_digest(call: CallParts) -> str:
     """The digest of everything that is sent, 64 hexadecimal digits."""
     parts = [call.name, call.origin, call.method, call.path, call.content_type, call.idempotency_key]
-    return sha256(rfc8785.dumps([*parts, sha256(bytes(call.body)).hexdigest()])).hexdigest()
+    return sha256(canonical([*parts, sha256(bytes(call.body)).hexdigest()])).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,15 @@
 """What a gate costs that one of fifty standing rules decides: `python -m benchmarks.rules [--json]`, or `make bench`.
 
-Chains of nodes that do nothing but hand on a message of 100 bytes, as in `benchmarks.hop`. They take turns:
+Runs of two agents that do nothing but hand on a message of 100 bytes, as in `benchmarks.hop`. They take turns:
 
-- `hop`: agents only;
-- `ruled`: between two agents an approval, at which fifty standing rules have force and one decides;
+- `hop`: the one agent after the other;
+- `ruled`: between them an approval, at which fifty standing rules have force and one decides;
 - `exempted`: the same, where an accepted exemption lets the message pass.
 
-Counted is the time on the wall from the call to the run's end, divided by the hops, the median over the rounds; `cpu`
-is the CPU time of this process. `gate` is what a hop with the gate costs more than one without: the request with what
-would be shown, the judgement of all rules, the cap that is used, the decision, which waits for the disk, and all their
-records. `per_decision` is the judging alone: Cedar asked about fifty rules.
+Counted is the time on the wall of a run, the median over the rounds; `cpu` is the CPU time of this process. `gate` is
+what a run with the gate costs more than one without: the approval's step, the request with what would be shown, the
+judgement of all rules, the cap that is used, the decision, which waits for the disk, and all their records.
+`per_decision` is the judging alone: Cedar asked about fifty rules. Measure on a machine that has nothing else to do.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from answerable.approvals.rules.rows import approved_rules
 from answerable.orchestrator.places import place_of
 from answerable.orchestrator.service import Service
 
-ROUNDS = 21
-WARM_UPS = 3
-HOPS = 20
+ROUNDS = 400
+WARM_UPS = 20
+HOPS = 2
 RULES = 50
 NAMES = ("hop", "ruled", "exempted")
 
@@ -97,17 +97,19 @@ def main() -> None:
     """Measure, and print a table or one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rules", description="What a ruled gate costs")
     parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each chain runs (default: {ROUNDS})")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each runs (default: {ROUNDS})")
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
         said = asyncio.run(measure(Path(folder), arguments.rounds))
     if arguments.json:
         print(json.dumps(said, indent=2))
         return
-    table = Table(title=f"A gate decided by one of {RULES} standing rules", caption=f"gate / hop: {said['ratio']:.2f}")
+    table = Table(
+        title=f"A gate decided by one of {RULES} standing rules", caption=f"gate / run without it: {said['ratio']:.2f}"
+    )
     for column in ("", "µs"):
         table.add_column(column, justify="right" if column else "left")
-    for name in (*NAMES, "gate", "gate_least", "cpu_gate", "exemption_gate", "per_decision"):
+    for name in (*NAMES, "gate", "gate_least", "cpu_gate", "cpu_gate_least", "exemption_gate", "per_decision"):
         table.add_row(name, f"{said[name]:.0f}")
     Console().print(table)
 
@@ -131,6 +133,7 @@ async def measure(folder: Path, rounds: int) -> dict[str, Any]:
         "gate": round(gate, 1),
         "gate_least": round(min(times["ruled"]) - min(times["hop"]), 1),
         "cpu_gate": round(medians["cpu_ruled"] - medians["cpu_hop"], 1),
+        "cpu_gate_least": round(min(times["cpu_ruled"]) - min(times["cpu_hop"]), 1),
         "exemption_gate": round(medians["exempted"] - medians["hop"], 1),
         "per_decision": round(per_decision, 1),
         "ratio": round(gate / medians["hop"], 3),
@@ -140,7 +143,7 @@ async def measure(folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def chain_of(name: str) -> App[Text, Text]:
-    """A chain of `HOPS` agents, with a gate between each two if its name says so."""
+    """Two agents, with a gate between them if the name says so."""
     system = System(name, responsible="alice")
     before: Any = START
     for number in range(HOPS):
@@ -198,8 +201,8 @@ async def _take_turns(chains: Mapping[str, Callable[[], Awaitable[None]]], round
         for name, run in chains.items():
             began, worked = time.perf_counter(), time.process_time()
             await run()
-            times[name].append((time.perf_counter() - began) / (HOPS - 1) * 1e6)
-            times[f"cpu_{name}"].append((time.process_time() - worked) / (HOPS - 1) * 1e6)
+            times[name].append((time.perf_counter() - began) * 1e6)
+            times[f"cpu_{name}"].append((time.process_time() - worked) * 1e6)
     return times
 
 
@@ -209,7 +212,7 @@ async def _judging(service: Service[Any, Any], rounds: int) -> float:
     active = ActiveRules(rows, place_of(service.app.graph, "gate-1").schema_text)
     option = {"name": "as-proposed", "calls": [], "context": {"calls": {}, "seen": {"length": 100, "kind": "text"}}}
     times = []
-    for _ in range(max(rounds, 5) * 10):
+    for _ in range(max(rounds, 50)):
         began = time.perf_counter()
         assert len(active.judge("ruled", [option])) == 1
         times.append((time.perf_counter() - began) * 1e6)

@@ -31,7 +31,9 @@ def _place(graph: Graph, approval: str) -> Place:
         raise UnknownId(f"{graph.system!r} has no approval {approval!r}", hint=f"it has {known or 'none'}")
     effects = released_by(graph, node)
     ranks = issubclass(node.of, Prioritization) and graph.demands is not None
-    schema = schema_of(effects=effects, tiers=graph.tiers if ranks else (), seen=node.seen, value=False)
+    schema = schema_of(
+        effects=effects, tiers=graph.tiers if ranks else (), seen=node.seen, value=node.value is not None
+    )
     return Place(system=graph.system, approval=approval, schema=schema, effects=effects, asked=_asked(graph, node))
 
 

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import rfc8785
-
 from answerable.approvals.keys import Key
 from answerable.approvals.rules.caps import used
 from answerable.approvals.rules.cedar import shown
@@ -17,6 +15,7 @@ from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.life import so_far
 from answerable.approvals.rules.replaying import Replayed, replay
 from answerable.approvals.rules.rows import RuleHead, RuleRow
+from answerable.tracing.canonical import canonical
 from answerable.tracing.clock import iso
 from answerable.tracing.storage.store import Tx
 
@@ -64,7 +63,7 @@ def rule_document(tx: Tx, key: Key, row: RuleRow, names: Mapping[str, str], *, a
 
 def replay_stored(tx: Tx, row: RuleRow) -> Replayed:
     """What a stored rule would have done with all that was asked."""
-    return replay(tx, row.body, rfc8785.dumps(row.body["schema"]).decode())
+    return replay(tx, row.body, canonical(row.body["schema"]).decode())
 
 
 def replay_document(found: Replayed) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-import rfc8785
 from pydantic import BaseModel
 
 from answerable.agents.prioritization import Tally
 from answerable.errors import DeclarationError, InvalidInput
+from answerable.tracing.canonical import canonical
 
 LARGEST: Final = 2**53 - 1
 """The largest whole number of canonical JSON. Source: RFC 8785, section 3.2.2.3."""
@@ -44,7 +44,7 @@ class Place:
     @cached_property
     def schema_text(self) -> str:
         """The schema as canonical JSON."""
-        return rfc8785.dumps(dict(self.schema)).decode()
+        return canonical(dict(self.schema)).decode()
 
 
 def schema_of(

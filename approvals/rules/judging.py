@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-import rfc8785
-
 from answerable.approvals.keys import Key
 from answerable.approvals.rules.caps import amounts
 from answerable.approvals.rules.cedar import CedarPolicies, Policies, check_policies
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.rows import RuleRow, active_rules, approved_rules, generation
 from answerable.errors import InvalidRule, StoreCorrupt
+from answerable.tracing.canonical import canonical
 from answerable.tracing.storage.store import Tx
 
 FOR_EVER: Final = 2**62
@@ -77,7 +76,7 @@ class ActiveRules:
 
 def fits(rule: RuleRow, schema: str) -> bool:
     """Whether a rule's policy fits the schema, which may be newer than the rule."""
-    return rfc8785.dumps(rule.body["schema"]).decode() == schema or _checked(rule.body["policy"], schema)
+    return canonical(rule.body["schema"]).decode() == schema or _checked(rule.body["policy"], schema)
 
 
 @lru_cache(maxsize=256)

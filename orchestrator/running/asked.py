@@ -51,6 +51,8 @@ async def causes_of(execution: Execution, ready: Ready) -> Causes:
     """What led to a step, by everything that it consumed."""
     agents, approvals = _upstream(execution, ready)
     run = execution.run.id
+    if not approvals:
+        return Causes(agents=sorted(agents))
     editors, responders = await execution.worker.store.read(lambda tx: _authors(tx, run, approvals))
     return Causes(agents=sorted(agents), editors=editors, responders=responders)
 
@@ -123,7 +125,7 @@ def _authors(tx: Tx, run: str, steps: set[str]) -> tuple[list[str], list[str]]:
     """Who edited, and who answered with a text, at these steps of approvals."""
     editors: dict[str, None] = {}
     responders: dict[str, None] = {}
-    for request in requests_of(tx, run) if steps else ():
+    for request in requests_of(tx, run):
         if request.step in steps:
             asked = request.body["asked"]
             editors |= dict.fromkeys(asked["editors"])

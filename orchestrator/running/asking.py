@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-import rfc8785
-
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.outcomes import Expired, Rejected, Response
@@ -58,6 +56,7 @@ from answerable.orchestrator.running.stepping import call_user, describe
 from answerable.orchestrator.running.view import Ready
 from answerable.orchestrator.scopes import Scope
 from answerable.tracing import ids
+from answerable.tracing.canonical import canonical
 from answerable.tracing.clock import micros
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append_all
@@ -89,7 +88,9 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
     (arrival,) = ready.combination.values()
     message = await execution.message(execution.view.crossings[arrival.id].message)
     stored = await stored_message(execution, execution.view.crossings[arrival.id].message, message)
-    before = await execution.worker.store.read(lambda tx: what_was_revoked(tx, execution.run.id, ready))
+    before: Before | None = None
+    if ready.generation:
+        before = await execution.worker.store.read(lambda tx: what_was_revoked(tx, execution.run.id, ready))
     causes = await causes_of(execution, ready)
     try:
         asked = await prepare_request(execution, approval, ready.step, ready.scope, stored, causes, before=before)
@@ -200,8 +201,9 @@ async def prepare_request(
         out = leaving(execution, approval, step, f"{edit}option:{name}", scope, one, now=now)
         options.append(Option(name=name, message=one, out=out, calls=plan_calls(execution, out)))
     counted = {option.name: execution.count(option.message.message, run_input) for option in options}
+    worth = [await valued(approval, option.message.message, run_input) for option in options]
     contexts, unseen = [], ""
-    for option in options:
+    for option, each in zip(options, worth, strict=True):
         seen, why = seen_of(
             execution,
             approval,
@@ -209,10 +211,10 @@ async def prepare_request(
             run_input,
             calls=option.calls,
             counted=counted[option.name],
+            value=each.value,
         )
         contexts.append(seen)
         unseen = unseen or why
-    worth = [await valued(approval, option.message.message, run_input) for option in options]
     view = {
         "message": json.loads(proposed.payload),
         "options": [
@@ -242,7 +244,7 @@ async def prepare_request(
         "facts": facts,
         "before": before.shown() | {"facts": before.request.view.get("facts", {})} if before else None,
     }
-    view_bytes = rfc8785.dumps(view)
+    view_bytes = canonical(view)
     check_size(approval, "all that would be shown", len(view_bytes))
     id = ids.derive(ids.REQUEST, step, edit)
     expires_at = edited_from.expires_at if edited_from else now + micros(approval.within)
@@ -273,7 +275,8 @@ async def prepare_request(
         "edited_by": edited_by,
         "made_at": now,
         "decide_by": expires_at,
-        "execute_within_seconds": approval.execute_within,
+        # As canonical JSON has it: a whole number of seconds is one, and written faster.
+        "execute_within_seconds": int(seconds) if (seconds := approval.execute_within) == int(seconds) else seconds,
         "break_glass": _glass(approval),
         "escalations": edited_from.body["escalations"] if edited_from else escalations,
         "facts": digests_of(facts),
@@ -286,7 +289,7 @@ async def prepare_request(
         approval=approval,
         step=step,
         options=options,
-        body=rfc8785.dumps(body),
+        body=canonical(body),
         view=view_bytes,
         made_at=now,
         expires_at=expires_at,

@@ -58,13 +58,14 @@ def seen_of(
     *,
     calls: Sequence[PlannedCall],
     counted: Tally | None,
+    value: int | None,
 ) -> tuple[dict[str, Any] | None, str]:
     """What rules see of one option, and why they see nothing of it."""
     try:
         seen = _seen(approval, message, run_input)
         released = Counter(dict.fromkeys(place_of(execution.graph, approval.name).effects, 0))
         released.update(call.name for call in calls)
-        return context_of(calls=released, tally=counted, seen=seen, value=None), ""
+        return context_of(calls=released, tally=counted, seen=seen, value=value), ""
     except Exception as error:  # noqa: BLE001 - the user's function; the request is made without it
         return None, describe(error, None)
 

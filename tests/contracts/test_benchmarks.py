@@ -12,6 +12,7 @@ import pytest
 from benchmarks.chains import NAMES
 from benchmarks.freeze import MEASURED as FROZEN
 from benchmarks.growth import grow
+from benchmarks.rules import NAMES as RULED
 from benchmarks.verify import NAMES as VERIFIED
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -54,3 +55,10 @@ def test_verifying_is_measured_beside_its_peer() -> None:
     said = json.loads(subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout)
     assert all(said[name] > 0 for name in VERIFIED)
     assert said["ratio"] == pytest.approx(said["verify"] / said["sha256"], abs=0.01)
+
+
+def test_a_gate_that_a_standing_rule_decides_is_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.rules", "--json", "--rounds", "2"]
+    said = json.loads(subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    assert said["rules"] == 50 and all(said[name] > 0 for name in (*RULED, "per_decision"))
+    assert said["gate"] == pytest.approx(said["ruled"] - said["hop"], abs=0.2)
