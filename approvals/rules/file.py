@@ -51,7 +51,10 @@ class Case(_Strict):
 
 
 class RuleFile(_Strict):
-    """A standing rule as its file says. `author` is a handle; `option` is "" for one that only forbids."""
+    """A standing rule as its file says. `author` is a handle; `option` is "" for one that only forbids.
+
+    `sample` is how many percent of what it decides are reviewed by a person afterwards.
+    """
 
     name: Name
     version: int = Field(ge=1, le=1_000_000)
@@ -64,6 +67,7 @@ class RuleFile(_Strict):
     caps: list[Cap] = Field(default_factory=list, max_length=10)
     not_before: AwareDatetime | None = None
     expires: AwareDatetime | None = None
+    sample: int = Field(default=5, ge=0, le=100)
     policy: str = Field(min_length=1)
     tests: list[Case] = Field(min_length=1, max_length=200)
 

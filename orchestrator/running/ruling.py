@@ -6,7 +6,8 @@
    revoked since they were read, that is done again. In the transaction the one that would decide is looked at again,
    under a lock that revoking takes for writing, and its caps are used.
 3. Nobody decides their own by a rule: one that somebody approved who is too close to this request does not decide it.
-4. A frozen approval is not ruled on, and an edit is asked of a person.
+4. A part of what rules decide is reviewed by a person afterwards; which, nobody can tell beforehand.
+5. A frozen approval is not ruled on, and an edit is asked of a person.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from answerable.agents.messages import Message
 from answerable.agents.prioritization import Tally
 from answerable.approvals.decisions import Passing
 from answerable.approvals.eligibility import too_close
+from answerable.approvals.keys import Key
 from answerable.approvals.node import Approval
 from answerable.approvals.requests import PlannedCall, asked_in
 from answerable.approvals.rules.caps import use
@@ -108,11 +110,22 @@ def rule_on(tx: Tx, execution: Execution, guard: Guard, said: Mapping[str, Any],
             continue
         if use(tx, head.system, head.name, one.rule.caps, one.wanted, at=at):
             passing = Passing(
-                outcome="ruled", option=one.option, by=head.label, rule=head.id, behind=head.people, spent=one.wanted
+                outcome="ruled",
+                option=one.option,
+                by=head.label,
+                rule=head.id,
+                behind=head.people,
+                spent=one.wanted,
+                review="sample" if _is_sampled(execution.worker.key, said["request"], one.rule.body["sample"]) else "",
             )
             return Ruling(passing=passing)
         capped = capped or head.label
     return Ruling(capped=capped)
+
+
+def _is_sampled(key: Key, request: str, percent: int) -> bool:
+    """Whether a person reviews it afterwards: by a hash that nobody can tell beforehand who does not have the key."""
+    return int(key.mac("sample", request)[:8], 16) % 100 < percent
 
 
 def _decides_their_own(tx: Tx, rule: RuleHead, said: Mapping[str, Any]) -> bool:

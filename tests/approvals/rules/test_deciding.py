@@ -9,8 +9,8 @@ from answerable.errors import AlreadyDecided
 from answerable.testing import FakeReceiver, nowhere
 from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.records import Decided, EffectSent, RequestMade
-from tests.approvals.rules.ruled import active, proposed, rule_file, ruled
-from tests.orchestrator.letters import Ask, recorded, rows, serving
+from tests.approvals.rules.ruled import SHORT, active, proposed, rule_file, ruled
+from tests.orchestrator.letters import Ask, Letter, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -99,3 +99,39 @@ async def test_a_rule_is_approved_by_as_many_as_may_decide_what_it_decides(store
             (decided,) = await recorded(service, run.id, Decided)
             ids = {person.handle: person.id for person in await service.people.aall()}
             assert run.status == "done" and list(decided.voters) == [ids["dora"], ids["emil"], ids["eve"]]
+
+
+@pytest.mark.parametrize(("sample", "reviews"), [("100", 2), ("0", 0)])
+async def test_a_sample_of_what_a_rule_decides_is_reviewed_by_a_person(
+    store_url: str, sample: str, reviews: int
+) -> None:
+    with FakeReceiver() as receiver:
+        async with serving(ruled(), store_url, receiver.origin) as service:
+            await active(service, rule_file().model_copy(update={"sample": int(sample)}))
+            decided = [
+                one
+                for _ in range(2)
+                for one in await recorded(service, (await service.arun(Ask(text="hi"), by="nils")).id, Decided)
+            ]
+            due = await rows(service, "reviews")
+    assert sorted(row["decision"] for row in due) == sorted(one.decision for one in decided if one.review == "sample")
+    assert len(due) == reviews and len(decided) == 2
+
+
+async def test_what_a_rule_may_decide_is_capped_by_its_value_and_takes_the_strictest(store_url: str) -> None:
+    def worth(letter: Letter, ask: Ask) -> int:
+        return len(letter.text)
+
+    dear = rule_file(SHORT.replace("context.seen.length <= 10", "context.value <= 10"), of='"value"', most="15")
+    tests = [
+        one.model_copy(update={"context": one.context | {"value": one.context["seen"]["length"]}}) for one in dear.tests
+    ]
+    app = ruled(value=worth, above={100: quorum(2, role("lead"))})
+    with FakeReceiver() as receiver:
+        async with serving(app, store_url, receiver.origin, people={"emil": "lead"}) as service:
+            rule = await active(service, dear.model_copy(update={"tests": tests}))
+            assert rule.head.state == "proposed"  # it might have decided what is worth more than 100
+            await service.office.rules.approve(rule.head.id, by="emil")
+            statuses = [(await service.arun(Ask(text="hi"), by="nils")).status for _ in range(3)]
+            (used,) = await rows(service, "rule_uses")
+    assert statuses == ["done", "done", "waiting"] and (used["cap"], used["used"]) == ("value/day", 14)
