@@ -40,6 +40,8 @@ NAMES = (
     "effect:after-finish",
     "gather:before-commit",
     "gather:after-commit",
+    "anew:before-commit",
+    "anew:after-commit",
     "rest:before-commit",
     "rest:after-commit",
     "end:before-commit",

@@ -268,6 +268,8 @@ def test_the_document_says_what_there_is(site: Site) -> None:
             "requests",
             "requests/{request}",
             "requests/{request}/decisions",
+            "reviews",
+            "reviews/{review}/verdict",
             "rules",
             "rules/{rule}",
             "rules/{rule}/approval",

@@ -6,6 +6,7 @@ its clock is `ahead`: a worker that comes after one that was killed lives later,
 - `run` begins the run or goes on with it, as far as it goes;
 - `decide` waits for the request and approves it;
 - `settle` settles every call in doubt, as `outcome` says;
+- `revoke` takes back what was decided;
 - `prepare` brings every run of `runs` to where nothing is left but to send;
 - `send` goes on with every run of `runs`, one after another, as far as it goes;
 - `invite` registers a crowd, and `press` lets it try everything at once (`tests.support.crowd`);
@@ -24,6 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from answerable.approvals.decisions import decisions_of
 from answerable.approvals.gate import effects_of
 from answerable.errors import AlreadyDecided, InvalidInput, LeaseLost, RunBusy
 from answerable.orchestrator.runs import ENDS
@@ -59,6 +61,8 @@ async def perform(job: Job) -> int:
             return await _decide(service, job["run"], job.get("option", "as-proposed"))
         if job["verb"] == "settle":
             return await _settle(service, job["run"], job["outcome"])
+        if job["verb"] == "revoke":
+            return await _revoke(service, job["run"])
         if job["verb"] == "prepare":
             return await _prepare(service, job["runs"])
         if job["verb"] == "send":
@@ -105,6 +109,13 @@ async def _settle(service: Service[Order, Report], run: str, outcome: Literal["d
         result = {"number": json.loads(bytes(row.body))["number"], "reference": reference(row.idempotency_key)}
         given = result if outcome == "done" else None
         await service.asettle(row.id, outcome=outcome, by=LEAD, reason="asked the post", result=given)
+    return DONE
+
+
+async def _revoke(service: Service[Order, Report], run: str) -> int:
+    for made in await service.store.read(lambda tx: decisions_of(tx, run)):
+        if not made.revoked:
+            await service.arevoke(made.id, code="wrong", by=LEAD, reason="another day")
     return DONE
 
 
