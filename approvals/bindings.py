@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Final, Literal
 
 from answerable.approvals.credentials import (
@@ -63,7 +64,8 @@ def bound(tx: Tx, key: Key, *, issuer: str, subject: str, at: int) -> tuple[Cred
     if known is None:
         raise NotAuthenticated(
             f"nobody here is {subject!r} of {issuer}",
-            hint=f"whoever runs this binds it: `answerable people bind HANDLE --issuer {issuer} --subject {subject}`",
+            hint="whoever runs this binds it: `answerable people bind HANDLE"
+            f" --issuer {shlex.quote(issuer)} --subject {shlex.quote(subject)}`",
         )
     return whose(tx, key, "binding", _name(issuer, subject, count - 1), at=at)
 

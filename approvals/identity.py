@@ -60,8 +60,7 @@ def check_sure(who: Identity, *, requires: str, fresh_seconds: int, at: int) -> 
     """
     if requires and ASSURANCES.index(who.assurance) < _rank(requires):
         raise NotSureEnough(
-            f"this asks for a person of whom we are as sure as {requires!r}, and of {who.handle} it is"
-            f" {who.assurance!r} only",
+            f"this takes an assurance of at least {requires!r}, and that of {who.handle} is {who.assurance!r}",
             hint=_HINTS.get(requires, ""),
         )
     if fresh_seconds and not who.since <= at < who.since + fresh_seconds * 1_000_000:

@@ -52,7 +52,7 @@ def test_a_session_opened_with_a_token_ends_with_it_and_decides_as_sure(site: Si
 
 def test_what_is_no_token_does_not_sign_in(site: Site) -> None:
     refused = site.client.post("/sign-in", data={"token": "dora", "next": "/runs"}, headers={"Origin": ORIGIN})
-    assert refused.status_code == 401 and "this is no token" in refused.text and "set-cookie" not in refused.headers
+    assert refused.status_code == 401 and "his is no token" in refused.text and "set-cookie" not in refused.headers
 
 
 @pytest.mark.parametrize("next_", ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "", "/\nx"])
