@@ -14,8 +14,7 @@ from answerable.commands.options import json_option, reader_option, store_option
 from answerable.commands.proving import read_checkpoint_file
 from answerable.commands.reaching import check_there
 from answerable.commands.saying import say, say_json, to_stderr
-from answerable.errors import InvalidInput
-from answerable.tracing.evidence.handing.handing import hand_out, prepare_bundle
+from answerable.tracing.evidence.handing.handing import hand_out, prepare_bundle, refuse_written
 from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.storage.store import open_store
 
@@ -51,8 +50,7 @@ def bundle(
     check_there(store)
     check_handle(by)
     file, kept = Path(output), _newest_of(Path(checkpoint)) if checkpoint else None
-    if file.exists() and not replace:
-        raise InvalidInput(f"{file} is there already", hint="name another file, or say --replace")
+    refuse_written(file, replace=replace)
 
     async def go() -> dict[str, Any]:
         opened = open_store(store)

@@ -14,7 +14,8 @@ from answerable.commands.saying import say
 from answerable.errors import InvalidInput
 from answerable.tracing.clock import micros
 from answerable.tracing.evidence.handing.decided import as_csv, decisions_between
-from answerable.tracing.evidence.handing.handing import write_whole
+from answerable.tracing.evidence.handing.handing import refuse_written, write_whole
+from answerable.tracing.evidence.telling.words import plural
 from answerable.tracing.storage.store import Tx
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -33,13 +34,17 @@ def decisions() -> None:
 @click.option(
     "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to."
 )
+@click.option("--replace", is_flag=True, help="Write over FILE if it is there.")
 @reader_option
 @store_option
-def export(first: datetime, last: datetime, system: str, names: bool, output: Path, by: str, store: str) -> None:
+def export(
+    first: datetime, last: datetime, system: str, names: bool, output: Path, replace: bool, by: str, store: str
+) -> None:
     """Write the decisions of a period as CSV, each with its record's number and digest."""
     begin, end = first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + timedelta(days=1)
     if end <= begin:
         raise InvalidInput(f"{last:%Y-%m-%d} is before {first:%Y-%m-%d}", hint="--from is the earlier day")
+    refuse_written(output, replace=replace)  # before it is recorded that somebody read them
 
     def work(tx: Tx) -> tuple[tuple[str, int], list[str]]:
         rows = decisions_between(tx, micros(begin.timestamp()), micros(end.timestamp()), system=system, names=names)
@@ -48,5 +53,5 @@ def export(first: datetime, last: datetime, system: str, names: bool, output: Pa
         return (text, len(rows)), [*filter(None, about), f"sha256:{sha256(text.encode()).hexdigest()}"]
 
     text, count = read_evidence(store, work, by=by, what="decisions export", form="csv")
-    write_whole(output, text.encode(), replace=True)
-    say(f"{count} decisions, in {output}")
+    write_whole(output, text.encode(), replace=replace)
+    say(f"{plural(count, 'decision')}, in {output}")

@@ -13,6 +13,7 @@ from answerable.commands.times import since as since_time
 from answerable.errors import InvalidInput, OutboxFull
 from answerable.orchestrator.office import Office
 from answerable.tracing.clock import iso
+from answerable.tracing.evidence.telling.words import plural
 from answerable.tracing.export.comparison import runs_since
 from answerable.tracing.export.flow import Flow
 from answerable.tracing.export.resending import resend as resend_run
@@ -61,7 +62,7 @@ def resend(run: str, since: str, store: str, as_json: bool) -> None:
         raise InvalidInput("which runs?", hint="name one RUN, or give --since TIME")
     settings = ExportSettings.from_environment()
 
-    async def work(office: Office) -> tuple[list[str], int, bool]:
+    async def work(office: Office) -> tuple[list[str], int, bool, int]:
         held = office.store
         if since:
             start = since_time(since, held.clock.now())
@@ -78,16 +79,20 @@ def resend(run: str, since: str, store: str, as_json: bool) -> None:
                     hint="when the collector takes spans again, go on with the rest: `answerable traces status`",
                 )
             spans += await resend_run(held, one)
-        return runs, spans, bool(settings.endpoint) and await flow.drain(DELIVERS_SECONDS)
+        delivered = bool(settings.endpoint) and await flow.drain(DELIVERS_SECONDS)
+        return runs, spans, delivered, flow.delivered.rejected
 
-    runs, spans, delivered = at_office(store, work)
+    runs, spans, delivered, rejected = at_office(store, work)
+    many = f"{plural(spans, 'span')} of {plural(len(runs), 'run')}"
     if as_json:
-        say_json({"runs": runs, "spans": spans, "delivered": delivered})
+        say_json({"runs": runs, "spans": spans, "delivered": delivered, "rejected": rejected})
+    elif delivered and rejected:
+        say(f"{many} were sent once more, and the collector rejected {rejected}: `answerable traces status` says why")
     elif delivered:
-        say(f"{spans} spans of {len(runs)} runs were sent once more")
+        say(f"{many} were sent once more")
     else:
         waits = "the collector does not take them now" if settings.endpoint else "no endpoint is set here"
-        say(f"{spans} spans of {len(runs)} runs wait in the outbox: {waits}")
+        say(f"{many} wait in the outbox: {waits}")
 
 
 def _document(found: Status, settings: ExportSettings) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from answerable.orchestrator.office import Erasable, Office
 from answerable.orchestrator.rebuilding import Rebuilt
 from answerable.tracing.clock import micros
 from answerable.tracing.evidence.keeping.erasing import DAY_SECONDS, ErasedPayloads
+from answerable.tracing.evidence.telling.words import plural
 from answerable.tracing.ledger.sequencer import sequence_all
 
 
@@ -122,4 +123,4 @@ def prune(before: datetime | None, older: str, reason: str, by: By, store: str, 
         say_json({"pruned": done, "skipped": skipped})
         return
     say(*(f"skipped: {why}" for why in skipped.values()))
-    say(f"{len(done)} runs pruned, {len(skipped)} skipped")
+    say(f"{plural(len(done), 'run')} pruned, {len(skipped)} skipped")

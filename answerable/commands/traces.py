@@ -17,6 +17,7 @@ from answerable.commands.saying import command_line, say, say_json
 from answerable.commands.times import since
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.office import Office
+from answerable.tracing.evidence.telling.words import plural
 from answerable.tracing.export.comparison import Finding, TracesReport, runs_since
 from answerable.tracing.export.jaeger import Jaeger
 from answerable.tracing.export.settings import ExportSettings
@@ -142,6 +143,8 @@ def _findings(kind: str, findings: Sequence[Finding]) -> list[Text]:
 def _summary(reports: Sequence[TracesReport], left_out: int) -> Text:
     differ = sum(not report.agrees for report in reports)
     held = sum(report.held for report in reports)
-    text = f"{len(reports)} runs, {held} spans held as the ledger says"
-    text += f"; {left_out} runs are left out by OTEL_TRACES_SAMPLER" if left_out else ""
-    return Text(f"{text}; {differ} runs differ" if differ else text, "red" if differ else "green")
+    text = f"{plural(len(reports), 'run')}, {plural(held, 'span')} held as the ledger says"
+    text += f"; {plural(left_out, 'run is', 'runs are')} left out by OTEL_TRACES_SAMPLER" if left_out else ""
+    return Text(
+        f"{text}; {plural(differ, 'run differs', 'runs differ')}" if differ else text, "red" if differ else "green"
+    )

@@ -61,7 +61,9 @@ _STEPS = Statement(
         steps.c.scope,
         steps.c.consumed,
         steps.c.error,
-    ).where(steps.c.run == bindparam("run"))
+    )
+    .where(steps.c.run == bindparam("run"))
+    .order_by(steps.c.started_at, steps.c.id)
 )
 _CROSSINGS = Statement(
     select(

@@ -35,7 +35,7 @@ def test_a_decision_by_a_person(desk: Desk, tmp_path: Path) -> None:
     assert (row["outcome"], row["how"], row["system"], row["run"]) == ("rejected", "by a person", "letters", run.id)
     assert row["by"].startswith("prs_") and len(row["digest"]) == 64
     assert "dora" not in out.read_text() and "not like that" not in out.read_text()
-    desk("decisions", "export", *ALWAYS, "-o", str(out), "--names", "--as", "erin")
+    desk("decisions", "export", *ALWAYS, "-o", str(out), "--names", "--replace", "--as", "erin")
     assert _table(out)[0]["by_handle"] == "dora"
     first, second = [one for one in records_at(desk.url) if isinstance(one, EvidenceRead)]
     assert first.what == "decisions export" and first.form == "csv"
@@ -49,7 +49,7 @@ def test_a_period_and_a_system(desk: Desk, tmp_path: Path) -> None:
     out = tmp_path / "decisions.csv"
     desk("decisions", "export", "--from", "2000-01-01", "--to", "2000-12-31", "-o", str(out))
     assert _table(out) == []
-    desk("decisions", "export", *ALWAYS, "--system", "other", "-o", str(out))
+    desk("decisions", "export", *ALWAYS, "--system", "other", "-o", str(out), "--replace")
     assert _table(out) == []
     assert (
         "before"
@@ -66,9 +66,20 @@ def test_a_reader_is_the_login_name_or_the_environment(
     desk.waiting()
     monkeypatch.setenv("LOGNAME", "greta")
     desk("decisions", "export", *ALWAYS, "-o", str(tmp_path / "a.csv"))
-    desk("decisions", "export", *ALWAYS, "-o", str(tmp_path / "a.csv"), ANSWERABLE_PERSON="hugo")
+    desk("decisions", "export", *ALWAYS, "-o", str(tmp_path / "b.csv"), ANSWERABLE_PERSON="hugo")
     by = [one.by for one in records_at(desk.url) if isinstance(one, EvidenceRead)]
     assert by == [_person(desk, "greta"), _person(desk, "hugo")]
+
+
+def test_a_file_that_is_there_is_left_alone(desk: Desk, tmp_path: Path) -> None:
+    desk.waiting()
+    out = tmp_path / "decisions.csv"
+    out.write_text("somebody's")
+    assert "is there already" in desk("decisions", "export", *ALWAYS, "-o", str(out), code=1).stderr
+    assert out.read_text() == "somebody's"
+    assert [one for one in records_at(desk.url) if isinstance(one, EvidenceRead)] == []
+    desk("decisions", "export", *ALWAYS, "-o", str(out), "--replace")
+    assert _table(out) == []
 
 
 def test_reading_a_copy_that_cannot_be_written_says_so(desk: Desk, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_run_is_sent_again_with_the_same_bytes(desk: Desk) -> None:
     run, journal = desk.waiting(), Journal()
     with http_receiver(journal) as url:
         first = resend(desk, url, run.id[:12])
-        (spans,) = re.findall(r"^(\d+) spans of 1 runs were sent once more$", first.strip())
+        (spans,) = re.findall(r"^(\d+) spans of 1 run were sent once more$", first.strip())
         sent = {span.data for span in journal.spans}
         assert len(sent) == int(spans) > 3
         resend(desk, url, "--since", "1h")
@@ -54,7 +54,7 @@ def test_without_an_endpoint_they_wait_in_the_outbox(desk: Desk) -> None:
 def test_what_was_rejected_is_listed_and_can_be_sent_again(desk: Desk) -> None:
     run, journal = desk.waiting(), Journal(status=400)
     with http_receiver(journal) as url:
-        resend(desk, url, run.id)
+        assert "the collector rejected" in resend(desk, url, run.id)
         found = desk.json("traces", "status")
         assert found["waiting"] == 0 and "400" in found["last_error"]
         assert {one["run"] for one in found["rejected"]} == {run.id}

@@ -95,9 +95,10 @@ class Delivery:
         self.so_far.failures = 0
         self._most = self._settings.most_spans
         if accepted.rejected:
-            why = f"the collector rejected {accepted.rejected} of {len(parcels)} spans: {accepted.message}"
+            rejected = min(accepted.rejected, len(parcels))  # one may say that it rejected more than it was sent
+            why = f"the collector rejected {rejected} of {len(parcels)} spans: {accepted.message}"
             _log.warning("%s; all of them are set aside", why)
-            await self._set_aside(parcels, until, why, accepted=len(parcels) - accepted.rejected)
+            await self._set_aside(parcels, until, why, accepted=len(parcels) - rejected)
         else:
             now = self._store.clock.now()
             await self._store.write(lambda tx: settle(tx, parcels, until=until, now=now))

@@ -16,6 +16,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 from answerable.errors import InvalidInput
@@ -95,7 +96,7 @@ def _destination(said: Mapping[str, str], signal: Literal["TRACES", "METRICS"]) 
     return Destination(
         endpoint=_endpoint(said, signal, protocol),
         protocol="grpc" if protocol == "grpc" else "http/protobuf",
-        timeout_seconds=_number(_of(said, signal, "TIMEOUT") or "10", "OTEL_EXPORTER_OTLP_TIMEOUT"),
+        timeout_seconds=_seconds(_of(said, signal, "TIMEOUT") or "10", "OTEL_EXPORTER_OTLP_TIMEOUT"),
     )
 
 
@@ -136,6 +137,16 @@ def _bound(said: Mapping[str, str]) -> int:
 
 def _number(text: str, name: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError as error:
         raise InvalidInput(f"{name} is {text!r}, and no number") from error
+    if not isfinite(number):
+        raise InvalidInput(f"{name} is {text!r}, and no finite number")
+    return number
+
+
+def _seconds(text: str, name: str) -> float:
+    number = _number(text, name)
+    if number <= 0:
+        raise InvalidInput(f"{name} is {text!r}", hint="a number of seconds, more than 0")
+    return number

@@ -145,4 +145,4 @@ def _read_answer(body: bytes) -> Accepted:
     except DecodeError:  # some proxies answer 200 with a text of their own
         return Accepted(rejected=0, message="")
     partial = answer.partial_success
-    return Accepted(rejected=partial.rejected_spans, message=partial.error_message)
+    return Accepted(rejected=max(0, partial.rejected_spans), message=partial.error_message)

@@ -95,14 +95,19 @@ async def test_whatever_fails_each_span_comes_with_its_one_content(
     assert (len(journal.spans) > len(BYTES)) is (trouble in ("cut", "hang"))
 
 
-async def test_what_was_rejected_in_part_comes_whole_when_it_is_sent_again(store_url: str, protocol: Protocol) -> None:
-    story, journal = whole_run(), Journal(rejects=2)
+@pytest.mark.parametrize("rejects", [2, 1_000_000])  # a collector may say more than it was sent
+async def test_what_was_rejected_in_part_comes_whole_when_it_is_sent_again(
+    store_url: str, protocol: Protocol, rejects: int
+) -> None:
+    story, journal = whole_run(), Journal(rejects=rejects)
     store = open_store(store_url)
     await store.write(lambda tx: append_all(tx, story.records))
     with KINDS[protocol](journal) as endpoint:
         flow = Flow(store, settings(endpoint, protocol))
         assert await flow.drain(timeout_seconds=30)
         assert [kept.spans for kept in await store.read(rejected)] == [len(SPANS)]
+        assert flow.delivered.accepted + flow.delivered.rejected == len(SPANS)
+        assert flow.delivered.rejected == min(rejects, len(SPANS))
         journal.rejects = 0
         await resend(store, story.run)
         assert await flow.drain(timeout_seconds=30)
@@ -308,6 +313,11 @@ def test_settings_follow_the_standard_variables() -> None:
         read({**base, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"})
     with pytest.raises(InvalidInput, match="soon"):
         read({**base, "OTEL_EXPORTER_OTLP_TIMEOUT": "soon"})
+    for wrong in ("nan", "inf", "-1", "0"):
+        with pytest.raises(InvalidInput, match="OTEL_EXPORTER_OTLP_TIMEOUT"):
+            read({**base, "OTEL_EXPORTER_OTLP_TIMEOUT": wrong})
+    with pytest.raises(InvalidInput, match="OTEL_TRACES_SAMPLER_ARG"):
+        read({**base, "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "nan"})
 
 
 def test_a_sampler_takes_a_run_whole_or_not_at_all(caplog: pytest.LogCaptureFixture) -> None:

@@ -70,7 +70,7 @@ async def hand_out(store: Store, bundle: Bundle, file: Path, *, by: str, replace
 
     Raises: InvalidInput if the file is there and not to be replaced, or cannot be written; StoreError.
     """
-    _refuse(file, replace=replace)
+    refuse_written(file, replace=replace)
     about = (bundle.about["id"], bundle.about["run"], f"sha256:{bundle.digest}")
     recorded = await record_reading(store, by=by, what="bundle", about=about, form=_form(bundle))
     if recorded:
@@ -95,7 +95,7 @@ def write_whole(file: Path, data: bytes, *, replace: bool) -> None:
             out.flush()
             os.fsync(out.fileno())
         try:
-            _refuse(file, replace=replace)
+            refuse_written(file, replace=replace)
             draft.replace(file)
         finally:
             draft.unlink(missing_ok=True)
@@ -111,8 +111,9 @@ def _write_through(there: Path, data: bytes) -> None:
         raise InvalidInput(f"{there} cannot be written: {error.strerror or error}") from error
 
 
-def _refuse(file: Path, *, replace: bool) -> None:
-    if file.exists() and not replace:
+def refuse_written(file: Path, *, replace: bool) -> None:
+    """Raises: InvalidInput if there is such a file, and it is not to be replaced."""
+    if file.is_file() and not replace:
         raise InvalidInput(f"{file} is there already", hint="name another file, or say --replace")
 
 
