@@ -165,7 +165,7 @@ class Cases:
         if self.open_request is None or self.site.service.request(self.open_request.id).state != "open":
             self.open_request = self.site.asked()
         there = {"request": self.open_request.id, "run": self.open_request.run, "freeze": self.freeze}
-        for name in case.path_parameters or {}:
+        for name in set(case.path_parameters or {}) & there.keys():
             case.path_parameters[name] = there[name]
         if isinstance(case.body, dict):
             if "digest" in case.body:
