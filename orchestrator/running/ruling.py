@@ -23,6 +23,7 @@ from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.prioritization import Tally
 from answerable.approvals.decisions import Passing
+from answerable.approvals.delegations import in_force
 from answerable.approvals.eligibility import too_close
 from answerable.approvals.keys import Key
 from answerable.approvals.node import Approval
@@ -106,7 +107,11 @@ def rule_on(tx: Tx, execution: Execution, guard: Guard, said: Mapping[str, Any],
     capped = ""
     for one in found.candidates:
         head = held(tx, one.rule.head.id)
-        if head != one.rule.head or head.stands(at=at) != "active" or _decides_their_own(tx, head, said):
+        if (
+            head != one.rule.head
+            or head.stands(at=at) != "active"
+            or _decides_their_own(tx, execution.worker.key, head, said, at=at)
+        ):
             continue
         if use(tx, head.system, head.name, one.rule.caps, one.wanted, at=at):
             passing = Passing(
@@ -128,10 +133,11 @@ def _is_sampled(key: Key, request: str, percent: int) -> bool:
     return int(key.mac("sample", request)[:8], 16) % 100 < percent
 
 
-def _decides_their_own(tx: Tx, rule: RuleHead, said: Mapping[str, Any]) -> bool:
+def _decides_their_own(tx: Tx, key: Key, rule: RuleHead, said: Mapping[str, Any], *, at: int) -> bool:
     """Whether somebody who approved the rule is too close to a request to decide it, by a rule as little as else."""
     asked = asked_in(said)
     if asked.may_decide_own:
         return False
+    delegations = in_force(tx, key, system=rule.system, approval=rule.approval, at=at)
     people = (person_by_id(tx, id) for id in rule.approved_by)
-    return any(person is not None and too_close(person, asked) for person in people)
+    return any(person is not None and too_close(person, asked, delegations) for person in people)

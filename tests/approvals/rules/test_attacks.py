@@ -150,6 +150,28 @@ async def test_nobody_approves_their_own_rule(store_url: str) -> None:
         assert await outcome(service) == "waiting"
 
 
+async def test_no_author_approves_their_own_through_a_delegate(store_url: str) -> None:
+    people = {"eve": "lead", "emil": "lead", "olga": "nobody"}
+    async with serving(ruled(), store_url, nowhere(), people=people) as service:
+        office = service.office
+        rule = await proposed(service, rule_file())
+        await service.people.aadd("eve", roles=["lead"])
+        for delegate in ("emil", "olga"):
+            await office.delegate(by="eve", to=delegate, seconds=HOUR, reason="I am away")
+            with pytest.raises(NotEligible, match="eve"):
+                await office.rules.approve(rule.head.id, by=delegate)
+        assert (await office.rules.get(rule.head.id)).head.state == "proposed"
+
+
+async def test_nobody_decides_their_own_by_a_rule_that_their_delegate_approved(store_url: str) -> None:
+    with FakeReceiver() as receiver:
+        async with serving(ruled(), store_url, receiver.origin, people={"nils": "nobody"}) as service:
+            await active(service)
+            assert await outcome(service) == "done"
+            await service.office.delegate(by="nils", to="dora", seconds=HOUR, reason="I am away")
+            assert await outcome(service) == "waiting"
+
+
 async def test_a_rule_is_approved_as_it_was_shown_and_once(sqlite_url: str) -> None:
     async with serving(ruled(), sqlite_url, nowhere()) as service:
         rule = await proposed(service, rule_file())
