@@ -17,11 +17,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from answerable.approvals.rules.file import read_rule
+from answerable.orchestrator.places import place_of
 from answerable.orchestrator.reports import OpenRequest, Run
 from tests.commands.conftest import Desk
 from tests.commands.serving import app
 from tests.inbox.served import Served, serving
 from tests.inbox.site import fields_of
+from tests.inbox.test_rules import RULE
 from tests.orchestrator.letters import CARRIER
 
 _ANSWERABLE = Path(sys.executable).with_name("answerable")
@@ -274,3 +277,29 @@ def test_a_page_on_another_port_decides_nothing_though_the_cookie_goes_along(chr
         context.close()
     assert "answerable-" in sent[-1]["cookie"]  # it went along, and even the form's own word was right
     assert not desk.receiver.received and len(_open(desk)) == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_standing_rule_is_read_and_approved_on_a_phone(chromium: Browser, desk: Desk, scheme: Any) -> None:
+    with app.connect(desk.url, origins={CARRIER: desk.receiver.origin}) as service:
+        service.people.add("eve")
+        service.people.add("dora", roles=["lead"])
+        rule = read_rule(RULE, where="the rule")
+        place = place_of(service.app.graph, rule.approval)
+        service.portal.call(service.office.rules.propose, rule, place, by="eve")
+    with (
+        serving(desk.url, "--as", "dora", environment=desk.environment) as served,
+        _page(chromium, color_scheme=scheme, **_PHONE) as page,
+    ):
+        _enter(page, served)
+        page.get_by_role("link", name="Rules").tap()
+        expect(page.get_by_role("heading", name="Standing rules")).to_be_visible()
+        assert not _serious(page)
+        page.get_by_role("link", name="one-letter@1").tap()
+        expect(page.get_by_role("heading", name="What it does")).to_be_visible()
+        page.wait_for_load_state()
+        assert page.evaluate("document.documentElement.scrollWidth") <= _PHONE["viewport"]["width"]
+        assert not _serious(page)
+        page.get_by_role("button", name="Approve one-letter@1").tap()
+        expect(page.get_by_role("status")).to_contain_text("dora approved it")
+        assert not _serious(page)
