@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, case,
 
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, requests
+from answerable.tracing.storage.tables import decisions, requests, reviews
 
 FAST_SECONDS: Final = 5
 BY_PEOPLE: Final = ("approved", "edited", "rejected", "answered")
@@ -25,8 +25,9 @@ BY_PEOPLE: Final = ("approved", "edited", "rejected", "answered")
 class Deciding:
     """How one approval of a system was decided; by one person (an id), where that was asked for, else `person` is "".
 
-    `outcomes` counts each; `fast` is how many of people's decisions took less than five seconds after the asking. Times
-    are those of people, in seconds, None where nobody decided.
+    `outcomes` counts each, `broke_glass` those by one person in the place of those who were asked; `reviewed` and
+    `disagreed` are the reviews that were done, and those that found it wrong. `fast` is how many of people's decisions
+    took less than five seconds after the asking. Times are those of people, in seconds, None where nobody decided.
     """
 
     system: str
@@ -34,6 +35,9 @@ class Deciding:
     person: str = ""
     outcomes: dict[str, int] = field(default_factory=dict)
     fast: int = 0
+    broke_glass: int = 0
+    reviewed: int = 0
+    disagreed: int = 0
     median_seconds: float | None = None
     p90_seconds: float | None = None
 
@@ -61,12 +65,16 @@ class Deciding:
 def statistics(tx: Tx, *, since: int, per_person: bool = False) -> list[Deciding]:
     """How every approval was decided since a time (microseconds), by name."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
-    for *whose, outcome, count, fast in tx.all(_COUNTS[per_person], since=since):
-        values = found.setdefault(tuple(whose), {"outcomes": {}, "fast": 0})
+    for *whose, outcome, count, fast, glass in tx.all(_COUNTS[per_person], since=since):
+        values = found.setdefault(tuple(whose), {"outcomes": {}, "fast": 0, "broke_glass": 0})
         values["outcomes"][outcome] = count
         values["fast"] += int(fast or 0)
+        values["broke_glass"] += int(glass or 0)
     for *whose, half, most in tx.all(_TIMES[per_person], since=since):
         found[tuple(whose)] |= {"median_seconds": half / 1e6, "p90_seconds": most / 1e6}
+    for system, approval, done, wrong in () if per_person else tx.all(_REVIEWS, since=since):
+        values = found.setdefault((system, approval), {})
+        values |= {"reviewed": done, "disagreed": int(wrong or 0)}
     return [Deciding(**_named(whose), **values) for whose, values in sorted(found.items())]
 
 
@@ -90,7 +98,7 @@ def _lately(*columns: Any) -> Select[Any]:
 def _counts(per_person: bool) -> Statement:
     whose = _whose(per_person)
     fast = func.sum(case((and_(_people, _took < FAST_SECONDS * 1_000_000), 1), else_=0))
-    counted = _lately(*whose, decisions.c.outcome, func.count(), fast)
+    counted = _lately(*whose, decisions.c.outcome, func.count(), fast, func.sum(decisions.c.broke_glass))
     return Statement((counted.where(_people) if per_person else counted).group_by(*whose, decisions.c.outcome))
 
 
@@ -109,3 +117,13 @@ def _times(per_person: bool) -> Statement:
 
 _COUNTS: Final = {per_person: _counts(per_person) for per_person in (False, True)}
 _TIMES: Final = {per_person: _times(per_person) for per_person in (False, True)}
+_REVIEWS = Statement(
+    select(
+        reviews.c.system,
+        reviews.c.approval,
+        func.count(),
+        func.sum(case((reviews.c.verdict == "wrong", 1), else_=0)),
+    )
+    .where(reviews.c.verdict != "", reviews.c.at >= bindparam("since", type_=BigInteger))
+    .group_by(reviews.c.system, reviews.c.approval)
+)

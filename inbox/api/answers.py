@@ -493,6 +493,9 @@ class DecidingAnswer(BaseModel):
     median_seconds: float | None = Field(description="From the asking to the decision.")
     p90_seconds: float | None
     fast_share: float | None = Field(description="Which share took less than five seconds.")
+    broke_glass: int
+    reviewed: int
+    disagreed: int = Field(description="How many reviews found it wrong.")
 
 
 class StatisticsAnswer(BaseModel):

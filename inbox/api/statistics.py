@@ -48,6 +48,9 @@ def read_statistics(tx: Tx, desk: Desk, *, days: int) -> StatisticsAnswer:
                 median_seconds=one.median_seconds,
                 p90_seconds=one.p90_seconds,
                 fast_share=one.fast_share,
+                broke_glass=one.broke_glass,
+                reviewed=one.reviewed,
+                disagreed=one.disagreed,
             )
             for one in statistics(tx, since=since, per_person=per_person)
         ],

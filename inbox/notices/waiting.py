@@ -75,8 +75,8 @@ def make(tx: Tx, targets: Sequence[Target], *, origin: str, at: int) -> None:
     start = cursors.position_of(tx, READER)
     end = min(cursors.position_of(tx, cursors.SEQUENCER), start + RECORDS_AT_ONCE)
     if end > start and cursors.advance(tx, READER, start, end):
-        found = (of_record(tx, kind, bytes(body), origin) for kind, body in tx.all(_RECORDS, start=start, end=end))
-        _put(tx, targets, [one for one in found if one is not None], at=at)
+        read = tx.all(_RECORDS, start=start, end=end)
+        _put(tx, targets, [one for kind, body in read for one in of_record(tx, kind, bytes(body), origin)], at=at)
 
 
 def make_expiring(tx: Tx, targets: Sequence[Target], *, origin: str, at: int) -> None:

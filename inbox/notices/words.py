@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ class Notice:
     title: str
     text: str
     request: RequestRow | None = None
+    to: str = ""  # who may decide it as well now, in words
 
     def is_for(self, target: Target) -> bool:
         """Whether a target is told. A tier that the system does not have keeps nothing from anybody."""
@@ -44,7 +45,8 @@ class Notice:
         if self.request is None:
             return True
         asked = self.request.asked
-        if target.roles and not any(isinstance(one, Role) and one.name in target.roles for one in asked.named):
+        named = {one.name for one in asked.named if isinstance(one, Role)}
+        if target.roles and not any(role in named or f"role {role}" in self.to for role in target.roles):
             return False
         tiers = self.request.view["tiers"]
         return target.least_tier not in tiers or self.request.urgency <= tiers.index(target.least_tier)
@@ -59,13 +61,13 @@ def about_request(request: RequestRow, kind: str, origin: str) -> Notice:
     return _notice(kind, request.id, request.system, title, lines, f"{origin}/requests/{request.id}", request)
 
 
-def of_record(tx: Tx, kind: str, body: bytes, origin: str) -> Notice | None:
-    """The notice of a record, if it has one."""
+def of_record(tx: Tx, kind: str, body: bytes, origin: str) -> list[Notice]:
+    """The notices of a record."""
     tell = _OF_RECORDS.get(kind)
     try:
-        return tell(tx, json.loads(body), origin) if tell else None
+        return list(tell(tx, json.loads(body), origin)) if tell else []
     except (AnswerableError, KeyError, ValueError):  # damaged, or not there any more: `ledger verify` says so
-        return None
+        return []
 
 
 def when(at: int) -> str:
@@ -77,34 +79,49 @@ _WAITS: Final = {
     "new": "asks",
     "escalated": "was escalated",
     "expiring": "is about to expire",
-    "review": "is due for review",
 }
 
 
-def _waits(kind: str) -> Callable[[Tx, Body, str], Notice | None]:
-    def tell(tx: Tx, body: Body, origin: str) -> Notice | None:
-        request = get_request(tx, body["request"])
-        return about_request(request, kind, origin) if request.state == "open" else None
-
-    return tell
-
-
-def _decided(tx: Tx, body: Body, origin: str) -> Notice | None:
-    if body["outcome"] != "ruled":
-        return None
+def _new(tx: Tx, body: Body, origin: str) -> Iterator[Notice]:
     request = get_request(tx, body["request"])
-    title = f"{request.approval} of {request.system} was decided by a rule"
-    lines = [f"{body['by']} chose {body['option'] or 'no option'}."]
-    return _notice("ruled", request.id, request.system, title, lines, f"{origin}/requests/{request.id}", request)
+    if request.state == "open":
+        yield about_request(request, "new", origin)
 
 
-def _froze(tx: Tx, body: Body, origin: str) -> Notice | None:  # noqa: ARG001 - as every other
+def _escalated(tx: Tx, body: Body, origin: str) -> Iterator[Notice]:
+    request = get_request(tx, body["request"])
+    if request.state == "open":
+        yield replace(about_request(request, "escalated", origin), to=plain(body["to"]))
+
+
+def _decided(tx: Tx, body: Body, origin: str) -> Iterator[Notice]:
+    """By a rule, by somebody who broke the glass; and that somebody is to look at it afterwards."""
+    ruled, broken, review = body["outcome"] == "ruled", body.get("broke_glass", False), body.get("review", "")
+    if not (ruled or broken or review):
+        return
+    request = get_request(tx, body["request"])
+    what, link = f"{request.approval} of {request.system}", f"{origin}/requests/{request.id}"
+    chosen = body["option"] or "no option"
+    if ruled:
+        lines = [f"{body['by']} chose {chosen}."]
+        yield _notice("ruled", request.id, request.system, f"{what} was decided by a rule", lines, link, request)
+    if broken:
+        lines = [f"One person chose {chosen} in the place of those who were asked."]
+        lines += [f"It is to be reviewed by {when(body['review_due'])}."]
+        yield _notice("break-glass", request.id, request.system, f"{what}: the glass was broken", lines, link, request)
+    if review:
+        lines = [f"Somebody is to look at what was decided, by {when(body['review_due'])}."]
+        title, where = f"{what} is to be reviewed", f"{origin}/reviews"
+        yield _notice("review", request.id, request.system, title, lines, where, request)
+
+
+def _froze(tx: Tx, body: Body, origin: str) -> Iterator[Notice]:  # noqa: ARG001 - as every other
     if not body["target"].startswith(f"{SOURCE}:"):
-        return None
+        return
     source = body["target"].partition(":")[2].rpartition("@")[0]
     title = f"{source} of {body['system']} asked too much and was frozen"
     lines = [f"{body['reason']}.", "What it asks further waits until somebody lifts the freeze."]
-    return _notice("frozen", body["freeze"], body["system"], title, lines, f"{origin}/freezes")
+    yield _notice("frozen", body["freeze"], body["system"], title, lines, f"{origin}/freezes")
 
 
 def _notice(
@@ -114,9 +131,9 @@ def _notice(
     return Notice(kind=kind, about=about, system=system, title=plain(title), text=text, request=request)
 
 
-_OF_RECORDS: Final[Mapping[str, Callable[[Tx, Body, str], Notice | None]]] = {
-    "request.made": _waits("new"),
-    "escalated": _waits("escalated"),
+_OF_RECORDS: Final[Mapping[str, Callable[[Tx, Body, str], Iterator[Notice]]]] = {
+    "request.made": _new,
+    "escalated": _escalated,
     "decided": _decided,
     "froze": _froze,
 }

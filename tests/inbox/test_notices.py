@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 
 from answerable.agents.options import HOUR
+from answerable.agents.people import role
+from answerable.approvals.node import BreakGlass
 from answerable.approvals.quotas import Quota
 from answerable.errors import InvalidInput
 from answerable.inbox.notices.notifying import ALIKE, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Notifying
 from answerable.inbox.notices.targets import KINDS, Target, read_targets
 from answerable.inbox.notices.waiting import Standing, standings
+from answerable.orchestrator.engine import advance_due
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver, Reply, nowhere
 from tests.approvals.test_floods import flooded
@@ -315,3 +318,42 @@ async def test_a_server_notifies(sqlite_url: str, tmp_path: Path) -> None:
                 there.wait_for(1)
                 address = served.address
     assert told(there)[0][1].endswith(f"{address}/requests/{run.waiting_for[0].id}")
+
+
+# -- what happens around an approval ----------------------------------------------------------------
+
+
+async def test_an_escalation_is_told_to_those_who_may_decide_now(sqlite_url: str) -> None:
+    clock = FakeClock()
+    with FakeReceiver() as managers, FakeReceiver() as others:
+        targets = (
+            listening(managers, "managers", kinds=("escalated",), roles=("manager",)),
+            listening(others, "others", kinds=("escalated",), roles=("clerk",)),
+        )
+        async with (
+            serving(letters(escalate={0.5 * HOUR: role("manager")}), sqlite_url, nowhere(), clock=clock) as service,
+            notifying(service, *targets) as one,
+        ):
+            await service.arun(Ask(), by="nils")
+            await one.look()
+            clock.advance(0.5 * HOUR)
+            assert await advance_due(service.runtime) == 1
+            await one.look()
+    assert [title for title, _ in told(managers)] == ["sign of letters was escalated"] and told(others) == []
+
+
+async def test_broken_glass_and_its_review_are_told_without_the_reason(sqlite_url: str) -> None:
+    with FakeReceiver() as there:
+        app = letters(break_glass=BreakGlass(by=role("duty"), per_day=2))
+        async with (
+            serving(app, sqlite_url, nowhere(), people={"dirk": "duty"}, clock=FakeClock()) as service,
+            notifying(service, listening(there, kinds=("break-glass", "review"))) as one,
+        ):
+            run = await service.arun(Ask(), by="nils")
+            why = {"code": "urgent", "reason": "a secret dam breaks"}
+            await service.abreak_glass(run.waiting_for[0].id, by="dirk", **why)
+            await one.look()
+    (glass, glass_text), (review, review_text) = told(there)
+    assert (glass, review) == ("sign of letters: the glass was broken", "sign of letters is to be reviewed")
+    assert "in the place of those who were asked" in glass_text and review_text.endswith(f"{INBOX}/reviews")
+    assert "secret" not in glass_text + review_text and "dirk" not in glass_text + review_text

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from answerable.agents.options import HOUR
-from tests.inbox.site import API, Site, problem, standing
+from answerable.agents.people import role
+from answerable.approvals.node import BreakGlass
+from tests.inbox.site import API, Site, kinder, problem, standing
+from tests.orchestrator.letters import letters
 
 
 @pytest.fixture
@@ -85,3 +88,18 @@ def test_by_person_only_where_the_server_was_started_so(sqlite_url: str) -> None
         found = [(one["person"], one["number"], one["median_seconds"], one["approval_rate"]) for one in counted(site)]
         assert sorted(found) == [("dora", 2, 1, 1), ("emil", 1, 9, 0)]
         assert "by emil" in site.browser("dora").get("/statistics").text
+
+
+def test_broken_glass_and_reviews_are_counted(sqlite_url: str) -> None:
+    app = letters(options=kinder, break_glass=BreakGlass(by=role("duty"), per_day=5))
+    with standing(sqlite_url, app=app) as site:
+        site.service.people.add("dirk", roles=["duty"])
+        for verdict in ("right", "wrong"):
+            request = site.asked(verdict)
+            site.service.break_glass(request.id, by="dirk", code="urgent", reason="the dam breaks")
+            (review,) = [one for one in site.service.portal.call(site.service.office.reviews) if not one.verdict]
+            call = site.service.portal.call
+            call(site.service.office.review, review.id, verdict=verdict, by="dora", reason="I looked")
+        (one,) = counted(site)
+        assert (one["broke_glass"], one["reviewed"], one["disagreed"]) == (2, 2, 1)
+        assert "<dd>1 of 2</dd>" in site.browser("dora").get("/statistics").text

@@ -252,14 +252,7 @@ Index("requests_to_escalate", requests.c.state, requests.c.escalates_at)
 Index("requests_by_run", requests.c.run)
 Index("requests_by_state", requests.c.state, requests.c.expires_at, requests.c.id)
 Index("requests_by_urgency", requests.c.state, requests.c.urgency, requests.c.expires_at, requests.c.id)
-Index(
-    "requests_alike",
-    requests.c.state,
-    requests.c.alike,
-    requests.c.urgency,
-    requests.c.expires_at,
-    requests.c.id,
-)
+Index("requests_alike", *(requests.c[name] for name in ("state", "alike", "urgency", "expires_at", "id")))
 Index("requests_told", requests.c.id, requests.c.system, requests.c.approval, requests.c.made_at)  # without their bytes
 Index("requests_by_source", requests.c.system, requests.c.source, requests.c.state, requests.c.made_at)
 
@@ -289,7 +282,7 @@ decisions = Table(
 )
 Index("decisions_by_run", decisions.c.run)
 Index("decisions_by_whom", decisions.c.by, decisions.c.at)
-Index("decisions_by_time", decisions.c.at, decisions.c.request, decisions.c.outcome, decisions.c.by)
+Index("decisions_by_time", *(decisions.c[name] for name in ("at", "request", "outcome", "by", "broke_glass")))
 
 # Answers that do not decide by themselves. Which of them count is computed when somebody answers.
 votes = Table(
