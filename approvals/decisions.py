@@ -123,9 +123,11 @@ class Decision:
             self.reason,
             self.digest,
             self.at,
-            *(others if others != ("", "", "[]") else ()),  # one person's alone are as they always were
-            *([self.signature] if self.signature else ()),
-            *(glass if glass != ("", 0) else ()),
+            # One person's alone are as they always were; each part that is there has its name before it, so that none
+            # can be read as another.
+            *(("others", *others) if others != ("", "", "[]") else ()),
+            *(("signature", self.signature) if self.signature else ()),
+            *(("glass", *glass) if glass != ("", 0) else ()),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -158,6 +159,19 @@ async def test_a_changed_vote_is_not_counted(store_url: str) -> None:
         await service.aapprove(request.id, by="dora")
         await service.store.write(lambda tx: tx.run(Statement(update(votes).values(assurance="signed"))))
         assert (await service.aapprove(request.id, by="dan")).outcome == "voted"
+
+
+async def test_who_voted_cannot_be_moved_into_another_column_of_the_decision(store_url: str) -> None:
+    async with serving(letters(by=quorum(2, LEAD)), store_url, nowhere(), people=PEOPLE) as service:
+        await service.people.adelegate(by="dan", to="mia", seconds=60, reason="holidays")
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        await service.aapprove(request.id, by="dora")
+        made = await service.aapprove(request.id, by="mia")
+        assert isinstance(made, Decision) and made.genuine(service.office.key)
+        nobody = {"for_person": "", "delegation": "", "voters": "[]"}
+        elsewhere: Any = {"signature": made.for_person, "code": made.delegation, "broke_glass": made.voters}
+        assert not replace(made, **nobody, **elsewhere).genuine(service.office.key)
+        assert not replace(made, voters="[]").genuine(service.office.key)
 
 
 async def test_rebuilding_makes_votes_anew(store_url: str) -> None:
