@@ -168,7 +168,7 @@ async def test_who_voted_cannot_be_moved_into_another_column_of_the_decision(sto
         await service.aapprove(request.id, by="dora")
         made = await service.aapprove(request.id, by="mia")
         assert isinstance(made, Decision) and made.genuine(service.office.key)
-        nobody = {"for_person": "", "delegation": "", "voters": "[]"}
+        nobody: Any = {"for_person": "", "delegation": "", "voters": "[]"}
         elsewhere: Any = {"signature": made.for_person, "code": made.delegation, "broke_glass": made.voters}
         assert not replace(made, **nobody, **elsewhere).genuine(service.office.key)
         assert not replace(made, voters="[]").genuine(service.office.key)
