@@ -12,8 +12,8 @@ from answerable.agents.options import DAY, HOUR, MINUTE, SECOND, Retry
 from answerable.agents.outcomes import Ended, Expired, Failed, Rejected
 from answerable.agents.people import person, quorum, role
 from answerable.agents.prioritization import Demand, Prioritization, tally
+from answerable.approvals.asking.quotas import Quota
 from answerable.approvals.node import Approval, BreakGlass, exemption
-from answerable.approvals.quotas import Quota
 from answerable.errors import AnswerableError
 from answerable.orchestrator.app import App
 from answerable.orchestrator.reports import Run

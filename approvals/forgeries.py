@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from sqlalchemy import Integer, Table, bindparam, select
 
-from answerable.approvals.decisions import Decision
-from answerable.approvals.delegations import all_delegations
-from answerable.approvals.exemptions import all_accepted
+from answerable.approvals.asking.requests import call_digest, read_request
+from answerable.approvals.deciding.decisions import Decision
+from answerable.approvals.deciding.exemptions import all_accepted
 from answerable.approvals.gate import EffectRow, Grant
-from answerable.approvals.keys import Key
-from answerable.approvals.requests import call_digest, read_request
 from answerable.approvals.rules.rows import read_rule_row
-from answerable.approvals.votes import read_vote
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.voting.delegations import all_delegations
+from answerable.approvals.voting.votes import read_vote
 from answerable.errors import StoreCorrupt
 from answerable.tracing.ledger.agreement import ERASED_TYPE, disagreements
 from answerable.tracing.ledger.verify import Fault

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.approvals.decisions import YES, Decision, get_decision
-from answerable.approvals.keys import Key
-from answerable.approvals.requests import call_digest
+from answerable.approvals.asking.requests import call_digest
+from answerable.approvals.deciding.decisions import YES, Decision, get_decision
 from answerable.approvals.rules.rows import RuleHead, rule_called
+from answerable.approvals.sealing.keys import Key
 from answerable.tracing.freezes import frozen_targets
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import EffectInDoubt, EffectRefused, EffectSent

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from sqlalchemy import Integer, bindparam, func, select
 
+from answerable.approvals.asking.requests import CallParts, RequestRow, call_digest, get_request
 from answerable.approvals.gate import find_effect
-from answerable.approvals.requests import CallParts, RequestRow, call_digest, get_request
 from answerable.errors import InvalidInput, StoreCorrupt
 from answerable.tracing.canonical import canonical
 from answerable.tracing.storage.statements import Statement

@@ -13,7 +13,7 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import Node, Source
 from answerable.agents.outcomes import Expired, Rejected, Response
 from answerable.agents.people import Person, Quorum, Role
-from answerable.approvals.quotas import Quota
+from answerable.approvals.asking.quotas import Quota
 
 M = TypeVar("M", bound=Message)
 

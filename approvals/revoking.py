@@ -19,12 +19,13 @@ from typing import Final, Literal, TypeAlias
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.approvals.decisions import YES, Decision, get_decision, withdraw_effect
-from answerable.approvals.eligibility import check_eligible
+from answerable.approvals.asking.requests import RequestRow, get_request, mark_routed
+from answerable.approvals.deciding.deciding import withdraw_effect
+from answerable.approvals.deciding.decisions import YES, Decision, get_decision
+from answerable.approvals.deciding.reasons import Reason
 from answerable.approvals.gate import get_effect
-from answerable.approvals.keys import Key
-from answerable.approvals.reasons import Reason
-from answerable.approvals.requests import RequestRow, get_request, mark_routed
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.voting.eligibility import check_eligible
 from answerable.errors import NotEligible, NotOpen, StoreCorrupt, UnknownId
 from answerable.tracing.continuing import go_on
 from answerable.tracing.ledger.afterwards import DecisionRevoked

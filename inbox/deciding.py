@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from answerable.approvals.answering import Once
-from answerable.approvals.decisions import Answer, Given, decision_on
-from answerable.approvals.identity import Identity
-from answerable.approvals.requests import get_request
+from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.answering import Once
+from answerable.approvals.deciding.deciding import Answer, Given
+from answerable.approvals.deciding.decisions import decision_on
+from answerable.approvals.who.identity import Identity
 from answerable.inbox.desk import Desk, doing
 from answerable.orchestrator.interventions import check_response
 from answerable.orchestrator.service import Service

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from answerable.approvals.decisions import Answer
+from answerable.approvals.deciding.deciding import Answer
 from answerable.errors import VersionGone
 from answerable.inbox.oidc.vouching import Provider
 from answerable.orchestrator.office import Office

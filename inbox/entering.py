@@ -14,10 +14,10 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from answerable.approvals.bindings import bound
-from answerable.approvals.credentials import identity_of, whose
-from answerable.approvals.identity import Identity
-from answerable.approvals.tokens import token_holder
+from answerable.approvals.who.bindings import bound
+from answerable.approvals.who.credentials import identity_of, whose
+from answerable.approvals.who.identity import Identity
+from answerable.approvals.who.tokens import token_holder
 from answerable.errors import NotAuthenticated
 from answerable.inbox.desk import Desk
 from answerable.inbox.limits import DECIDING, GUESSING, READING, Limits

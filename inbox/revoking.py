@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, select
 
-from answerable.approvals.breaking import check_may_break, glass_of
-from answerable.approvals.decisions import YES, Decision
-from answerable.approvals.keys import Key
-from answerable.approvals.requests import RequestRow
-from answerable.approvals.resting import FactShown, facts_shown, why_anew
-from answerable.approvals.reviews import review_of
+from answerable.approvals.asking.requests import RequestRow
+from answerable.approvals.asking.resting import FactShown, facts_shown, why_anew
+from answerable.approvals.deciding.breaking import check_may_break, glass_of
+from answerable.approvals.deciding.decisions import YES, Decision
+from answerable.approvals.deciding.reviews import review_of
 from answerable.approvals.revoking import may_revoke
+from answerable.approvals.sealing.keys import Key
 from answerable.errors import NotEligible
 from answerable.tracing.clock import iso, micros
 from answerable.tracing.ledger.afterwards import DecisionRevoked

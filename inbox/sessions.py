@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from answerable.approvals.bindings import bound_or_matched
-from answerable.approvals.credentials import end_credential, fresh_secret, make_credential, whose
-from answerable.approvals.identity import ASSERTED
-from answerable.approvals.keys import Key
-from answerable.approvals.tokens import token_holder
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.who.bindings import bound_or_matched
+from answerable.approvals.who.credentials import end_credential, fresh_secret, make_credential, whose
+from answerable.approvals.who.identity import ASSERTED
+from answerable.approvals.who.tokens import token_holder
 from answerable.errors import NotAuthenticated
 from answerable.inbox.oidc.vouching import Vouched
 from answerable.tracing.clock import micros

@@ -13,14 +13,14 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from answerable.approvals.ballots import ballot_of
-from answerable.approvals.decisions import Decision, decision_on
-from answerable.approvals.delegations import in_force
+from answerable.approvals.asking.listing import short_tier
+from answerable.approvals.asking.requests import RequestRow, call_digest, get_request
+from answerable.approvals.deciding.ballots import ballot_of
+from answerable.approvals.deciding.decisions import Decision, decision_on
 from answerable.approvals.gate import EffectRow, find_effect
 from answerable.approvals.grouping import count_alike, members
-from answerable.approvals.keys import Key
-from answerable.approvals.listing import short_tier
-from answerable.approvals.requests import RequestRow, call_digest, get_request
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.voting.delegations import in_force
 from answerable.errors import NotEligible, StoreCorrupt
 from answerable.inbox.revoking import Aftermath, aftermath
 from answerable.orchestrator.balloting import ballot_document

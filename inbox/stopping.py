@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from answerable.approvals.identity import Identity
+from answerable.approvals.who.identity import Identity
 from answerable.inbox.desk import Desk
 from answerable.orchestrator.interventions import check_target
 from answerable.tracing.freezes import WHOLE_SYSTEM, Freeze

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from answerable.approvals.ballots import ballot_of
-from answerable.approvals.keys import Key
-from answerable.approvals.requests import RequestRow
+from answerable.approvals.asking.requests import RequestRow
+from answerable.approvals.deciding.ballots import ballot_of
+from answerable.approvals.sealing.keys import Key
 from answerable.orchestrator.documents import vote_document
 from answerable.tracing.storage.store import Tx
 

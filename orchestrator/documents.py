@@ -12,12 +12,12 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from answerable.approvals.decisions import Decision, decisions_of
-from answerable.approvals.delegations import Delegation
+from answerable.approvals.asking.requests import RequestRow, requests_of
+from answerable.approvals.deciding.decisions import Decision, decisions_of
+from answerable.approvals.deciding.reviews import Review
 from answerable.approvals.gate import EffectRow, effects_of
-from answerable.approvals.requests import RequestRow, requests_of
-from answerable.approvals.reviews import Review
-from answerable.approvals.votes import Vote
+from answerable.approvals.voting.delegations import Delegation
+from answerable.approvals.voting.votes import Vote
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
 from answerable.tracing.clock import iso

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from answerable.agents.messages import Message
-from answerable.approvals.answering import Once, answer_request
-from answerable.approvals.ballots import ballot_of
-from answerable.approvals.decisions import Answer
-from answerable.approvals.identity import Identity
-from answerable.approvals.keys import Key
+from answerable.approvals.asking.requests import RequestRow, get_request
+from answerable.approvals.deciding.answering import Once, answer_request
+from answerable.approvals.deciding.ballots import ballot_of
+from answerable.approvals.deciding.deciding import Answer
 from answerable.approvals.node import Approval
-from answerable.approvals.requests import RequestRow, get_request
-from answerable.approvals.signatures import Signed, digest_of_message
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.who.identity import Identity
+from answerable.approvals.who.signatures import Signed, digest_of_message
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.asked import causes_of_edit

@@ -16,9 +16,9 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Integer, bindparam, delete, func, or_, select, update
 
-from answerable.approvals.decisions import Decision
-from answerable.approvals.keys import Key
-from answerable.approvals.votes import Vote, read_vote
+from answerable.approvals.deciding.decisions import Decision
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.voting.votes import Vote, read_vote
 from answerable.errors import NotErasable, StoreCorrupt
 from answerable.orchestrator.runs import ENDS
 from answerable.tracing.evidence.keeping import holds

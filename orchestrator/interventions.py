@@ -15,9 +15,9 @@ from typing import Any, Literal
 from sqlalchemy import bindparam, update
 
 from answerable.agents.nodes import Effect
+from answerable.approvals.asking.requests import requests_of
 from answerable.approvals.gate import EffectRow, doubt, effects_of, get_effect
 from answerable.approvals.node import RESPONSE
-from answerable.approvals.requests import requests_of
 from answerable.errors import Erased, InvalidInput, UnknownId
 from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.running import journal

@@ -14,23 +14,24 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from answerable.agents.texts import check_handle, check_names, check_text
-from answerable.approvals import bindings
-from answerable.approvals.answering import Once, answer_request, answered_before
-from answerable.approvals.credentials import Credential, check_standing, credentials_of_kind
-from answerable.approvals.decisions import Answer, Given, get_decision
-from answerable.approvals.delegations import Delegation, all_delegations, delegate, revoke_delegation
-from answerable.approvals.escalating import due_escalations, escalate_due
-from answerable.approvals.exemptions import accept_exemption
-from answerable.approvals.identity import By, Identity, identified
-from answerable.approvals.keys import Key, open_key
+from answerable.approvals.asking.requests import all_requests, get_request, open_requests
+from answerable.approvals.deciding.answering import Once, answer_request, answered_before
+from answerable.approvals.deciding.deciding import Answer, Given
+from answerable.approvals.deciding.decisions import get_decision
+from answerable.approvals.deciding.escalating import due_escalations, escalate_due
+from answerable.approvals.deciding.exemptions import accept_exemption
+from answerable.approvals.deciding.reasons import check_reason
+from answerable.approvals.deciding.reviewing import do_review
+from answerable.approvals.deciding.reviews import Review, Verdict, all_reviews
 from answerable.approvals.node import Approval
-from answerable.approvals.reasons import check_reason
-from answerable.approvals.requests import all_requests, get_request, open_requests
-from answerable.approvals.reviewing import do_review
-from answerable.approvals.reviews import Review, Verdict, all_reviews
 from answerable.approvals.revoking import Revoked, revoke
-from answerable.approvals.signatures import PersonKey, person_keys, register_key, revoke_key
-from answerable.approvals.tokens import make_token, revoke_token
+from answerable.approvals.sealing.keys import Key, open_key
+from answerable.approvals.voting.delegations import Delegation, all_delegations, delegate, revoke_delegation
+from answerable.approvals.who import bindings
+from answerable.approvals.who.credentials import Credential, check_standing, credentials_of_kind
+from answerable.approvals.who.identity import By, Identity, identified
+from answerable.approvals.who.signatures import PersonKey, person_keys, register_key, revoke_key
+from answerable.approvals.who.tokens import make_token, revoke_token
 from answerable.errors import AlreadyDecided, StoreReadOnly
 from answerable.orchestrator import interventions
 from answerable.orchestrator.erasing import ErasedPerson, erase_person

@@ -19,14 +19,14 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 from sqlalchemy import Table, and_, bindparam, delete, select, update
 
-from answerable.approvals.decisions import Decision, grant_columns
-from answerable.approvals.delegations import Delegation
+from answerable.approvals.asking.requests import RequestRow, get_request
+from answerable.approvals.deciding.decisions import Decision, grant_columns
 from answerable.approvals.gate import Grant, doubt, find_effect
-from answerable.approvals.keys import Key
-from answerable.approvals.requests import RequestRow, get_request
 from answerable.approvals.rules.remaking import is_genuine, remake_rule, remake_uses
-from answerable.approvals.seals import is_sealed
-from answerable.approvals.votes import Vote
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.seals import is_sealed
+from answerable.approvals.voting.delegations import Delegation
+from answerable.approvals.voting.votes import Vote
 from answerable.errors import RunBusy, StoreCorrupt, UnknownId
 from answerable.orchestrator.runs import ENDS, all_runs
 from answerable.orchestrator.workers import is_gone

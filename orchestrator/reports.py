@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from answerable.agents.messages import Message
-from answerable.approvals.decisions import Decision, decision_on
-from answerable.approvals.eligibility import Asked
+from answerable.approvals.asking.requests import Escalation, RequestRow, requests_of
+from answerable.approvals.deciding.decisions import Decision, decision_on
 from answerable.approvals.gate import effects_of
-from answerable.approvals.requests import Escalation, RequestRow, requests_of
+from answerable.approvals.voting.eligibility import Asked
 from answerable.errors import Erased
 from answerable.orchestrator.running.execution import Worker, load_message
 from answerable.orchestrator.runs import RunRow

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from answerable.approvals.asking.requests import open_requests
 from answerable.approvals.gate import doubt, effects_in
-from answerable.approvals.requests import open_requests
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import StoreRestored
 from answerable.tracing.people import get_person

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
-from answerable.approvals.identity import By, Identity, identified
-from answerable.approvals.keys import Key
-from answerable.approvals.reasons import Reason
+from answerable.approvals.deciding.reasons import Reason
 from answerable.approvals.revoking import revoke_what_a_rule_decided
 from answerable.approvals.rules import life
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleRow, all_rules, find_rule
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.who.identity import By, Identity, identified
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.store import Store, Tx
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from answerable.approvals.keys import Key
 from answerable.approvals.rules.caps import used
 from answerable.approvals.rules.cedar import shown
 from answerable.approvals.rules.checking import Tried, try_cases
@@ -15,6 +14,7 @@ from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.life import so_far
 from answerable.approvals.rules.replaying import Replayed, replay
 from answerable.approvals.rules.rows import RuleHead, RuleRow
+from answerable.approvals.sealing.keys import Key
 from answerable.tracing.canonical import canonical
 from answerable.tracing.clock import iso
 from answerable.tracing.storage.store import Tx

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
 from answerable.agents.texts import check_handle, check_text
-from answerable.approvals.answering import Once
-from answerable.approvals.decisions import Answer, Given
-from answerable.approvals.delegations import Delegation
-from answerable.approvals.identity import By, identified
-from answerable.approvals.keys import open_key
+from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.answering import Once
+from answerable.approvals.deciding.deciding import Answer, Given
 from answerable.approvals.node import AS_PROPOSED, Approval
-from answerable.approvals.requests import get_request
 from answerable.approvals.revoking import Revoked
-from answerable.approvals.signatures import Signed
+from answerable.approvals.sealing.keys import open_key
+from answerable.approvals.voting.delegations import Delegation
+from answerable.approvals.who.identity import By, identified
+from answerable.approvals.who.signatures import Signed
 from answerable.errors import DeclarationError, StoreError, UnknownId
 from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out

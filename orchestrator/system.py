@@ -21,10 +21,10 @@ from answerable.agents.nodes import END, START, Agent, AgentOptions, Effect, Nod
 from answerable.agents.options import DAY, Retry
 from answerable.agents.people import Quorum, Whom, as_quorum
 from answerable.agents.prioritization import Demand
-from answerable.approvals.identity import ASSURANCES
+from answerable.approvals.asking.quotas import DEFAULT_QUOTA, Quota
 from answerable.approvals.node import Approval, BreakGlass, Exemption
-from answerable.approvals.quotas import DEFAULT_QUOTA, Quota
 from answerable.approvals.rules.contexts import LARGEST
+from answerable.approvals.who.identity import ASSURANCES
 from answerable.errors import DeclarationError
 from answerable.orchestrator.app import App
 from answerable.orchestrator.declaring.building import build_graph

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from answerable.approvals.answering import Once
-from answerable.approvals.decisions import Answer, Given
+from answerable.approvals.deciding.answering import Once
+from answerable.approvals.deciding.deciding import Answer, Given
 from answerable.approvals.grouping import in_order
-from answerable.approvals.identity import By
+from answerable.approvals.who.identity import By
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated
 from answerable.orchestrator.office import Office
 

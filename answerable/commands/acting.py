@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from answerable.approvals.credentials import identity_of
-from answerable.approvals.identity import By, Identity, identified
-from answerable.approvals.tokens import token_holder
+from answerable.approvals.who.credentials import identity_of
+from answerable.approvals.who.identity import By, Identity, identified
+from answerable.approvals.who.tokens import token_holder
 from answerable.commands.options import TOKEN
 from answerable.commands.reaching import at_office
 from answerable.errors import NotAuthenticated

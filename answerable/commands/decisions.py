@@ -11,12 +11,13 @@ from typing import IO, Any
 
 import click
 
-from answerable.approvals.decisions import Answer, Decision, Given
+from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.deciding import Answer, Given
+from answerable.approvals.deciding.decisions import Decision
+from answerable.approvals.deciding.reasons import CODES
 from answerable.approvals.grouping import members
-from answerable.approvals.identity import By
-from answerable.approvals.reasons import CODES
-from answerable.approvals.requests import get_request
-from answerable.approvals.votes import Vote
+from answerable.approvals.voting.votes import Vote
+from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option, sign_option
 from answerable.commands.options import budget_option, json_option, reason_option, service_option, store_option
 from answerable.commands.programs import find_program

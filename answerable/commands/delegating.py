@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from answerable.approvals.delegations import Delegation
-from answerable.approvals.identity import By
+from answerable.approvals.voting.delegations import Delegation
+from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option, who_acts
 from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id

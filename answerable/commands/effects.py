@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import click
 
 from answerable.approvals.gate import find_effect
-from answerable.approvals.identity import By, identified
+from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, service_option, store_option
 from answerable.commands.programs import find_program

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from answerable.approvals.exemptions import is_accepted
-from answerable.approvals.identity import By, identified
+from answerable.approvals.deciding.exemptions import is_accepted
 from answerable.approvals.node import Approval
+from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, service_option, store_option, system_option
 from answerable.commands.programs import find_program

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from answerable.approvals.identity import By, identified
+from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, service_option, store_option, system_option
 from answerable.commands.programs import find_program

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from answerable.approvals.identity import By, identified
+from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option
 from answerable.commands.options import reason_option, store_option, system_option
 from answerable.commands.reaching import at_office, one_system

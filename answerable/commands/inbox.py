@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from answerable.approvals.decisions import decision_on
-from answerable.approvals.requests import get_request
+from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.decisions import decision_on
 from answerable.commands.options import json_option, store_option
 from answerable.commands.reaching import at_office, whole_id
 from answerable.commands.saying import say, say_json, short, table, when

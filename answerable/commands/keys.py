@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from answerable.approvals.identity import By, identified
-from answerable.approvals.signatures import PersonKey, key_id, prove_possession, public_of
+from answerable.approvals.who.identity import By, identified
+from answerable.approvals.who.signatures import PersonKey, key_id, prove_possession, public_of
 from answerable.commands.acting import as_option, key_file, own_key
 from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from answerable.approvals.forgeries import faults_of_tables
-from answerable.approvals.identity import By
-from answerable.approvals.keys import find_key
+from answerable.approvals.sealing.keys import find_key
+from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option
 from answerable.commands.exits import DIFFERS, DONE
 from answerable.commands.options import json_option, reason_option, store_option

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from answerable.approvals.credentials import Credential
-from answerable.approvals.identity import By
+from answerable.approvals.who.credentials import Credential
+from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import click
 
-from answerable.approvals.identity import By
-from answerable.approvals.reviews import VERDICTS, Review, Verdict
+from answerable.approvals.deciding.reviews import VERDICTS, Review, Verdict
+from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id

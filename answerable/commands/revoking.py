@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from answerable.approvals.identity import By
-from answerable.approvals.reasons import CODES
+from answerable.approvals.deciding.reasons import CODES
 from answerable.approvals.revoking import Revoked
+from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id

@@ -8,7 +8,6 @@ from typing import Any
 import click
 from rich.text import Text
 
-from answerable.approvals.identity import By, identified
 from answerable.approvals.rules.cedar import shown
 from answerable.approvals.rules.checking import check_cases, check_rule, try_cases
 from answerable.approvals.rules.contexts import Place
@@ -16,6 +15,7 @@ from answerable.approvals.rules.file import RuleFile, read_rule_file
 from answerable.approvals.rules.life import so_far
 from answerable.approvals.rules.replaying import Replayed, replay
 from answerable.approvals.rules.rows import RuleRow
+from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option, sign_option
 from answerable.commands.exits import DIFFERS
 from answerable.commands.options import (

@@ -9,7 +9,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from answerable.approvals.identity import By, identified
+from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option
 from answerable.commands.exits import INTERRUPTED, exit_code
 from answerable.commands.live import watched

@@ -14,8 +14,8 @@ from typing import Any, Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from answerable.approvals.decisions import YES
-from answerable.approvals.resting import facts_shown, why_anew
+from answerable.approvals.asking.resting import facts_shown, why_anew
+from answerable.approvals.deciding.decisions import YES
 from answerable.approvals.revoking import REVOKED
 from answerable.commands.saying import lines, short, table, when
 from answerable.orchestrator.reports import OpenRequest

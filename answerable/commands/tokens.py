@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from answerable.approvals.credentials import Credential
+from answerable.approvals.who.credentials import Credential
 from answerable.commands.options import json_option, store_option
 from answerable.commands.reaching import at_office, whole_id
 from answerable.commands.saying import say, say_json, short, table, when

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from answerable.approvals.keys import Key
 from answerable.approvals.rules.caps import amounts
 from answerable.approvals.rules.cedar import CedarPolicies, Policies, check_policies
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.rows import RuleRow, active_rules, approved_rules, generation
+from answerable.approvals.sealing.keys import Key
 from answerable.errors import InvalidRule, StoreCorrupt
 from answerable.tracing.canonical import canonical
 from answerable.tracing.storage.store import Tx

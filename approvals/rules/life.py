@@ -18,18 +18,18 @@ from typing import Any, Final
 import rfc8785
 
 from answerable.agents.people import quorum_from
-from answerable.approvals.ballots import Ballot, ballot_on
-from answerable.approvals.eligibility import Asked, Standing, check_eligible
-from answerable.approvals.identity import Identity, check_sure
-from answerable.approvals.keys import Key
+from answerable.approvals.deciding.ballots import Ballot, ballot_on
 from answerable.approvals.rules.checking import check_cases, check_rule
 from answerable.approvals.rules.contexts import LARGEST, Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleHead, RuleRow, change_rules, find_rule, heads_of, insert_rule, set_rule
-from answerable.approvals.seals import sealed
-from answerable.approvals.signatures import Meant, signed_by
-from answerable.approvals.votes import cast_vote
-from answerable.approvals.voting import for_option, people_of
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.seals import sealed
+from answerable.approvals.voting.counting import for_option, people_of
+from answerable.approvals.voting.eligibility import Asked, Standing, check_eligible
+from answerable.approvals.voting.votes import cast_vote
+from answerable.approvals.who.identity import Identity, check_sure
+from answerable.approvals.who.signatures import Meant, signed_by
 from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsShown, NotEligible, NotOpen, StoreCorrupt
 from answerable.tracing import ids
 from answerable.tracing.clock import micros

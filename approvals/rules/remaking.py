@@ -11,9 +11,9 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete
 
-from answerable.approvals.keys import Key
 from answerable.approvals.rules.rows import RuleHead, find_rule, insert_rule
-from answerable.approvals.seals import is_sealed
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.seals import is_sealed
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.ledger import agreement
 from answerable.tracing.ledger.entries import records_of

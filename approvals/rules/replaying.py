@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from answerable.approvals.requests import RequestRow, read_request
+from answerable.approvals.asking.requests import RequestRow, read_request
 from answerable.approvals.rules.caps import Cap, amounts, named_cap
 from answerable.approvals.rules.cedar import CedarPolicies
 from answerable.errors import StoreCorrupt

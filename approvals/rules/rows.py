@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.approvals.keys import Key
+from answerable.approvals.sealing.keys import Key
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from answerable.approvals.deciding.reasons import CODES
 from answerable.approvals.grouping import MOST_TOGETHER
-from answerable.approvals.reasons import CODES
 from answerable.inbox.problems import Problem
 
 Digest: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]

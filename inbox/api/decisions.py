@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
 
-from answerable.approvals.answering import Once
-from answerable.approvals.decisions import Answer, Decision
-from answerable.approvals.identity import Identity
-from answerable.approvals.votes import Vote
+from answerable.approvals.deciding.answering import Once
+from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.deciding.decisions import Decision
+from answerable.approvals.voting.votes import Vote
+from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, InvalidInput
 from answerable.inbox.api.answers import AnswerAll, DecidedAll, OneOfAll, RevokeAsked, RevokedAnswer, VoteAnswer
 from answerable.inbox.api.cursors import Id

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from answerable.approvals.delegations import Delegation
-from answerable.approvals.identity import Identity
+from answerable.approvals.voting.delegations import Delegation
+from answerable.approvals.who.identity import Identity
 from answerable.inbox.api.answers import DelegationAnswer, DelegationAsked, DelegationList, Reasoned
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.api.links import FROM_DELEGATION

@@ -8,8 +8,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
-from answerable.approvals.credentials import check_standing
-from answerable.approvals.identity import Identity
+from answerable.approvals.who.credentials import check_standing
+from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, TooManyRequests
 from answerable.inbox.api.cursors import Filter
 from answerable.inbox.desk import Desk

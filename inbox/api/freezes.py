@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from answerable.approvals.identity import Identity
+from answerable.approvals.who.identity import Identity
 from answerable.inbox.api.answers import FreezeAnswer, FreezeAsked, FreezeList, ThawAsked
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.api.links import FROM_FREEZE, FROM_FREEZES

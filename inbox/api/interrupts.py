@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from answerable.approvals.identity import Identity
-from answerable.approvals.listing import page_of_requests
-from answerable.approvals.requests import RequestRow
-from answerable.approvals.requests import get_request as read_request
+from answerable.approvals.asking.listing import page_of_requests
+from answerable.approvals.asking.requests import RequestRow
+from answerable.approvals.asking.requests import get_request as read_request
+from answerable.approvals.who.identity import Identity
 from answerable.inbox.api.answers import Decided, HumanResponse, Interrupt, InterruptList
 from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
 from answerable.inbox.api.requests import KINDS, decide

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from answerable.approvals.identity import Identity
+from answerable.approvals.who.identity import Identity
 from answerable.inbox.api.answers import Me
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, reader

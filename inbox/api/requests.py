@@ -11,15 +11,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Header, Response
 from pydantic import BaseModel
 
-from answerable.approvals.answering import Once
-from answerable.approvals.decisions import Answer, Decision
+from answerable.approvals.asking.listing import ChangedRequest, Sort, page_of_requests, short_tier
+from answerable.approvals.asking.requests import RequestRow
+from answerable.approvals.deciding.answering import Once
+from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.gate import EffectRow
 from answerable.approvals.grouping import count_alike
-from answerable.approvals.identity import Identity
-from answerable.approvals.listing import ChangedRequest, Sort, page_of_requests, short_tier
-from answerable.approvals.requests import RequestRow
-from answerable.approvals.signatures import Signed, digest_of_message
-from answerable.approvals.votes import Vote
+from answerable.approvals.voting.votes import Vote
+from answerable.approvals.who.identity import Identity
+from answerable.approvals.who.signatures import Signed, digest_of_message
 from answerable.inbox.api.answers import (
     AnyAnswer,
     Approve,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 
-from answerable.approvals.identity import Identity
+from answerable.approvals.who.identity import Identity
 from answerable.inbox.api.answers import RunAnswer, RunLine, RunList, StepLine
 from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
 from answerable.inbox.api.links import FROM_RUN, FROM_RUNS

@@ -18,9 +18,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from answerable.approvals.listing import short_tier
+from answerable.approvals.asking.listing import short_tier
+from answerable.approvals.asking.requests import RequestRow
 from answerable.approvals.node import AS_PROPOSED, RESPONSE
-from answerable.approvals.requests import RequestRow
 from answerable.errors import InvalidInput
 from answerable.inbox.api.answers import (
     AnyAnswer,

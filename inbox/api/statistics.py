@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from answerable.approvals.identity import Identity
-from answerable.approvals.statistics import statistics
+from answerable.approvals.deciding.statistics import statistics
+from answerable.approvals.who.identity import Identity
 from answerable.inbox.api.answers import DecidingAnswer, StatisticsAnswer
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, reader

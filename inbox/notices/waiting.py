@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Integer, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQLite writes in the same way
 
-from answerable.approvals.requests import get_request
+from answerable.approvals.asking.requests import get_request
 from answerable.errors import AnswerableError
 from answerable.inbox.notices.targets import Target
 from answerable.inbox.notices.words import RECORDS, Notice, about_request, of_record

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from answerable.agents.people import Role
-from answerable.approvals.listing import short_tier
-from answerable.approvals.requests import RequestRow, get_request
+from answerable.approvals.asking.listing import short_tier
+from answerable.approvals.asking.requests import RequestRow, get_request
 from answerable.errors import AnswerableError
 from answerable.inbox.notices.targets import Target
 from answerable.tracing.freezes import SOURCE

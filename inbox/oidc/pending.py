@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Final
 
-from answerable.approvals.keys import Key
+from answerable.approvals.sealing.keys import Key
 from answerable.errors import NotAuthenticated
 from answerable.inbox.oidc.vouching import Asked
 from answerable.tracing.clock import micros

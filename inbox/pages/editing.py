@@ -11,10 +11,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from answerable.approvals.answering import Once
-from answerable.approvals.decisions import Answer
-from answerable.approvals.identity import Identity
+from answerable.approvals.deciding.answering import Once
+from answerable.approvals.deciding.deciding import Answer
 from answerable.approvals.node import Approval
+from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, InvalidMessage, NotAuthenticated, NotSureEnough, StoreCorrupt, UnknownId
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.deciding import give

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from answerable.approvals.credentials import end_credential
+from answerable.approvals.who.credentials import end_credential
 from answerable.errors import AccessRefused, AnswerableError, NotAuthenticated
 from answerable.inbox.addresses import is_loopback
 from answerable.inbox.desk import Desk

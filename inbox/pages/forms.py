@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from answerable.approvals.identity import Identity
+from answerable.approvals.who.identity import Identity
 from answerable.errors import AccessRefused, InvalidInput
 from answerable.inbox.entering import limits_of, session_holder, the_desk
 from answerable.inbox.limits import DECIDING

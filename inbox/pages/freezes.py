@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from answerable.approvals.identity import Identity
+from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, NotAuthenticated
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.desk import Desk

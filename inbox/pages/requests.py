@@ -9,15 +9,15 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from answerable.approvals.answering import Once
-from answerable.approvals.budgets import decided_lately
-from answerable.approvals.decisions import Answer
+from answerable.approvals.asking.listing import count_requests, page_of_requests, short_tier
+from answerable.approvals.asking.requests import RequestRow
+from answerable.approvals.deciding.answering import Once
+from answerable.approvals.deciding.budgets import decided_lately
+from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.deciding.reasons import CODES
 from answerable.approvals.grouping import count_alike
-from answerable.approvals.identity import Identity
-from answerable.approvals.listing import count_requests, page_of_requests, short_tier
 from answerable.approvals.node import RESPONSE
-from answerable.approvals.reasons import CODES
-from answerable.approvals.requests import RequestRow
+from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, NotSureEnough, StoreCorrupt, UnknownId
 from answerable.inbox.api.cursors import Cursor, Filter, Id, after, cursor_of
 from answerable.inbox.comparing import compare

@@ -7,8 +7,8 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from answerable.approvals.identity import Identity
-from answerable.approvals.reviews import Verdict
+from answerable.approvals.deciding.reviews import Verdict
+from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, NotAuthenticated
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.desk import Desk

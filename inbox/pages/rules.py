@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from answerable.approvals.identity import Identity
 from answerable.approvals.rules.life import why_not
+from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, NotAuthenticated, UnknownId
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.desk import Desk

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from answerable.approvals.identity import Identity
+from answerable.approvals.who.identity import Identity
 from answerable.inbox.api.cursors import Cursor, Filter, Id, after, cursor_of
 from answerable.inbox.api.runs import Status
 from answerable.inbox.desk import Desk

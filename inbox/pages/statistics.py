@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from answerable.approvals.identity import Identity
+from answerable.approvals.who.identity import Identity
 from answerable.inbox.api.statistics import Days, read_statistics
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
 
-from answerable.approvals.eligibility import Asked
-from answerable.approvals.identity import SIGNED, Identity, check_sure
+from answerable.approvals.voting.eligibility import Asked
+from answerable.approvals.who.identity import SIGNED, Identity, check_sure
 from answerable.errors import NotSureEnough
 from answerable.inbox import drafts
 from answerable.inbox.desk import Desk

@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from answerable.approvals.decisions import Decision, decision_on, get_decision, withdraw_effect
-from answerable.approvals.requests import RequestRow, get_request, requests_of
+from answerable.approvals.asking.requests import RequestRow, get_request, requests_of
+from answerable.approvals.deciding.deciding import withdraw_effect
+from answerable.approvals.deciding.decisions import Decision, decision_on, get_decision
 from answerable.approvals.revoking import WITHDRAWN
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.execution import Execution

@@ -16,9 +16,9 @@ from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent
 from answerable.agents.people import Quorum
-from answerable.approvals.decisions import decision_on
+from answerable.approvals.asking.requests import RequestRow, requests_of
+from answerable.approvals.deciding.decisions import decision_on
 from answerable.approvals.node import Approval
-from answerable.approvals.requests import RequestRow, requests_of
 from answerable.approvals.rules.contexts import LARGEST
 from answerable.errors import InvalidInput
 from answerable.orchestrator.running.execution import Execution

@@ -21,12 +21,8 @@ from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.outcomes import Expired, Rejected, Response
 from answerable.agents.people import as_quorum
-from answerable.approvals.decisions import YES, Decision, Passing, record_passing
-from answerable.approvals.exemptions import is_accepted
-from answerable.approvals.grouping import likeness
-from answerable.approvals.listing import urgency_of
-from answerable.approvals.node import AS_PROPOSED, DENIED, RESPONSE, Approval
-from answerable.approvals.requests import (
+from answerable.approvals.asking.listing import urgency_of
+from answerable.approvals.asking.requests import (
     INSERT_EFFECT,
     INSERT_REQUEST,
     PlannedCall,
@@ -34,6 +30,11 @@ from answerable.approvals.requests import (
     get_request,
     mark_routed,
 )
+from answerable.approvals.deciding.deciding import Passing, record_passing
+from answerable.approvals.deciding.decisions import YES, Decision
+from answerable.approvals.deciding.exemptions import is_accepted
+from answerable.approvals.grouping import likeness
+from answerable.approvals.node import AS_PROPOSED, DENIED, RESPONSE, Approval
 from answerable.errors import InvalidMessage, UnknownOrigin
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal

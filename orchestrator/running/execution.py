@@ -19,8 +19,8 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent, Effect, Node
 from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Response
 from answerable.agents.prioritization import Prioritization, Tally, tally
-from answerable.approvals.keys import Key
 from answerable.approvals.rules.judging import RuleBook
+from answerable.approvals.sealing.keys import Key
 from answerable.errors import Erased, LeaseLost, StoreCorrupt
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.progress import Progress

@@ -23,10 +23,10 @@ from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.options import Retry
 from answerable.agents.texts import check_text
-from answerable.approvals.decisions import YES, Decision
+from answerable.approvals.asking.requests import RequestRow, get_request
+from answerable.approvals.deciding.decisions import YES, Decision
 from answerable.approvals.gate import EffectRow, refuse
 from answerable.approvals.node import Approval
-from answerable.approvals.requests import RequestRow, get_request
 from answerable.approvals.revoking import void
 from answerable.errors import FactsUnknown, InvalidInput, NotOpen
 from answerable.orchestrator.running.anew import decision_behind

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from answerable.agents.nodes import START
+from answerable.approvals.asking.quotas import exceeded, source_of
 from answerable.approvals.node import Approval
-from answerable.approvals.quotas import exceeded, source_of
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running.execution import Execution

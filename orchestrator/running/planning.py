@@ -15,7 +15,7 @@ from answerable.agents.calls import Request
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
-from answerable.approvals.requests import PlannedCall
+from answerable.approvals.asking.requests import PlannedCall
 from answerable.errors import DeclarationError, UnknownOrigin
 from answerable.orchestrator.running.crossing import Crossing, Outflow, Written
 from answerable.orchestrator.running.execution import Execution, Worker

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from answerable.agents.outcomes import Expired, Rejected
-from answerable.approvals.decisions import Decision, decision_on, distrust, expire
-from answerable.approvals.escalating import escalate
+from answerable.approvals.asking.requests import RequestRow, get_request, requests_of
+from answerable.approvals.deciding.deciding import expire
+from answerable.approvals.deciding.decisions import Decision, decision_on, distrust
+from answerable.approvals.deciding.escalating import escalate
 from answerable.approvals.gate import get_effect, refuse, refuse_unprepared
-from answerable.approvals.keys import Key
 from answerable.approvals.node import DENIED
-from answerable.approvals.requests import RequestRow, get_request, requests_of
+from answerable.approvals.sealing.keys import Key
 from answerable.errors import LeaseLost
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal

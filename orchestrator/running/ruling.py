@@ -22,16 +22,16 @@ from pydantic import BaseModel
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.prioritization import Tally
-from answerable.approvals.decisions import Passing
-from answerable.approvals.delegations import in_force
-from answerable.approvals.eligibility import too_close
-from answerable.approvals.keys import Key
+from answerable.approvals.asking.requests import PlannedCall, asked_in
+from answerable.approvals.deciding.deciding import Passing
 from answerable.approvals.node import Approval
-from answerable.approvals.requests import PlannedCall, asked_in
 from answerable.approvals.rules.caps import use
 from answerable.approvals.rules.contexts import context_of
 from answerable.approvals.rules.judging import Judged
 from answerable.approvals.rules.rows import RuleHead, held
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.voting.delegations import in_force
+from answerable.approvals.voting.eligibility import too_close
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.places import place_of
 from answerable.orchestrator.running.execution import Execution

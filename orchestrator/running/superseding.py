@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, update
 
-from answerable.approvals.decisions import withdraw_effect
+from answerable.approvals.asking.requests import RequestRow, close_request, mark_routed, requests_of
+from answerable.approvals.deciding.deciding import withdraw_effect
 from answerable.approvals.gate import EffectRow, effects_of
-from answerable.approvals.requests import RequestRow, close_request, mark_routed, requests_of
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.journal import StepRow
 from answerable.orchestrator.running.planning import effect_id

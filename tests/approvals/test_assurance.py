@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from answerable.agents.people import role
-from answerable.approvals.identity import Assurance, Identity, check_sure
+from answerable.approvals.who.identity import Assurance, Identity, check_sure
 from answerable.errors import DeclarationError, NotSureEnough
 from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System

@@ -8,10 +8,10 @@ import pytest
 
 from answerable.agents.options import DAY
 from answerable.agents.people import role
-from answerable.approvals.decisions import Decision
+from answerable.approvals.deciding.decisions import Decision
+from answerable.approvals.deciding.reviews import BREAK_GLASS_SECONDS
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.node import BreakGlass
-from answerable.approvals.reviews import BREAK_GLASS_SECONDS
 from answerable.errors import DeclarationError, InvalidInput, NotEligible, NotOpen, UnknownId
 from answerable.testing import FakeClock, FakeReceiver
 from answerable.tracing.ledger.afterwards import Reviewed

@@ -9,9 +9,9 @@ from sqlalchemy import update
 
 from answerable.agents.options import DAY, HOUR
 from answerable.agents.people import person, quorum
-from answerable.approvals.decisions import Decision
+from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.forgeries import faults_of_tables
-from answerable.approvals.votes import Vote
+from answerable.approvals.voting.votes import Vote
 from answerable.errors import InvalidInput, NotEligible, UnknownId
 from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.ledger.records import Decided, EffectSent

@@ -10,7 +10,7 @@ from answerable.agents.nodes import END, START
 from answerable.agents.options import HOUR
 from answerable.agents.outcomes import Ended
 from answerable.agents.prioritization import Demand, Prioritization
-from answerable.approvals.quotas import Quota
+from answerable.approvals.asking.quotas import Quota
 from answerable.errors import DeclarationError, InvalidMessage
 from answerable.orchestrator.app import App
 from answerable.orchestrator.running.flooding import MOST_SHOWN_BYTES

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import rfc8785
 
-from answerable.approvals.keys import Key, open_key
+from answerable.approvals.sealing.keys import Key, open_key
 from answerable.errors import StoreCorrupt, StoreError
 from answerable.testing import FakeReceiver
 from answerable.tracing.ledger.records import EffectRefused

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import insert, update
 
 from answerable.agents.people import quorum, role
-from answerable.approvals.decisions import Decision
+from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.forgeries import faults_of_tables
-from answerable.approvals.votes import Vote
+from answerable.approvals.voting.votes import Vote
 from answerable.errors import AlreadyDecided, DeclarationError, NotEligible
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver, nowhere

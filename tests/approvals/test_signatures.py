@@ -10,10 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from answerable.agents.people import quorum
-from answerable.approvals.decisions import Answer, Decision
-from answerable.approvals.identity import Identity
-from answerable.approvals.requests import get_request
-from answerable.approvals.signatures import (
+from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.deciding.decisions import Decision
+from answerable.approvals.who.identity import Identity
+from answerable.approvals.who.signatures import (
     APART_SECONDS,
     Meant,
     Signed,

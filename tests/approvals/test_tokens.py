@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from answerable.approvals.credentials import check_standing, identity_of
-from answerable.approvals.identity import Identity
-from answerable.approvals.tokens import token_holder
+from answerable.approvals.who.credentials import check_standing, identity_of
+from answerable.approvals.who.identity import Identity
+from answerable.approvals.who.tokens import token_holder
 from answerable.errors import InvalidInput, NotAuthenticated, NotEligible, UnknownId
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, nowhere

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from answerable.approvals.decisions import Answer
-from answerable.approvals.identity import Identity
-from answerable.approvals.requests import get_request
-from answerable.approvals.signatures import Meant, Signed, prove_possession, public_of, sign
+from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.who.identity import Identity
+from answerable.approvals.who.signatures import Meant, Signed, prove_possession, public_of, sign
 from answerable.errors import AlreadyDecided, NotAuthenticated, NotSureEnough
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver

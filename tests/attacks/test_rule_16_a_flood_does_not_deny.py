@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from answerable.approvals.listing import page_of_requests
-from answerable.approvals.quotas import Quota
-from answerable.approvals.requests import RequestRow
+from answerable.approvals.asking.listing import page_of_requests
+from answerable.approvals.asking.quotas import Quota
+from answerable.approvals.asking.requests import RequestRow
 from answerable.inbox import limits
 from answerable.inbox.guarding import MOST_BYTES
 from answerable.testing import FakeReceiver

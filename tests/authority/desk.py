@@ -17,8 +17,8 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START, Receiver
 from answerable.agents.options import DAY, HOUR, Retry
 from answerable.agents.people import person, quorum, role
+from answerable.approvals.asking.quotas import Quota
 from answerable.approvals.node import exemption
-from answerable.approvals.quotas import Quota
 from answerable.orchestrator.app import App
 from answerable.orchestrator.system import System
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import LargeBinary, Table, bindparam, update
 
-from answerable.approvals.requests import get_request
+from answerable.approvals.asking.requests import get_request
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import decisions, grants, requests

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import select
 
-from answerable.approvals.exemptions import all_accepted
-from answerable.approvals.requests import get_request
+from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.exemptions import all_accepted
 from answerable.errors import (
     AlreadyDecided,
     AnswerableError,

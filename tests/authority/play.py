@@ -22,13 +22,13 @@ from typing import Any, ClassVar
 from hypothesis.stateful import RuleBasedStateMachine
 from sqlalchemy import select
 
-from answerable.approvals.decisions import Decision, decisions_of
-from answerable.approvals.eligibility import Asked as Bound
-from answerable.approvals.eligibility import check_eligible
+from answerable.approvals.asking.requests import RequestRow, get_request, requests_of
+from answerable.approvals.deciding.decisions import Decision, decisions_of
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.gate import EffectRow, effects_of
-from answerable.approvals.requests import RequestRow, get_request, requests_of
-from answerable.approvals.votes import votes_on
+from answerable.approvals.voting.eligibility import Asked as Bound
+from answerable.approvals.voting.eligibility import check_eligible
+from answerable.approvals.voting.votes import votes_on
 from answerable.errors import (
     AnswerableError,
     NotEligible,

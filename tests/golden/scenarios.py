@@ -17,9 +17,9 @@ from answerable.agents.nodes import END, START
 from answerable.agents.options import DAY, HOUR
 from answerable.agents.outcomes import Response
 from answerable.agents.people import quorum, role
-from answerable.approvals.identity import Identity
 from answerable.approvals.node import BreakGlass, exemption
-from answerable.approvals.signatures import prove_possession, public_of
+from answerable.approvals.who.identity import Identity
+from answerable.approvals.who.signatures import prove_possession, public_of
 from answerable.orchestrator.app import App
 from answerable.orchestrator.office import open_office
 from answerable.orchestrator.system import System

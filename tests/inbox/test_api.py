@@ -11,7 +11,7 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from answerable.approvals.signatures import prove_possession
+from answerable.approvals.who.signatures import prove_possession
 from tests.inbox.site import API, Site, kinder, problem, standing
 from tests.orchestrator.letters import Ask, Letter, letters, tamper
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from answerable.approvals.quotas import Quota
+from answerable.approvals.asking.quotas import Quota
 from answerable.orchestrator.service import Service
 from tests.approvals.test_floods import flooded
 from tests.inbox.site import API, Site, problem, standing

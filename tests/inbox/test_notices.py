@@ -14,8 +14,8 @@ import pytest
 
 from answerable.agents.options import HOUR
 from answerable.agents.people import role
+from answerable.approvals.asking.quotas import Quota
 from answerable.approvals.node import BreakGlass
-from answerable.approvals.quotas import Quota
 from answerable.errors import InvalidInput
 from answerable.inbox.notices.notifying import ALIKE, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Notifying
 from answerable.inbox.notices.targets import KINDS, Target, read_targets

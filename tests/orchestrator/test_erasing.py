@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from answerable import END, POST, START, App, Call, Message, System
 from answerable.agents.people import quorum
-from answerable.approvals.decisions import Decision
+from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.errors import Erased, InvalidInput, NotErasable, UnknownId
 from answerable.orchestrator.documents import run_document

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from answerable.agents.options import DAY, HOUR
+from answerable.approvals.asking.resting import FactShown, facts_shown
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.node import exemption
-from answerable.approvals.resting import FactShown, facts_shown
 from answerable.errors import DeclarationError, FactsUnknown
 from answerable.orchestrator.engine import advance_due
 from answerable.orchestrator.running.facts import AGAIN_SECONDS

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from answerable.approvals.decisions import Decision
+from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.forgeries import faults_of_tables
-from answerable.approvals.keys import open_key
+from answerable.approvals.sealing.keys import open_key
 from answerable.errors import RunBusy, StoreCorrupt
 from answerable.orchestrator.office import open_office
 from answerable.orchestrator.rebuilding import Rebuilt

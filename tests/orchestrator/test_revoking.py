@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from answerable.agents.options import Retry
+from answerable.approvals.deciding.reasons import Reason
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.gate import Passed, let_pass
 from answerable.approvals.node import exemption
-from answerable.approvals.reasons import Reason
 from answerable.approvals.revoking import revoke_what_a_rule_decided
 from answerable.errors import InvalidInput, NotEligible, NotOpen, UnknownId
 from answerable.orchestrator.engine import advance_due

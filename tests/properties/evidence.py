@@ -12,7 +12,7 @@ from hypothesis import reject
 from sqlalchemy import Table, bindparam, select
 
 from answerable.approvals.forgeries import forgeries
-from answerable.approvals.keys import Key, open_key
+from answerable.approvals.sealing.keys import Key, open_key
 from answerable.orchestrator.canonical import canonical
 from answerable.tracing.ledger.agreement import disagreements
 from answerable.tracing.ledger.placed import Placed, placed_of

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from answerable.agents.people import Person, Quorum, Role, all_of, either, person, quorum, quorum_from, role
-from answerable.approvals.eligibility import Asked, Delegated, check_eligible
-from answerable.approvals.voting import Cast, Electorate, counted, for_option, missing
+from answerable.approvals.voting.counting import Cast, Electorate, counted, for_option, missing
+from answerable.approvals.voting.eligibility import Asked, Delegated, check_eligible
 from answerable.errors import DeclarationError, NotEligible
 from answerable.tracing.people import PersonRow
 from tests.properties.profiles import examples

@@ -11,7 +11,7 @@ from typing import TypeVar
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from answerable.approvals.decisions import Decision
+from answerable.approvals.deciding.decisions import Decision
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import (
     Crossed,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Table, delete, select, update
 
 from answerable.approvals.forgeries import faults_of_tables
-from answerable.approvals.keys import Key, open_key
+from answerable.approvals.sealing.keys import Key, open_key
 from answerable.orchestrator.rebuilding import Rebuilt, rebuild
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger.sequencer import sequence_all

@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
-from answerable.approvals.decisions import Decision, decision_on
+from answerable.approvals.asking.requests import requests_of
+from answerable.approvals.deciding.decisions import Decision, decision_on
 from answerable.approvals.gate import effects_of
-from answerable.approvals.requests import requests_of
 from answerable.tracing import ids
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.storage.store import Tx, open_store

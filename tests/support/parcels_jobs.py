@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from answerable.approvals.decisions import decisions_of
+from answerable.approvals.deciding.decisions import decisions_of
 from answerable.approvals.gate import effects_of
 from answerable.errors import AlreadyDecided, InvalidInput, LeaseLost, RunBusy
 from answerable.orchestrator.runs import ENDS

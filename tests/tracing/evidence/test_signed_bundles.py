@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from answerable.approvals.signatures import key_id, public_of
+from answerable.approvals.who.signatures import key_id, public_of
 from answerable.testing import nowhere
 from answerable.tracing.evidence.handing import verifier
 from tests.approvals.test_signatures import _key, _own

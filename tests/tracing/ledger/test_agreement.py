@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from answerable.approvals.forgeries import faults_of_tables, forgeries
-from answerable.approvals.keys import open_key
+from answerable.approvals.sealing.keys import open_key
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver
 from answerable.tracing.ledger.agreement import disagreements

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import bindparam, delete, update
 
-from answerable.approvals.keys import key_path
+from answerable.approvals.sealing.keys import key_path
 from answerable.errors import StoreCorrupt, StoreError
 from answerable.orchestrator.office import open_office
 from answerable.testing import FakeClock

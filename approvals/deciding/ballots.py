@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from answerable.approvals.delegations import in_force
-from answerable.approvals.eligibility import Asked, Standing, check_eligible
-from answerable.approvals.keys import Key
-from answerable.approvals.requests import RequestRow
-from answerable.approvals.votes import Vote, votes_on
-from answerable.approvals.voting import Cast, Counted, Electorate, counted, for_option, missing
+from answerable.approvals.asking.requests import RequestRow
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.voting.counting import Cast, Counted, Electorate, counted, for_option, missing
+from answerable.approvals.voting.delegations import in_force
+from answerable.approvals.voting.eligibility import Asked, Standing, check_eligible
+from answerable.approvals.voting.votes import Vote, votes_on
 from answerable.errors import AlreadyDecided, NotEligible
 from answerable.tracing.people import PersonRow, authority, person_by_id
 from answerable.tracing.storage.store import Tx

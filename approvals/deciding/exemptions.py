@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from answerable.approvals.keys import Key
 from answerable.approvals.node import Approval, Exemption
-from answerable.approvals.seals import sealed
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.seals import sealed
 from answerable.errors import InvalidInput, NotEligible
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import ExemptionAccepted

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.approvals.eligibility import Delegated
-from answerable.approvals.keys import Key
-from answerable.approvals.seals import sealed
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.seals import sealed
+from answerable.approvals.voting.eligibility import Delegated
 from answerable.errors import InvalidInput, NotEligible, StoreCorrupt, UnknownId
 from answerable.tracing import ids
 from answerable.tracing.clock import micros

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 
-from answerable.approvals.credentials import check_standing
-from answerable.approvals.decisions import Answer, Given, decide, get_decision
-from answerable.approvals.identity import Identity
-from answerable.approvals.keys import Key
-from answerable.approvals.requests import get_request
-from answerable.approvals.votes import find_vote
+from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.deciding import Answer, Given, decide
+from answerable.approvals.deciding.decisions import get_decision
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.voting.votes import find_vote
+from answerable.approvals.who.credentials import check_standing
+from answerable.approvals.who.identity import Identity
 from answerable.errors import InvalidInput, NotAsShown
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement, inserting

@@ -24,9 +24,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import bindparam, select
 
-from answerable.approvals.identity import SIGNED, Identity
-from answerable.approvals.keys import Key
-from answerable.approvals.seals import is_sealed, sealed
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.seals import is_sealed, sealed
+from answerable.approvals.who.identity import SIGNED, Identity
 from answerable.errors import InvalidInput, NotAuthenticated, NotEligible, UnknownId
 from answerable.tracing import ids
 from answerable.tracing.ledger.access import KeyRegistered, KeyRevoked

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import BigInteger, Integer, Text, bindparam, exists, func, or_, select, tuple_
 
-from answerable.approvals.requests import RequestRow, read_request
+from answerable.approvals.asking.requests import RequestRow, read_request
 from answerable.errors import StoreCorrupt
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx

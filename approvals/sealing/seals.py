@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TypeAlias, TypeVar
 
-from answerable.approvals.keys import Key
+from answerable.approvals.sealing.keys import Key
 from answerable.tracing.ledger.access import KeyRegistered
 from answerable.tracing.ledger.records import Decided, ExemptionAccepted
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked

@@ -16,11 +16,11 @@ from typing import Any, Final
 from sqlalchemy import bindparam, select
 
 from answerable.agents.people import Quorum, quorum_from
-from answerable.approvals.delegations import in_force
-from answerable.approvals.eligibility import Standing, is_named, too_close
-from answerable.approvals.keys import Key
-from answerable.approvals.requests import RequestRow
-from answerable.approvals.reviews import broken_within_a_day, overdue_break_glass
+from answerable.approvals.asking.requests import RequestRow
+from answerable.approvals.deciding.reviews import broken_within_a_day, overdue_break_glass
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.voting.delegations import in_force
+from answerable.approvals.voting.eligibility import Standing, is_named, too_close
 from answerable.errors import NotEligible
 from answerable.tracing.people import PersonRow
 from answerable.tracing.storage.statements import Statement

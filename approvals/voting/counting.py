@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from answerable.agents.people import Places, Quorum, unfilled
-from answerable.approvals.eligibility import Asked, Delegated, Standing, check_eligible
+from answerable.approvals.voting.eligibility import Asked, Delegated, Standing, check_eligible
 from answerable.errors import NotEligible
 from answerable.tracing.people import PersonRow
 

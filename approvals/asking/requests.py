@@ -18,8 +18,8 @@ from typing import Any, Protocol
 from sqlalchemy import bindparam, select, update
 
 from answerable.agents.people import Quorum, either, quorum_from
-from answerable.approvals.eligibility import Asked
-from answerable.approvals.keys import Key
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.voting.eligibility import Asked
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.canonical import canonical
 from answerable.tracing.storage.statements import Statement, inserting, named

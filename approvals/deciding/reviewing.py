@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, update
 
-from answerable.approvals.decisions import get_decision
-from answerable.approvals.eligibility import check_eligible
-from answerable.approvals.requests import get_request
-from answerable.approvals.reviews import VERDICTS, Review, Verdict, get_review
+from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.decisions import get_decision
+from answerable.approvals.deciding.reviews import VERDICTS, Review, Verdict, get_review
+from answerable.approvals.voting.eligibility import check_eligible
 from answerable.errors import InvalidInput, NotEligible, NotOpen
 from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.entries import append

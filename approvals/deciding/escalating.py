@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.approvals.keys import Key
-from answerable.approvals.requests import RequestRow, get_request
+from answerable.approvals.asking.requests import RequestRow, get_request
+from answerable.approvals.sealing.keys import Key
 from answerable.errors import StoreCorrupt
 from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import frozen_targets

@@ -12,7 +12,8 @@ import re
 from typing import Final
 from zlib import crc32
 
-from answerable.approvals.credentials import (
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.who.credentials import (
     Credential,
     end_credential,
     find_credential,
@@ -20,8 +21,7 @@ from answerable.approvals.credentials import (
     make_credential,
     whose,
 )
-from answerable.approvals.identity import BEARER
-from answerable.approvals.keys import Key
+from answerable.approvals.who.identity import BEARER
 from answerable.errors import InvalidInput, NotAuthenticated, UnknownId
 from answerable.tracing.ledger.access import TokenMade, TokenRevoked
 from answerable.tracing.ledger.entries import append

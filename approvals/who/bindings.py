@@ -12,7 +12,8 @@ import json
 import shlex
 from typing import Final, Literal
 
-from answerable.approvals.credentials import (
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.who.credentials import (
     Credential,
     end_credential,
     find_by_secret,
@@ -20,8 +21,7 @@ from answerable.approvals.credentials import (
     make_credential,
     whose,
 )
-from answerable.approvals.identity import VOUCHED
-from answerable.approvals.keys import Key
+from answerable.approvals.who.identity import VOUCHED
 from answerable.errors import InvalidInput, NotAuthenticated, UnknownId
 from answerable.tracing.ledger.access import IdentityBound, IdentityUnbound
 from answerable.tracing.ledger.entries import append

@@ -15,8 +15,8 @@ from typing import Final, Literal, TypeAlias
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.approvals.identity import Assurance, Identity
-from answerable.approvals.keys import Key
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.who.identity import Assurance, Identity
 from answerable.errors import NotAuthenticated
 from answerable.tracing import ids
 from answerable.tracing.people import PersonRow, person_by_id

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from sqlalchemy import bindparam, select
 
-from answerable.approvals.eligibility import Standing
-from answerable.approvals.keys import Key
-from answerable.approvals.seals import sealed
-from answerable.approvals.voting import Cast
+from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.seals import sealed
+from answerable.approvals.voting.counting import Cast
+from answerable.approvals.voting.eligibility import Standing
 from answerable.tracing import ids
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.record import Signature

@@ -1,0 +1,1 @@
+"""What people, time and exemptions answer, and what becomes of it."""

@@ -1,0 +1,1 @@
+"""Who may decide, for whom, and whether enough people have."""
