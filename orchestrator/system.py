@@ -249,8 +249,13 @@ class System:
         what = f"approval {name!r}"
         if not is_message(of):
             raise DeclarationError(f"{what}: of={of!r} is no message type")
+        for given, fn in {"options": options, "context": context, "value": value, "facts": facts}.items():
+            if fn is not None and not callable(fn):
+                raise DeclarationError(
+                    f"{what}: {given}={fn!r} is no function", hint="of the message and the run's input"
+                )
         if not within > 0:
-            raise DeclarationError(f"{what}: within={within!r} is no time in seconds to decide in")
+            raise DeclarationError(f"{what}: within={within!r} is no time in seconds to decide in", hint="4 * HOUR")
         if requires not in ("", *ASSURANCES[1:]):
             raise DeclarationError(
                 f"{what}: requires={requires!r} is no assurance", hint=f"one of {', '.join(ASSURANCES[1:])}"
@@ -258,7 +263,10 @@ class System:
         if not isinstance(fresh, int) or fresh < 0:
             raise DeclarationError(f"{what}: fresh={fresh!r} is no whole number of seconds")
         if not 0 < execute_within <= LONGEST_SECONDS:
-            raise DeclarationError(f"{what}: execute_within={execute_within!r} is no time in seconds to send in")
+            longest = f"more than 0, at most {LONGEST_SECONDS:,}"
+            raise DeclarationError(
+                f"{what}: execute_within={execute_within!r} is no time in seconds to send in", hint=longest
+            )
         check_glass(break_glass, valued=value is not None, what=what)
         stages = escalation(escalate or {}, by=by, within=within, what=what)
         if options is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import click
 
@@ -30,7 +30,13 @@ from answerable.orchestrator.interventions import check_response
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.together import Told, answer_together
 
-code_option = click.option("--code", default="", type=click.Choice(["", *CODES]), help="Why, as one of a short list.")
+code_option = click.option(
+    "--code",
+    type=click.Choice(list(CODES)),
+    callback=lambda _ctx, _param, code: code or "",
+    help="Why, as one of a short list.",
+)
+_WHOLE: Final = "`answerable show {request} --json` has the message that was proposed: change that"
 Deciding = Callable[[Office, str], Awaitable[Given]]
 _alike_option = click.option("--alike", is_flag=True, help="Answer every open request that asks the same, too.")
 
@@ -125,9 +131,9 @@ def edit(request: str, file: IO[bytes], reason: str, by: By, service: str, store
     try:
         message = json.loads(file.read())
     except ValueError as error:
-        raise InvalidMessage(f"the message is no JSON: {error}") from error
+        raise InvalidMessage(f"the message is no JSON: {error}", hint=_WHOLE.format(request=request)) from error
     if not isinstance(message, dict):
-        raise InvalidMessage("the message is no JSON object")
+        raise InvalidMessage("the message is no JSON object", hint=_WHOLE.format(request=request))
     row = read(store, lambda tx: get_request(tx, whole_id(tx, "request", request)))
     program, _ = program_of_run(service, store, row.run)
     with program as serving:
@@ -198,4 +204,7 @@ def _decide(store: str, request: str, as_json: bool, deciding: Deciding) -> None
         return
     acting = f" for {document['for_person']}" if document["for_person"] else ""
     say(f"{made.outcome}{chosen} by {document['by']}{acting} ({made.assurance}), as decision {made.id}")
+    if made.broke_glass:
+        reviews = command_line("reviews", "list", store=store)
+        say(f"the glass is broken, and somebody else reviews it within a day: {reviews}")
     say(f"the run goes on with: {command_line('runs', 'resume', made.run, store=store)}")

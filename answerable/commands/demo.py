@@ -238,7 +238,7 @@ class Demo:
             reason = f": {made['reason']}" if made["reason"] else ""
             say(plain(f"{name or 'nobody, in time'} — {made['outcome']} {made['option']}".rstrip() + reason))
             if made["outcome"] == "ruled":
-                say(f"behind the rule: {plain(', '.join(names.get(one, one) for one in made['voters']))}")
+                say(f"behind the rule: {plain('; '.join(names.get(one, one) for one in made['voters']))}")
         if not document["decisions"]:
             say("nobody was asked" if run.status == "done" else "nobody yet")
         say(f"started by {names.get(run.started_by)}; {names.get(run.responsible)} answers for all of it")

@@ -11,7 +11,7 @@ from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id
-from answerable.commands.saying import say, say_json, short, table, when
+from answerable.commands.saying import say, say_json, short, table, utc, when
 from answerable.orchestrator.documents import handles, review_document
 from answerable.orchestrator.office import Office
 
@@ -42,11 +42,11 @@ def list_reviews(everything: bool, store: str, as_json: bool) -> None:
             [
                 short(one["id"]),
                 *(one["of"], f"{one['approval']} of {one['system']}", short(one["decision"])),
-                *(one["state"], one["due"], one["verdict"], one["by"]),
+                *(one["state"], utc(one["due"]), one["verdict"], one["by"]),
             ]
             for one in found
         ]
-        say(table("review", "of", "approval", "decision", "state", "due", "verdict", "by", rows=rows))
+        say(table("review", "of", "approval", "decision", "state", "due (UTC)", "verdict", "by", rows=rows))
 
 
 @reviews.command()

@@ -32,7 +32,8 @@ def revoke(decision: str, code: str, reason: str, by: By, store: str, as_json: b
     if as_json:
         say_json(vars(gone))
         return
-    say(f"decision {gone.decision} is revoked: {len(gone.withdrawn)} calls withdrawn")
+    withdrawn = len(gone.withdrawn)
+    say(f"decision {gone.decision} is revoked: {withdrawn} call{'' if withdrawn == 1 else 's'} withdrawn")
     if gone.sent:
         say(f"{len(gone.sent)} had been sent before and stay what they are: {', '.join(gone.sent)}")
     say(f"the run goes on with: {command_line('runs', 'resume', gone.run, store=store)}")

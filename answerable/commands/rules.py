@@ -27,7 +27,7 @@ from answerable.commands.options import (
 )
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, one_system, read, whole_id
-from answerable.commands.saying import lines, say, say_json, short, table
+from answerable.commands.saying import lines, say, say_json, short, table, utc
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.office import Office
@@ -184,11 +184,11 @@ def list_(store: str, as_json: bool) -> None:
             one["state"],
             one["author"],
             ", ".join(one["approvers"]),
-            one["expires_at"] or "",
+            utc(one["expires_at"]),
         ]
         for one in found
     ]
-    columns = ("rule", "approval", "state", "author", "approved by", "expires")
+    columns = ("rule", "approval", "state", "author", "approved by", "expires (UTC)")
     say(table(*columns, rows=rows) if rows else "there is no rule")
 
 
@@ -215,7 +215,7 @@ def show(rule: str, store: str, as_json: bool) -> None:
         Text.assemble((found["rule"], "bold"), f"  {found['state']}  {lines(found['purpose'])}"),
         f"at {found['approval']} of {found['system']} it chooses {found['option'] or 'nothing: it only forbids'}",
         f"it may release {', '.join(found['effects']) or 'no call'}",
-        f"written by {found['author']}, approved by {approved}; it expires {found['expires_at']}",
+        f"written by {found['author']}, approved by {approved}; it expires {utc(found['expires_at'])} (UTC)",
         f"digest {found['digest']}",
     )
     if caps:

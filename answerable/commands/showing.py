@@ -112,7 +112,8 @@ def _votes(ballot: Mapping[str, Any]) -> Text:
         told.append(f"\n{plain(by)} voted {plain(said)} ({vote['assurance']})", "" if vote["counts"] else "dim strike")
     for option, missing in ballot["missing"].items():
         told.append(f"\nfor {plain(option)} it takes {plain(missing)} besides", "yellow")
-    told.append(f"\n{ballot['missing_to_deny']} deny it", "dim")
+    if noes := ballot["missing_to_deny"]:
+        told.append(f"\n{noes} {'denies' if noes.endswith('no') else 'deny'} it", "dim")
     return told
 
 
@@ -123,7 +124,10 @@ def options_table(request: OpenRequest) -> RenderableType:
     rows: list[list[str | Text]] = [
         [tier, *(_share((option["tiers"] or {}).get(tier)) for option in options)] for tier in request.view["tiers"]
     ]
-    rows.append(["inversions", *(_number(option["inversions"]) for option in options)])
+    if any(option["inversions"] is not None for option in options):
+        rows.append(["inversions", *(_number(option["inversions"]) for option in options)])
+    if any(option["value"] is not None for option in options):
+        rows.append(["worth", *("" if option["value"] is None else f"{option['value']:,}" for option in options)])
     rows.append(["calls", *(str(len(option["calls"])) for option in options)])
     rows += [[_named(field), *(_amount(field, message[field]) for message in messages)] for field in _numbers(messages)]
     names = [option["name"] for option in options]
@@ -207,6 +211,7 @@ def decisions_table(document: Mapping[str, Any]) -> RenderableType:
     for request in document["requests"]:
         made = decided.get(request["id"])
         answer = request["state"] if made is None else f"{made['outcome']} {made['option']}".strip()
+        answer += " (revoked since)" if made is not None and made["revoked"] else ""
         by = "" if made is None else f"{made['by'] or 'nobody, in time'} ({made['assurance'] or 'no one'})"
         rows.append([short(request["id"]), request["approval"], answer, by, "" if made is None else made["reason"]])
     return table("request", "approval", "answer", "by", "reason", rows=rows)

@@ -174,9 +174,14 @@ class RequestRow:
 
     @property
     def asks(self) -> str:
-        """Whom it asks, in words, and to whom it was escalated."""
+        """Whom it asks, in words, and to whom it was escalated; option by option, where they do not ask the same."""
         also = [one.to for one in self.escalations if one.stage <= self.stage]
-        return str(either(self.asked.by, *also))
+        asked, takes = self.asked, dict[str, list[str]]()
+        for option in self.options:
+            takes.setdefault(str(either(asked.whom(option), *also)), []).append(option)
+        if len(takes) == 1:
+            return next(iter(takes))
+        return "; ".join(f"{whom} for {', '.join(options)}" for whom, options in takes.items())
 
     def option(self, name: str) -> dict[str, Any] | None:
         """One option of the body: its name, message and calls."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from answerable.approvals.rules.caps import amounts
 from answerable.approvals.rules.cedar import CedarPolicies, check_policies, effects_of
@@ -14,19 +15,25 @@ from answerable.approvals.rules.contexts import Place, is_number
 from answerable.approvals.rules.file import COUNT, Case, RuleFile
 from answerable.errors import InvalidRule
 
+_NO_CONTEXT: Final = "failed to build request: "  # how Cedar begins where a context is not what the schema says
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """What a rule did with one of its cases: "decides" or "asks", and why it asks if that is not the policy's word."""
+    """What a rule did with one of its cases: "decides" or "asks", and why it asks if that is not the policy's word.
+
+    A case that does not `fit` has a context that no option could have, so it shows nothing.
+    """
 
     case: Case
     decides: bool
     why: str = ""
+    fits: bool = True
 
     @property
     def as_said(self) -> bool:
         """Whether it did what the case says."""
-        return self.decides == self.case.decides
+        return self.fits and self.decides == self.case.decides
 
 
 def check_rule(rule: RuleFile, place: Place) -> None:
@@ -43,10 +50,14 @@ def try_cases(rule: RuleFile, place: Place) -> list[Tried]:
     found = []
     for case in rule.tests:
         said = policies.judge(rule.system, rule.option, case.context)
-        decides, why = "rule" in said.permits, said.trouble
+        decides, why, fits = "rule" in said.permits, said.trouble, not said.trouble.startswith(_NO_CONTEXT)
+        if not fits:
+            why = (
+                f"no option has such a context: {why.removeprefix(_NO_CONTEXT).removeprefix('while parsing context, ')}"
+            )
         if decides and amounts([(cap.of, cap.most, cap.per) for cap in rule.caps], case.context) is None:
             decides, why = False, "what its caps count is not there, or is negative"
-        found.append(Tried(case=case, decides=decides, why=why))
+        found.append(Tried(case=case, decides=decides, why=why, fits=fits))
     return found
 
 
@@ -58,7 +69,10 @@ def check_cases(rule: RuleFile, place: Place) -> None:
             f"{one.case.name!r}: it {'decides' if one.decides else 'asks a person'}{f' ({one.why})' if one.why else ''}"
             for one in wrong
         )
-        raise InvalidRule(f"rule {rule.name}@{rule.version} does not do what its own cases say:\n{lines}")
+        raise InvalidRule(
+            f"rule {rule.name}@{rule.version} does not do what its own cases say:\n{lines}",
+            hint=f"`answerable rules schema {rule.approval}` prints all that a context has, and a case has to have",
+        )
 
 
 def _problems(rule: RuleFile, place: Place) -> Iterator[str]:

@@ -54,6 +54,8 @@ async def test_each_option_asks_whom_its_value_says(store_url: str) -> None:
             "longer": (24, '1 of role("boss") and 2 of role("lead")'),
             "shorter": (2, "role lead"),
         }
+        takes = '2 of role("lead") for as-proposed', '1 of role("boss") and 2 of role("lead") for longer'
+        assert sorted(request.asks.split("; ")) == sorted((*takes, "role lead for shorter"))
         (row,) = await rows(service, "requests")
         bound = {one["name"]: (one["value"], one["by"]) for one in json.loads(row["body"])["options"]}
         assert bound["longer"] == (24, THREE.as_json())

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from answerable.approvals.rules.checking import check_cases, check_rule
 from answerable.commands.cli import cli
+from answerable.errors import InvalidRule
 from answerable.examples.logistics.founding import founding_case
 from answerable.examples.logistics.messages import Storm
 from answerable.examples.logistics.ruling import FILE, medical_floor, rule_text
@@ -32,6 +33,15 @@ def test_the_rule_fits_the_system_and_does_what_its_cases_say() -> None:
     check_rule(rule, place)
     check_cases(rule, place)
     assert (rule.system, rule.approval, rule.option) == (system.name, "sign-off", "floor")
+
+
+def test_a_case_that_no_option_could_be_shows_nothing_even_where_it_should_be_asked() -> None:
+    rule, place = medical_floor(), place_of(app.graph, "sign-off")
+    asks = next(case for case in rule.tests if not case.decides)
+    part = asks.model_copy(update={"context": {"seen": asks.context["seen"]}})
+    with pytest.raises(InvalidRule, match=r"no option has such a context: .*calls") as refused:
+        check_cases(rule.model_copy(update={"tests": (part,)}), place)
+    assert "rules schema sign-off" in refused.value.hint
 
 
 def test_what_the_rule_sees_is_counted_and_not_what_a_plan_says() -> None:
