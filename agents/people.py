@@ -103,12 +103,16 @@ Whom: TypeAlias = Role | Person | Quorum
 
 
 def role(name: str) -> Role:
-    """Everybody who has the role `name` in the registry."""
+    """Everybody who has the role `name` in the registry. Raises: DeclarationError."""
+    if not name.strip():
+        raise DeclarationError("a role without a name is nobody's", hint='role("lead")')
     return Role(name)
 
 
 def person(handle: str) -> Person:
-    """The person with this handle in the registry."""
+    """The person with this handle in the registry. Raises: DeclarationError."""
+    if not handle.strip():
+        raise DeclarationError("a person without a handle is nobody", hint='person("dora")')
     return Person(handle)
 
 

@@ -149,7 +149,7 @@ def _review(tx: Tx, decision: str, names: Mapping[str, str], at: int) -> str:
     if found.verdict:
         return f"{names.get(found.by, found.by)} reviewed it: it was {found.verdict}"
     late = "is overdue since" if at >= found.due_at else "is due by"
-    return f"Its review {late} {iso(found.due_at)}"
+    return f"Its review {late} {(iso(found.due_at) or '')[:19].replace('T', ' ')} UTC"
 
 
 def _record(tx: Tx, row: RequestRow) -> DecisionRevoked | None:

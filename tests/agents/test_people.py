@@ -55,6 +55,8 @@ def test_the_json_of_an_expression() -> None:
         (lambda: quorum(True, LEAD), "at least 1 person"),
         (lambda: quorum(2.0, LEAD), "at least 1 person"),  # type: ignore[arg-type]  # what an untyped user may do
         (lambda: quorum(2), "names nobody"),
+        (lambda: quorum(1, role(" ")), "without a name"),
+        (lambda: quorum(1, person("")), "without a handle"),
         (lambda: quorum(1, LEAD & PHARMACIST), "neither a role nor a person"),  # type: ignore[arg-type]  # as above
         (lambda: quorum(2, LEAD, LEAD), "twice"),
         (lambda: quorum(1, "dora"), "neither a role nor a person"),  # type: ignore[arg-type]  # as above
