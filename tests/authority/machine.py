@@ -6,12 +6,16 @@ the right reason.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import select
 
 from answerable.approvals.asking.requests import get_request
 from answerable.approvals.deciding.exemptions import all_accepted
+from answerable.approvals.voting.delegations import all_delegations, in_force
 from answerable.errors import (
     AlreadyDecided,
     AnswerableError,
@@ -61,9 +65,15 @@ DEATHS = (
 _STANDING = Statement(select(freezes.c.id, freezes.c.target).where(freezes.c.state != "lifted"))
 
 
+T = TypeVar("T")
 people = st.sampled_from(PEOPLE)
 places = st.integers(0, 63)
 moods = st.sampled_from(("answers", "answers", "answers", "hangs-up", "fails"))
+
+
+def in_order(before: Mapping[str, T], now: Mapping[str, T]) -> dict[str, T]:
+    """The same in the order in which they came to be: their ids are drawn by lot, and a play has to repeat itself."""
+    return {id: now[id] for id in (*before, *(now.keys() - before.keys())) if id in now}
 
 
 class Authority(Play):
@@ -117,15 +127,27 @@ class Authority(Play):
 
     @rule(place=places, who=people, option=st.sampled_from(("as-proposed", "as-proposed", "kinder", "", "nothing")))
     def answer(self, place: int, who: str, option: str) -> None:
+        self.says(place, Said(by=who, option=option))
+
+    @rule(place=places, option=st.sampled_from(("as-proposed", "kinder", "")), whom=people, who=people)
+    def answer_for_somebody(self, place: int, option: str, whom: str, who: str) -> None:
+        standing = [pair[:2] for pair in self.model.delegations.values()][-3:]
+        if standing and place % 4:
+            whom, who = standing[place % len(standing)]
+        if whom != who:
+            self.says(place, Said(by=who, for_person=whom, option=option))
+
+    def says(self, place: int, said: Said) -> None:
         request, asked = self.asked(place)
         if asked is None:
             return
-        self.trying = (request, "approved" if option else "rejected", Said(by=who, option=option))
-        if option:
-            error = self.act(self.service.aapprove(request, option=option, by=who))
+        self.trying = (request, "approved" if said.option else "rejected", said)
+        by = {"by": said.by, "for_person": said.for_person or said.by}
+        if said.option:
+            error = self.act(self.service.aapprove(request, option=said.option, **by))
         else:
-            error = self.act(self.service.areject(request, by=who, reason="no"))
-        self.answered(request, asked, who, option, error)
+            error = self.act(self.service.areject(request, reason="no", **by))
+        self.answered(request, asked, error)
 
     def yes(self, place: int, option: str, mood: str) -> None:
         """Somebody who may says yes; mostly, a worker goes on with it."""
@@ -141,7 +163,7 @@ class Authority(Play):
             return
         who = able[place % len(able)]
         self.trying = (request, "approved", Said(by=who, option=option))
-        self.answered(request, asked, who, option, self.act(self.service.aapprove(request, option=option, by=who)))
+        self.answered(request, asked, self.act(self.service.aapprove(request, option=option, by=who, for_person=who)))
         if place % 4:
             self.go_on(asked.run, mood)
 
@@ -151,24 +173,24 @@ class Authority(Play):
     @rule(place=places, who=people)
     def edit(self, place: int, who: str) -> None:
         request, asked = self.asked(place)
-        if asked is None:
+        if asked is None or self.model.may(who, asked) != self.model.may_somehow(who, asked):
             return
         self.trying = (request, "edited", Said(by=who))
         self.authors[request] = asked.authors | {who}
         text = {"text": f"by {who}", "kind": self.begun[asked.run][1].kind}
-        self.answered(request, asked, who, "", self.act(self.service.aedit(request, text, by=who)))
+        self.answered(request, asked, self.act(self.service.aedit(request, text, by=who)))
 
-    def answered(self, request: str, asked: Asked, who: str, option: str, error: AnswerableError | None) -> None:
-        """Whether that went as it has to."""
-        if not isinstance(error, Died):
-            wanted = self.wanted(asked, who, option)
-            unable = self.trying is not None and self.trying[1] == "edited" and not self.model.may(who, asked)
-            either = (wanted, NotEligible) if unable else (wanted,)  # an edit looks at who it is first
-            assert type(error) in either, f"{who} on {asked}: {error!r} instead of {wanted}"
+    def answered(self, request: str, asked: Asked, error: AnswerableError | None) -> None:
+        """Whether what somebody was trying went as it has to."""
         assert self.trying is not None
         _, outcome, said = self.trying
+        if not isinstance(error, Died):
+            wanted = self.wanted(asked, said, edits=outcome == "edited")
+            unable = outcome == "edited" and not self.model.may(said.by, asked)
+            either = (wanted, NotEligible) if unable else (wanted,)  # an edit looks at who it is first
+            assert type(error) in either, f"{said} on {asked}: {error!r} instead of {wanted}"
         if error is None and (outcome == "edited" or self.model.decides(asked, said)):
-            asked.decided_at, asked.outcome, asked.option = self.model.now, outcome, option
+            asked.decided_at, asked.outcome, asked.option = self.model.now, outcome, said.option
             self.seen[outcome] += 1
         elif outcome != "edited" and self.votes(request) > len(asked.answers):
             assert error is None or isinstance(error, Died)
@@ -179,18 +201,17 @@ class Authority(Play):
         self.look(asked.run)
         self.trying = None
 
-    def wanted(self, asked: Asked, who: str, option: str) -> type:
+    def wanted(self, asked: Asked, said: Said, *, edits: bool) -> type:
         """The error that has to come; NoneType for none."""
         if asked.outcome or asked.forged:
             return AlreadyDecided
         if not self.model.is_open(asked):
             return NotOpen
-        if option and option not in asked.bytes_of:
+        if said.option and said.option not in asked.bytes_of:
             return InvalidInput
-        if not self.model.may(who, asked, option):
+        if not self.model.may_say(asked, said):
             return NotEligible
-        edits = self.trying is not None and self.trying[1] == "edited"
-        return AlreadyDecided if not edits and self.model.counts(asked, Said(by=who, option=option)) else type(None)
+        return AlreadyDecided if not edits and self.model.counts(asked, said) else type(None)
 
     @rule(place=places, who=people, right=st.booleans())
     def revoke(self, place: int, who: str, right: bool) -> None:
@@ -230,6 +251,32 @@ class Authority(Play):
         person = self.model.people[who]
         assert self.act(self.service.people.aadd(who, roles=sorted(person.roles), teams=sorted(person.teams))) is None
 
+    @rule(giver=people, taker=people, hours=st.sampled_from((1, 24)))
+    def delegate(self, giver: str, taker: str, hours: int) -> None:
+        work = self.service.people.adelegate(by=giver, to=taker, seconds=hours * 3600, reason="a break")
+        error = self.act(work)
+        if not isinstance(error, Died):
+            assert type(error) is (InvalidInput if giver == taker else type(None)), error
+        self.delegations_are(error, giver, taker)
+
+    @precondition(lambda self: self.model.delegations)
+    @rule(place=places)
+    def end_a_delegation(self, place: int) -> None:
+        id = self.pick(list(self.model.delegations), place)
+        by = self.model.delegations[id][0]
+        self.delegations_are(self.act(self.service.people.arevoke_delegation(id, by=by, reason="back")), by, ended=id)
+
+    def delegations_are(self, error: AnswerableError | None, giver: str, taker: str = "", *, ended: str = "") -> None:
+        """Which stand now: one more, or one less; or as before, if the process died."""
+        names = {person.id: person.handle for person in self.read(all_people)}
+        rows = [one for one in self.read(all_delegations) if one.ended_at is None]
+        standing = {one.id: (names[one.giver], names[one.taker], one.until) for one in rows}
+        fresh = [pair[:2] for id, pair in standing.items() if id not in self.model.delegations]
+        gone = self.model.delegations.keys() - standing.keys()
+        assert fresh in ([], [(giver, taker)]) and gone <= {ended}
+        assert error is not None or fresh or gone
+        self.model.delegations = in_order(self.model.delegations, standing)
+
     @rule(who=people, what=st.sampled_from(TARGETS))
     def freeze(self, who: str, what: str) -> None:
         self.stops(self.act(self.service.afreeze(what, by=who, reason="stop")), more=what)
@@ -237,7 +284,7 @@ class Authority(Play):
     @precondition(lambda self: self.model.freezes)
     @rule(place=places, who=people)
     def thaw(self, place: int, who: str) -> None:
-        for id in sorted(self.model.freezes)[: 1 + place % 3]:
+        for id in list(self.model.freezes)[: 1 + place % 3]:
             self.stops(self.act(self.service.athaw(id, by=who, reason="go on")), less=id)
 
     def stops(self, error: AnswerableError | None, *, more: str = "", less: str = "") -> None:
@@ -249,7 +296,7 @@ class Authority(Play):
             assert list(fresh.values()) == ([more] if more else [])
             assert before.keys() - standing.keys() == ({less} if less else set())
         assert error is None or isinstance(error, Died), error
-        self.model.freezes = standing
+        self.model.freezes = in_order(before, standing)
 
     @rule(what=st.sampled_from(("hand over", "accept", "exempt", "cancel")), who=people, other=people, place=places)
     def office(self, what: str, who: str, other: str, place: int) -> None:
@@ -333,10 +380,17 @@ class Authority(Play):
             return
 
         option = self.pick([*asked.bytes_of, ""], Play.steps)
+        whom = PEOPLE[Play.steps % len(PEOPLE)]  # in whose place everybody tries it; for one of them it is their own
 
         def look(tx: Tx) -> dict[str, bool]:
-            bound, responsible = get_request(tx, request).asked, authority(tx, "desk").responsible
-            return {person.handle: eligible(person, bound, responsible, option) for person in all_people(tx)}
+            bound, responsible, key = (
+                get_request(tx, request).asked,
+                authority(tx, "desk").responsible,
+                self.service.office.key,
+            )
+            given = in_force(tx, key, system="desk", approval=asked.approval, at=self.model.now)
+            everybody = all_people(tx)
+            return {one.handle: eligible(one, bound, responsible, option, given, whom) for one in everybody}
 
-        world = self.model.world(asked)
-        assert self.read(look) == {who: world.may(Said(by=who, option=option)) for who in PEOPLE}
+        found, wanted = self.read(look), {who: self.model.may_for(whom, who, asked, option) for who in PEOPLE}
+        assert found == wanted, f"{asked} {option!r}: {found}, but {wanted}; {self.model}"

@@ -57,6 +57,7 @@ class Model:
     now: int = 0
     trucks: int = 3
     freezes: dict[str, str] = field(default_factory=dict)  # id → target
+    delegations: dict[str, tuple[str, str, int]] = field(default_factory=dict)  # id → giver, taker, until
     requests: dict[str, Asked] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)  # runs that were cancelled
     accepted: bool = False  # the exemption
@@ -78,11 +79,26 @@ class Model:
             owners=frozenset({"writers"}),
             may_decide_own=asked.approval == "own",
             denials=2 if asked.approval == "several" else 1,
+            delegations=[(giver, taker) for giver, taker, until in self.delegations.values() if self.now < until],
         )
 
     def may(self, who: str, asked: Asked, option: str = "") -> bool:
-        """Whether this person may give this answer to a request, if it is open."""
+        """Whether this person may give this answer to a request in their own right, if it is open."""
         return self.world(asked).may(Said(by=who, option=option))
+
+    def may_say(self, asked: Asked, said: Said) -> bool:
+        """The same for whomever it is given; nobody does it for somebody who has voted themself."""
+        themself = bool(said.for_person) and any(one.by == said.for_person for one in asked.answers)
+        return self.world(asked).may(said) and not themself
+
+    def may_for(self, whom: str, who: str, asked: Asked, option: str) -> bool:
+        """Whether `who` may give this answer in the place of `whom`, who may be themself."""
+        return self.world(asked).may(Said(by=who, for_person="" if who == whom else whom, option=option))
+
+    def may_somehow(self, who: str, asked: Asked, option: str = "") -> bool:
+        """The same in whatever right: as themself or for anybody."""
+        world = self.world(asked)
+        return any(world.may(Said(by=who, for_person=whom, option=option)) for whom in ("", *self.people))
 
     def is_open(self, asked: Asked) -> bool:
         """Whether it can be answered now by anybody."""

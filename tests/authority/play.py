@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,7 +27,7 @@ from answerable.approvals.deciding.decisions import Decision, decisions_of
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.gate import EffectRow, effects_of
 from answerable.approvals.voting.eligibility import Asked as Bound
-from answerable.approvals.voting.eligibility import check_eligible
+from answerable.approvals.voting.eligibility import Delegated, check_eligible
 from answerable.approvals.voting.votes import votes_on
 from answerable.errors import (
     AnswerableError,
@@ -248,10 +248,12 @@ class Play(RuleBasedStateMachine):
         assert bool(wrong) == bool(spoiled), wrong
 
 
-def eligible(person: PersonRow, bound: Bound, responsible: str, option: str) -> bool:
+def eligible(
+    person: PersonRow, bound: Bound, responsible: str, option: str, given: Sequence[Delegated], whom: str
+) -> bool:
     """Whether our code lets this person decide."""
     try:
-        check_eligible(person, bound, responsible=responsible, option=option)
+        check_eligible(person, bound, responsible=responsible, option=option, delegations=given, for_person=whom)
     except NotEligible:
         return False
     return True
