@@ -28,6 +28,7 @@ from answerable.errors import (
 )
 from answerable.orchestrator.runs import ENDS, find_run
 from answerable.tracing import failpoints
+from answerable.tracing.failpoints import NAMES
 from answerable.tracing.people import all_people, authority
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
@@ -42,26 +43,7 @@ from tests.reference.electing import Said
 TARGETS = ("system", "effect:post", "agent:plain", "agent:named", "agent:own", "agent:exempt", "agent:write")
 MINUTE = 60
 SPANS = (1, MINUTE, MINUTE, 30 * MINUTE, 30 * MINUTE, 2 * 3600, 5 * 3600, 25 * 3600, -MINUTE, -MINUTE, -3 * 3600)
-DEATHS = (
-    "lease:after-commit",
-    "step:after-begin",
-    "step:before-finish",
-    "request:before-commit",
-    "request:after-commit",
-    "decision:before-commit",
-    "decision:after-commit",
-    "route:before-commit",
-    "route:after-commit",
-    "send:before-commit",
-    "send:after-commit",
-    "send:after-response",
-    "effect:before-finish",
-    "effect:after-finish",
-    "intervention:before-commit",
-    "intervention:after-commit",
-    "rest:before-commit",
-    "end:before-commit",
-)
+DEATHS = tuple(name for name in NAMES if not name.startswith(("connect:", "run:", "gather:", "doubt:", "anew:")))
 _STANDING = Statement(select(freezes.c.id, freezes.c.target).where(freezes.c.state != "lifted"))
 
 
