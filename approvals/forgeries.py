@@ -1,7 +1,7 @@
 """Forgeries: rows that this system did not make.
 
-1. Requests, votes, decisions, grants, accepted exemptions and standing rules have a MAC whose key lies outside of the
-   database. One that is wrong was not written by this program, or was changed since.
+1. Requests, votes, decisions, grants, accepted exemptions, standing rules, delegations and credentials have a MAC whose
+   key lies outside of the database. One that is wrong was not written by this program, or was changed since.
 2. A request's bytes are those of its digest, and a call's those that its digest is made of.
 """
 
@@ -20,6 +20,7 @@ from answerable.approvals.rules.rows import read_rule_row
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.delegations import all_delegations
 from answerable.approvals.voting.votes import read_vote
+from answerable.approvals.who.ended import wrong_credentials
 from answerable.errors import StoreCorrupt
 from answerable.tracing.ledger.agreement import ERASED_TYPE, disagreements
 from answerable.tracing.ledger.verify import Fault
@@ -81,6 +82,8 @@ def forgeries(tx: Tx, key: Key) -> Iterator[Fault]:
     for one in all_delegations(tx):
         if not one.genuine(key):
             yield Fault(where=f"delegation {one.id}", what=_WRONG)
+    for id, what in wrong_credentials(tx, key):
+        yield Fault(where=f"credential {id}", what=what)
     for accepted in all_accepted(tx):
         if not accepted.genuine(key):
             yield Fault(where=f"exemption {accepted.name}@{accepted.version} of {accepted.approval}", what=_WRONG)

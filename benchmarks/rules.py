@@ -209,7 +209,7 @@ async def _take_turns(chains: Mapping[str, Callable[[], Awaitable[None]]], round
 async def _judging(service: Service[Any, Any], rounds: int) -> float:
     """How long all rules of a gate are asked about one option, in µs."""
     rows = await service.store.read(lambda tx: approved_rules(tx, "ruled", "gate-1"))
-    active = ActiveRules(rows, place_of(service.app.graph, "gate-1").schema_text)
+    active = ActiveRules(rows, place_of(service.app.graph, "gate-1"))
     option = {"name": "as-proposed", "calls": [], "context": {"calls": {}, "seen": {"length": 100, "kind": "text"}}}
     times = []
     for _ in range(max(rounds, 50)):

@@ -198,7 +198,7 @@ class Office:
         return await self.act_as(
             who,
             reason,
-            lambda tx, now: do_review(tx, review, by=who.handle, verdict=verdict, reason=reason, at=now),
+            lambda tx, now: do_review(tx, self.key, review, by=who.handle, verdict=verdict, reason=reason, at=now),
         )
 
     async def accept_exemption(self, system: str, approval: Approval[Any], *, by: By) -> None:

@@ -27,6 +27,8 @@ from answerable.approvals.sealing.keys import Key
 from answerable.approvals.sealing.seals import is_sealed
 from answerable.approvals.voting.delegations import Delegation
 from answerable.approvals.voting.votes import Vote
+from answerable.approvals.who.credentials import end_credential
+from answerable.approvals.who.ended import revived
 from answerable.errors import RunBusy, StoreCorrupt, UnknownId
 from answerable.orchestrator.runs import ENDS, all_runs
 from answerable.orchestrator.workers import is_gone
@@ -139,6 +141,9 @@ class _Rebuilding:
                     self._make_of_the_store(table, id, row)
                 elif wrong := differing(table.name, stored[id], row):
                     self._change(table, id, {name: row[name] for name in wrong})
+        for id in revived(self.tx):
+            end_credential(self.tx, id, at=self.at)
+            self.changed.append(f"credential {id}")
         for table in OF_RUNS:
             stored = dict(agreement.stored_of_no_run(self.tx, table))
             self._drop(table, stored, told.rows[table.name])

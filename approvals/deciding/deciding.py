@@ -30,7 +30,7 @@ from answerable.approvals.voting.counting import Counted, people_of
 from answerable.approvals.voting.eligibility import Standing
 from answerable.approvals.voting.votes import Vote, as_column, cast_vote
 from answerable.approvals.who.identity import Identity, check_sure
-from answerable.approvals.who.signatures import Meant, Signed, signed_by
+from answerable.approvals.who.signatures import BREAK_GLASS, Meant, Signed, signed_by
 from answerable.errors import AlreadyDecided, InvalidInput, NotOpen, StoreCorrupt
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
@@ -373,7 +373,7 @@ def _meant(request: RequestRow, answer: Answer, standing: Standing) -> Meant:
         system=request.system,
         subject=request.id,
         digest=request.digest,
-        answer=answer.outcome,
+        answer=BREAK_GLASS if answer.break_glass else answer.outcome,
         option=answer.option if answer.outcome == "approved" else "",
         person=standing.person.id,
         for_person=standing.for_person,

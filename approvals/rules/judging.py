@@ -2,8 +2,8 @@
 
 1. All active rules of an approval are asked together, once for each option that one of them chooses. A rule permits
    the option that it names, and no other; what any of them forbids, none decides.
-2. Any failure, a rule that does not fit the present schema, a context that is not there, or rules that choose different
-   options: a person is asked.
+2. Any failure, a rule that does not fit the present schema, one that was approved when others were asked than now, a
+   context that is not there, or rules that choose different options: a person is asked.
 3. A rule releases only effects that it names. Of several that choose the same option the first by name decides, or,
    where its caps do not have it, the next.
 """
@@ -26,6 +26,7 @@ from answerable.tracing.canonical import canonical
 from answerable.tracing.storage.store import Tx
 
 FOR_EVER: Final = 2**62
+_WHO_APPROVES: Final = ("by", "requires", "fresh_seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +39,15 @@ class Candidate:
 
 
 class ActiveRules:
-    """The active rules of an approval, parsed for its schema (canonical JSON)."""
+    """The active rules of an approval, parsed for its schema."""
 
-    def __init__(self, rules: Sequence[RuleRow], text: str) -> None:
+    def __init__(self, rules: Sequence[RuleRow], place: Place) -> None:
         self.rules = {rule.head.id: rule for rule in sorted(rules, key=lambda one: one.head.name)}
         self.options = tuple(sorted({rule.body["option"] for rule in rules} - {""}))
         self._policies: Policies | None = None
-        if self.options and all(fits(rule, text) for rule in rules):
-            self._policies = CedarPolicies({id: rule.body["policy"] for id, rule in self.rules.items()}, text)
+        if self.options and all(fits(rule, place) for rule in rules):
+            policies = {id: rule.body["policy"] for id, rule in self.rules.items()}
+            self._policies = CedarPolicies(policies, place.schema_text)
 
     def judge(self, system: str, options: Sequence[Mapping[str, Any]]) -> list[Candidate]:
         """The rules that would decide, in the order in which they are to be tried; `options` are those of the body."""
@@ -74,8 +76,11 @@ class ActiveRules:
         return found
 
 
-def fits(rule: RuleRow, schema: str) -> bool:
-    """Whether a rule's policy fits the schema, which may be newer than the rule."""
+def fits(rule: RuleRow, place: Place) -> bool:
+    """Whether a rule fits the approval, which may be newer: its policy the schema, its approvers who is asked now."""
+    if any(rule.body["asked"][name] != place.asked[name] for name in _WHO_APPROVES):
+        return False
+    schema = place.schema_text
     return canonical(rule.body["schema"]).decode() == schema or _checked(rule.body["policy"], schema)
 
 
@@ -113,7 +118,7 @@ class _Known:
             begins = self._changes[after - 1] if after else 0
             ends = self._changes[after] if after < len(self._changes) else FOR_EVER
             found = active_rules(self._approved, at=at)
-            self._active = ActiveRules(found, place.schema_text) if found else None
+            self._active = ActiveRules(found, place) if found else None
             self._between = begins, ends
         return self._active
 

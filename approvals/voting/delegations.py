@@ -3,7 +3,8 @@
 1. Only who gives it makes it, for at most `LONGEST_DAYS`; who gave it ends it, or a Responsible Individual that it
    reaches.
 2. It is one step deep: a delegate has what its giver is named for by themself, and nothing that was delegated to them.
-3. A row has a MAC: one that was written by hand lets nobody act. `eligibility` says what a delegate may do.
+3. A row has a MAC, over its end, too: one that was written by hand, or had its end taken away, lets nobody act.
+   `eligibility` says what a delegate may do.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _STANDING = Statement(
 _END = Statement(
     update(delegations)
     .where(delegations.c.id == bindparam("delegation"), delegations.c.ended_at.is_(None))
-    .values(ended_at=bindparam("now"))
+    .values(ended_at=bindparam("now"), mac=bindparam("new_mac"))
 )
 
 
@@ -79,7 +80,8 @@ class Delegation:
         return "standing" if at < self.until else "over"
 
     def _signed(self) -> tuple[object, ...]:
-        return (self.id, self.giver, self.taker, self.system, self.approval, self.until, self.reason, self.at)
+        named_so = (self.id, self.giver, self.taker, self.system, self.approval, self.until, self.reason, self.at)
+        return named_so if self.ended_at is None else (*named_so, "ended", self.ended_at)
 
 
 def delegate(
@@ -149,13 +151,14 @@ def revoke_delegation(tx: Tx, key: Key, id: str, *, by: str, reason: str, at: in
         )
     if not reason.strip():
         raise InvalidInput("revoking a delegation needs a reason", hint="say why, for whoever reads it later")
-    if not tx.run(_END, delegation=id, now=at):
+    ended = replace(found, ended_at=at).signed(key)
+    if not tx.run(_END, delegation=id, now=at, new_mac=ended.mac):
         raise InvalidInput(f"{id} was revoked already")
     append(
         tx,
         DelegationRevoked(at=at, system=found.system, chain=(person.id,), delegation=id, by=person.id, reason=reason),
     )
-    return replace(found, ended_at=at)
+    return ended
 
 
 def in_force(tx: Tx, key: Key, *, system: str, approval: str, at: int) -> list[Delegated]:

@@ -41,6 +41,7 @@ _GET_LOCKED = Statement(
 _OF_KIND = Statement(
     select(*credentials.c).where(credentials.c.kind == bindparam("kind")).order_by(credentials.c.made_at)
 )
+_ALL = Statement(select(*credentials.c).order_by(credentials.c.made_at, credentials.c.id))
 _END = Statement(
     update(credentials)
     .where(credentials.c.id == bindparam("credential"), credentials.c.ended_at.is_(None))
@@ -174,6 +175,11 @@ def end_credential(tx: Tx, id: str, *, at: int) -> bool:
 def credentials_of_kind(tx: Tx, kind: Kind) -> list[Credential]:
     """All credentials of a kind, oldest first."""
     return [Credential(**named(credentials, row)) for row in tx.all(_OF_KIND, kind=kind)]
+
+
+def all_credentials(tx: Tx) -> list[Credential]:
+    """Every credential, oldest first."""
+    return [Credential(**named(credentials, row)) for row in tx.all(_ALL)]
 
 
 def find_credential(tx: Tx, id: str) -> Credential | None:

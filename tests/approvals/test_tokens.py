@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.who.credentials import check_standing, identity_of
 from answerable.approvals.who.identity import Identity
 from answerable.approvals.who.tokens import token_holder
@@ -152,3 +153,38 @@ async def test_only_a_registered_person_has_one(store_url: str) -> None:
             await service.office.make_token("dora", seconds=0)
         with pytest.raises(UnknownId, match="no token"):
             await service.office.revoke_token("tok_0")
+
+
+@pytest.mark.parametrize("changed", [{"ended_at": None}, {"expires_at": 2**60}, {"assurance": "oidc"}])
+async def test_a_revoked_token_that_was_put_back_by_hand_is_found(store_url: str, changed: dict[str, Any]) -> None:
+    async with serving(letters(), store_url) as service:
+        office = service.office
+
+        async def faults() -> list[str]:
+            return await service.store.read(lambda tx: [str(one) for one in faults_of_tables(tx, office.key)])
+
+        made, secret = await office.make_token("dora", seconds=60)
+        await office.revoke_token(made.id)
+        assert await faults() == []
+        await tamper(service, "credentials", **changed)
+        (found,) = await faults()
+        assert made.id in found
+        if changed == {"ended_at": None}:
+            assert (await office.rebuild(by="dora", reason="somebody wrote into it")).changed == (
+                f"credential {made.id}",
+            )
+            assert await faults() == []
+        with pytest.raises(NotAuthenticated):
+            await _shown(service, secret)
+
+
+async def test_a_token_that_nobody_made_and_one_that_is_gone_are_found(store_url: str) -> None:
+    async with serving(letters(), store_url) as service:
+        key = service.office.key
+        made, _ = await service.office.make_token("dora", seconds=60)
+        (row,) = await rows(service, "credentials")
+        await tamper(service, "credentials", id="tok_" + "0" * 32)
+        found = await service.store.read(lambda tx: [str(one) for one in faults_of_tables(tx, key)])
+        assert [made.id in one for one in found] == [False, True]
+        await tamper(service, "credentials", id=row["id"])
+        assert not await service.store.read(lambda tx: list(faults_of_tables(tx, key)))

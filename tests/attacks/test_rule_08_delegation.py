@@ -9,7 +9,7 @@ import pytest
 from answerable.agents.options import DAY
 from answerable.agents.people import quorum
 from tests.inbox.site import Site, kinder, problem, standing
-from tests.orchestrator.letters import LEAD, letters
+from tests.orchestrator.letters import LEAD, letters, tamper
 
 YES = {"answer": "approve", "option": "kinder"}
 WHY: dict[str, Any] = {"reason": "holidays", "seconds": DAY}
@@ -68,3 +68,11 @@ def test_what_is_over_or_was_taken_back_opens_nothing(site: Site) -> None:
     made = site.service.people.delegate(by="dora", to="eve", reason="another", seconds=600)
     site.service.people.revoke_delegation(made.id, by="dora", reason="back again")
     assert decide(site, later.id, "eve") == (403, "not-eligible")
+
+
+def test_what_was_taken_back_is_not_put_back_in_the_database(site: Site) -> None:
+    site.service.people.add("eve")
+    made = site.service.people.delegate(by="dora", to="eve", **WHY)
+    site.service.people.revoke_delegation(made.id, by="dora", reason="back")
+    site.service.portal.call(tamper, site.service, "delegations", ended_at=None)
+    assert decide(site, site.asked().id, "eve") == (403, "not-eligible")

@@ -68,3 +68,14 @@ async def test_neither_another_person_nor_another_day_gets_round_an_overdue_revi
         assert len(await rows(service, "decisions")) == 1
         await service.office.review(review.id, verdict="right", by="dora", reason="it was")
         await service.abreak_glass(await asked(service), by="dan", **WHY)
+
+
+@pytest.mark.parametrize("giver", ["dirk", "nils"])
+async def test_no_delegate_of_who_broke_it_or_of_who_asked_reviews_it(store_url: str, giver: str) -> None:
+    async with serving(APP, store_url, "http://127.0.0.1:9", people=PEOPLE) as service:
+        await service.people.adelegate(by=giver, to="dora", seconds=DAY, reason="asleep")
+        await service.abreak_glass(await asked(service), by="dirk", **WHY)
+        (review,) = await service.office.reviews()
+        with pytest.raises(NotEligible):
+            await service.office.review(review.id, verdict="right", by="dora", reason="it was")
+        await service.office.review(review.id, verdict="right", by="alice", reason="it was")

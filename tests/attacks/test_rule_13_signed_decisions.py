@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from answerable.agents.people import role
 from answerable.approvals.asking.requests import get_request
 from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.node import BreakGlass
 from answerable.approvals.who.identity import Identity
 from answerable.approvals.who.signatures import Meant, Signed, prove_possession, public_of, sign
 from answerable.errors import AlreadyDecided, NotAuthenticated, NotSureEnough
@@ -31,14 +34,17 @@ async def registered(service: Service[Any, Any], handle: str) -> Ed25519PrivateK
     return private
 
 
-async def signed(service: Service[Any, Any], request: str, private: Ed25519PrivateKey, handle: str) -> Signed:
+async def signed(
+    service: Service[Any, Any], request: str, private: Ed25519PrivateKey, handle: str, answer: Answer = YES
+) -> Signed:
     row, person = await service.store.read(lambda tx: (get_request(tx, request), get_person(tx, handle)))
     meant = Meant(
         system=row.system,
         subject=row.id,
         digest=row.digest,
-        answer=YES.outcome,
-        option=YES.option,
+        answer=answer.outcome,
+        option=answer.option,
+        reason=answer.reason,
         person=person.id,
         for_person="",
     )
@@ -101,3 +107,17 @@ async def test_what_requires_a_signature_takes_no_password_like_word(store_url: 
         with pytest.raises(NotAuthenticated):
             await service.office.decide(request.id, with_signature(forged), by="dora")
         assert not await rows(service, "decisions")
+
+
+async def test_a_signed_yes_is_not_taken_for_broken_glass(store_url: str) -> None:
+    app = letters(break_glass=BreakGlass(by=role("duty"), per_day=1))
+    async with serving(app, store_url, "http://127.0.0.1:9", people={"dirk": "duty"}) as service:
+        dirk = await registered(service, "dirk")
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        plain = replace(YES, reason="the dam breaks")
+        broken = replace(plain, code="urgent", break_glass=True)
+        one = await signed(service, request.id, dirk, "dirk", plain)
+        with pytest.raises(NotAuthenticated):
+            await service.office.decide(request.id, replace(broken, signed=one), by="dirk")
+        by = Identity(handle="dirk", assurance="asserted-local", own=dirk)
+        assert (await service.office.decide(request.id, broken, by=by)).assurance == "signed"

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy import update
 
 from answerable.agents.options import DAY, HOUR
+from answerable.agents.people import quorum, role
 from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsShown, NotEligible, UnknownId
 from answerable.orchestrator.office import open_office
 from answerable.testing import FakeClock, FakeReceiver, nowhere
@@ -359,3 +360,17 @@ async def test_whoever_has_nothing_to_do_with_it_does_not_revoke(sqlite_url: str
     async with open_office(sqlite_url) as office:
         with pytest.raises(InvalidInput, match="revoked already"):
             await office.rules.revoke(rule.head.id, by="eve", reason="again")
+
+
+@pytest.mark.parametrize("stricter", [{"by": quorum(2, role("lead"))}, {"requires": "signed"}, {"fresh": 60}])
+async def test_a_rule_that_fewer_approved_than_are_asked_now_decides_nothing(
+    store_url: str, stricter: dict[str, Any]
+) -> None:
+    with FakeReceiver() as receiver:
+        async with serving(ruled(), store_url, receiver.origin) as service:
+            await active(service)
+            assert await outcome(service) == "done"
+        async with serving(ruled(**stricter), store_url, receiver.origin) as service:
+            assert await outcome(service) == "waiting"
+        async with serving(ruled(owner="others"), store_url, receiver.origin) as service:
+            assert await outcome(service) == "done"

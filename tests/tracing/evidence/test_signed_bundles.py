@@ -67,6 +67,7 @@ _OTHER = Ed25519PrivateKey.generate()
         ("decided", {"for_person": "prs_another"}),
         ("decided", {"request": "req_another"}),
         ("decided", {"assurance": "token"}),
+        ("decided", {"broke_glass": True}),
         ("decided", {"signature": None}),
         ("decided", {"signature.said": "0" * 64}),
         ("decided", {"signature.at": 1}),

@@ -253,6 +253,7 @@ def check_signatures(records: dict[int, bytes]) -> tuple[int, int]:
         elif one["kind"] in SUBJECTS and (one.get("signature") or one["assurance"] == "signed"):
             signature = one.get("signature") or {}
             one = {"answer": one.get("outcome", "approved"), "option": "approve", **one}  # a rule is approved, or not
+            one["answer"] = "break-glass" if one.get("broke_glass") else one["answer"]
             key = keys.get(str(signature.get("key")), {})
             subject = one[SUBJECTS[one["kind"]]]
             said = {name: one[name] for name in ("system", "digest", "answer", "option", "for_person")}
