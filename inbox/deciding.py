@@ -50,6 +50,7 @@ async def give(
         seen=seen,
         once=once,
         signed=answer.signed,
+        budget=answer.budget,
     )
     decision = await office.store.read(lambda tx: decision_on(tx, request))
     assert decision is not None, request

@@ -41,6 +41,7 @@ async def edit_request(
     seen: str,
     once: Once | None,
     signed: Signed | None = None,
+    budget: int = 0,
 ) -> str:
     """Close a request as edited and make a new one about `message`, in one transaction; the new request's id.
 
@@ -75,7 +76,7 @@ async def edit_request(
     proposes = digest_of_message(given) if signed or by.own else ""
 
     def work(tx: Tx) -> None:
-        answer = Answer(outcome="edited", reason=reason, signed=signed, proposes=proposes)
+        answer = Answer(outcome="edited", reason=reason, signed=signed, proposes=proposes, budget=budget)
         now = worker.store.clock.now()
         _, again = answer_request(tx, worker.key, request.id, answer, who=by, at=now, seen=seen, once=once)
         if again:

@@ -397,16 +397,25 @@ class Service(Generic[In, Out]):
         seen: str = "",
         once: Once | None = None,
         signed: Signed | None = None,
+        budget: int = 0,
     ) -> OpenRequest:
         """Propose another message instead: a new request, for somebody else to decide.
 
-        `seen` and `once` as in `Office.decide`; `signed` is the person's own signature of it.
+        `seen` and `once` as in `Office.decide`; `signed` is the person's own signature of it; `budget` as in `Answer`.
 
         Raises: InvalidMessage, NotEligible, AlreadyDecided, NotOpen, NotAsShown, UnknownId.
         """
         check_text("the reason", reason)
         made = await edit_request(
-            self.runtime, request, message, by=identified(by), reason=reason, seen=seen, once=once, signed=signed
+            self.runtime,
+            request,
+            message,
+            by=identified(by),
+            reason=reason,
+            seen=seen,
+            once=once,
+            signed=signed,
+            budget=budget,
         )
         return await self.arequest(made)
 

@@ -180,6 +180,18 @@ def test_a_group_is_held_against_the_budget_one_by_one(budgeted: Site) -> None:
     assert [one["problem"] and one["problem"]["code"] for one in told] == [None, None, "invalid-input"]
 
 
+def test_an_edit_is_held_against_the_budget(budgeted: Site) -> None:
+    for name in ("a", "b"):
+        assert budgeted.decide(budgeted.asked(name).id, answer="approve", option="kinder").status_code == 201
+    third = budgeted.asked("c")
+    nicer: dict[str, Any] = {"answer": "edit", "message": {"text": "nicer"}}
+    assert problem(budgeted.decide(third.id, **nicer)) == (422, "invalid-input")
+    browser, path = budgeted.browser("dora"), f"/requests/{third.id}/edit"
+    told = browser.post(path, {**browser.form(path, path), "m:text": "nicer", "reason": ""})
+    assert told.status_code == 422 and "beyond the budget of 2" in told.text
+    assert budgeted.decide(third.id, **nicer, reason="it was rude").status_code == 201
+
+
 def test_without_a_budget_nobody_is_asked_why(site: Site) -> None:
     assert site.client.app.state.desk.budget == 0  # type: ignore[attr-defined]  # an application of FastAPI
     for name in "abc":
