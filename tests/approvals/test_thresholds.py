@@ -14,6 +14,8 @@ from answerable.errors import DeclarationError, NotEligible
 from answerable.orchestrator.app import App
 from answerable.orchestrator.system import System
 from answerable.testing import nowhere
+from answerable.tracing.evidence.story.answers import explain
+from answerable.tracing.evidence.telling.words import as_plain
 from answerable.tracing.ledger.records import Decided
 from answerable.tracing.ledger.votes import Voted
 from tests.orchestrator.letters import LEAD, Ask, Letter, Receipt, letters, recorded, rows, serving
@@ -58,12 +60,16 @@ async def test_each_option_asks_whom_its_value_says(store_url: str) -> None:
         assert sorted(request.asks.split("; ")) == sorted((*takes, "role lead for shorter"))
         (row,) = await rows(service, "requests")
         bound = {one["name"]: (one["value"], one["by"]) for one in json.loads(row["body"])["options"]}
+        told = await service.store.read(lambda tx: explain(tx, request.id))
         assert bound["longer"] == (24, THREE.as_json())
         assert (await service.aapprove(request.id, by="dora")).outcome == "voted"
         with pytest.raises(NotEligible, match="it asks 2 of"):
             await service.aapprove(request.id, by="bea")  # who is asked about the longer one only
         assert (await service.aapprove(request.id, option="longer", by="bea")).outcome == "voted"
         assert (await service.aapprove(request.id, option="shorter", by="dan")).outcome == "approved"
+    (asked,) = [line.table for line in told.lines if line.sort == "request"]
+    assert as_plain(asked[0][-1]) == "it takes"
+    assert {as_plain(row[0]): as_plain(row[-1]) for row in asked[1:]}["shorter"] == "role lead"
 
 
 async def test_a_value_is_above_its_limit_and_not_at_it(sqlite_url: str) -> None:

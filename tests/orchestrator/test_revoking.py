@@ -16,6 +16,8 @@ from answerable.approvals.revoking import revoke_what_a_rule_decided
 from answerable.errors import InvalidInput, NotEligible, NotOpen, UnknownId
 from answerable.orchestrator.engine import advance_due
 from answerable.testing import FakeReceiver, Reply
+from answerable.tracing.evidence.story.answers import explain
+from answerable.tracing.evidence.telling.words import as_plain
 from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.records import EffectSent, EffectWithdrawn, RequestMade
 from answerable.tracing.people import get_person
@@ -49,6 +51,12 @@ async def test_what_was_not_sent_is_void_and_asked_anew(store_url: str) -> None:
             asked = await recorded(service, run.id, RequestMade)
             grants = await rows(service, "grants")
             assert await faults(service) == []
+            told = await service.store.read(lambda tx: explain(tx, run.id))
+    answer, lines = ([as_plain(one) for one in texts] for texts in (told.answer, [line.text for line in told.lines]))
+    assert any(
+        "Then dora took back what was decided at sign: “they moved away”; 1 call withdrawn." in one for one in answer
+    )
+    assert sum(one.endswith("anew, since the decision was taken back") for one in lines) == 1
     assert done.result == Receipt(text="dear a")
     assert len(receiver.received) == 1
     assert (gone.cause, len(gone.withdrawn), gone.sent) == ("person", 1, ())

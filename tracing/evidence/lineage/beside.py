@@ -36,9 +36,13 @@ _DECISION = Statement(select(decisions.c.reason, decisions.c.mac).where(decision
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What a request bound and showed, as JSON: whom it asked, and its options side by side."""
+    """What a request bound and showed, as JSON: whom it asked, and its options side by side.
+
+    `takes` has the options that ask others than the rest, and whom.
+    """
 
     asked: dict[str, Any]
+    takes: dict[str, Any]
     options: list[dict[str, Any]]
     tiers: list[str]
 
@@ -91,7 +95,10 @@ def _request(tx: Tx, fact: Fact, found: Beside) -> None:
     bound = json.loads(body)
     shown = json.loads(view) if sha256(view).hexdigest() == bound.get("view") else {}
     found.requests[fact.id] = Shown(
-        asked=bound.get("asked", {}), options=shown.get("options", []), tiers=shown.get("tiers", [])
+        asked=bound.get("asked", {}),
+        takes={one["name"]: one["by"] for one in bound.get("options", []) if "by" in one},
+        options=shown.get("options", []),
+        tiers=shown.get("tiers", []),
     )
 
 

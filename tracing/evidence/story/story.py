@@ -17,11 +17,12 @@ from answerable.tracing.evidence.lineage.facts import Fact, Kind
 from answerable.tracing.evidence.lineage.lineage import END, Lineage
 from answerable.tracing.evidence.lineage.sources import Sources
 from answerable.tracing.evidence.lineage.surroundings import touching
-from answerable.tracing.evidence.telling.approvals import decides, reason_of
+from answerable.tracing.evidence.telling.approvals import decides, reason_of, taken_back
 from answerable.tracing.evidence.telling.known import Known
 from answerable.tracing.evidence.telling.labels import Question, label_of, state_of, title_of, tone_of
 from answerable.tracing.evidence.telling.lines import lines_of
 from answerable.tracing.evidence.telling.words import Line, People, Piece, Text, join, plural, sentence, text
+from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.records import Crossed, Decided, RunStarted
 
 MOST_DECISIONS: Final = 4
@@ -154,20 +155,22 @@ class _Answer:
                 return text("This ", kind, " was made by ", Piece(label, "node"), ".")
 
     def _decisions(self, focus: Fact) -> list[Text]:
-        made = [one for fact in self.path if fact.id != focus.id for one in fact.all(Decided)]
+        made = [(fact, one) for fact in self.path if fact.id != focus.id for one in fact.all(Decided)]
         if not made and focus.kind != "decision":
             return [text("Nobody was asked to decide on the way.")]
-        told = [self._decided(one) for one in made]
+        told = [self._decided(fact, one) for fact, one in made]
         left = len(told) - MOST_DECISIONS
         before = [text(f"{plural(left, 'decision')} came before; they are below.")] if left > 0 else []
         return [*before, *told[-MOST_DECISIONS:]]
 
-    def _decided(self, made: Decided) -> Text:
-        """A decision in one sentence or two: who, what that serves, and why."""
+    def _decided(self, fact: Fact, made: Decided) -> Text:
+        """A decision in a few sentences: who, what that serves, why, and whether it was taken back."""
         serves = self.known.sums(made.message.id) if made.message is not None else ()
         parts = [*serves, *([reason] if (reason := reason_of(made, self.known)) else [])]
         words = decides(made, self.known)
-        return sentence(text(words, ": " if serves else "; ", join(parts, "; ", "; ")) if parts else words)
+        said = sentence(text(words, ": " if serves else "; ", join(parts, "; ", "; ")) if parts else words)
+        void = fact.last(DecisionRevoked)
+        return text(said, " Then ", taken_back(void, self.known), ".") if void else said
 
     def _start(self) -> list[Text]:
         run = self.lineage.facts.get(self.lineage.run)

@@ -16,6 +16,11 @@ from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.spans.tree import length
 
 AS_PROPOSED: Final = "as-proposed"
+_SINCE: Final = {
+    "person": "the decision was taken back",
+    "facts": "what the decision rests on had moved",
+    "rule": "the rule that decided was revoked",
+}
 
 
 def tell_approval(record: Record, known: Known) -> Told | None:
@@ -38,7 +43,7 @@ def tell_approval(record: Record, known: Known) -> Told | None:
             verdict = text(": it was ", Piece(record.verdict, good), ": ", Piece(record.reason, "said"))
             return Told("reviewed", text(words, verdict))
         case DecisionRevoked():
-            return Told("revoked", _revoked(record, known))
+            return Told("revoked", taken_back(record, known))
         case RequestWithdrawn(approval=approval, reason=reason):
             words = text("the request of ", Piece(approval, "node"), " was taken back: ", Piece(reason, "said"))
             return Told("withdrawn", words)
@@ -99,7 +104,7 @@ def _together(record: Decided, known: Known) -> Text:
     return text(told, ", which is the own of ", own, ": the declaration allows it") if own else told
 
 
-def _revoked(record: DecisionRevoked, known: Known) -> Text:
+def taken_back(record: DecisionRevoked, known: Known) -> Text:
     """Who or what made a decision void, and what of it had left before."""
     node = Piece(record.approval, "node")
     if record.cause == "facts":
@@ -118,7 +123,11 @@ def _revoked(record: DecisionRevoked, known: Known) -> Text:
 def _asks(record: RequestMade, known: Known) -> Text:
     shown = known.beside.requests.get(record.request)
     asks = _whom(shown.asked["by"]) if shown is not None and "by" in shown.asked else text(" asked for a decision")
-    anew = " anew, since the decision was revoked" if record.in_place_of else ""
+    if shown is not None and shown.takes and all(one in shown.takes for one in record.calls):
+        asks = text(" asked ", Piece(" or ".join(dict.fromkeys(map(_takes, shown.takes.values()))), "strong"))
+    voided = [known.facts[one].last(DecisionRevoked) for one in known.caused.get(record.in_place_of, ())]
+    why = next((_SINCE[one.cause] for one in voided if one is not None), _SINCE["person"])
+    anew = f" anew, since {why}" if record.in_place_of else ""
     edited = text(", as ", known.people.name(record.edited_by), " edited it") if record.edited_by else ()
     if record.capped:
         edited = text(edited, "; the rule ", Piece(record.capped, "strong"), " would have decided, but for its cap")
@@ -132,6 +141,10 @@ def _whom(plain: Sequence[Any]) -> Text:
     if isinstance(one, Role) and not others and str(whom) == str(one):
         return text(" asked a ", Piece(one.name, "strong"))
     return text(" asked ", Piece(str(whom), "strong"))
+
+
+def _takes(plain: Sequence[Any]) -> str:
+    return str(quorum_from(plain))
 
 
 def _purpose(record: RequestMade, known: Known) -> Text:
@@ -148,12 +161,17 @@ def _options(record: RequestMade, known: Known) -> tuple[tuple[Text, ...], ...]:
     counted = {option: _counted(record, option, known) for option in record.calls}
     tiers = list(dict.fromkeys(tier for tally, _ in counted.values() for tier in tally))
     passing = [text("inversions")] if tiers else []
-    rows = [(text("option"), text("calls"), *(text(tier) for tier in tiers), *passing)]
+    shown = known.beside.requests.get(record.request)
+    takes = shown.takes if shown is not None else {}
+    others = [text("it takes")] if takes else []
+    rows = [(text("option"), text("calls"), *(text(tier) for tier in tiers), *passing, *others)]
     for option, calls in record.calls.items():
         tally, inversions = counted[option]
         cells = shares(tally) if tally else [() for _ in tiers]
         count = text(Piece(str(inversions or 0), "bad" if inversions else "good")) if tally else ()  # never a guess
         rows.append((text(Piece(option, "strong")), text(str(len(calls))), *cells, *([count] if tiers else [])))
+        if shown is not None and takes:
+            rows[-1] += (text(_takes(takes.get(option, shown.asked["by"]))),)
     return tuple(rows)
 
 
