@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.agents.people import Quorum, either, quorum_from
+from answerable.agents.people import Quorum, either, person, quorum, quorum_from, role
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.eligibility import Asked
 from answerable.errors import StoreCorrupt, UnknownId
@@ -50,6 +50,15 @@ _SET_STATE = Statement(
 _SET_ROUTED = Statement(
     update(requests).where(requests.c.id == bindparam("request"), requests.c.routed == 0).values(routed=1)
 )
+
+
+_ONE_ALONE: Mapping[str, Any] = {  # what those of a store with schema 2 or older do not say
+    "denials": 1,
+    "responders": [],
+    "acting_for": [],
+    "requires": "",
+    "fresh_seconds": 0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,9 +199,9 @@ class RequestRow:
 
 def asked_in(body: Mapping[str, Any]) -> Asked:
     """Whom a request with this body asks, and who is too close to it."""
-    asked = body["asked"]
+    asked = _ONE_ALONE | body["asked"]
     return Asked(
-        by=quorum_from(asked["by"]),
+        by=quorum_from(asked["by"]) if "by" in asked else _one_alone(asked),
         options={one["name"]: quorum_from(one["by"]) for one in body["options"] if "by" in one},
         denials=asked["denials"],
         started_by=asked["started_by"],
@@ -204,6 +213,11 @@ def asked_in(body: Mapping[str, Any]) -> Asked:
         requires=asked["requires"],
         fresh_seconds=asked["fresh_seconds"],
     )
+
+
+def _one_alone(asked: Mapping[str, str]) -> Quorum:
+    """Whom a request of a store with schema 2 or older asks: a role, or a person."""
+    return quorum(1, role(asked["role"]) if asked["role"] else person(asked["person"]))
 
 
 def get_request(tx: Tx, id: str, *, lock: bool = False) -> RequestRow:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, Table, Text, literal_column
 
-SCHEMA_VERSION = 2  # 1: the spine; 2: evidence
+SCHEMA_VERSION = 3  # 1: the spine; 2: evidence; 3: several decide, and rules
 
 metadata = MetaData()
 
