@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from answerable.approvals.rules.caps import used
 from answerable.approvals.rules.cedar import shown
@@ -12,12 +12,14 @@ from answerable.approvals.rules.checking import Tried, try_cases
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.life import so_far
-from answerable.approvals.rules.replaying import Replayed, replay
+from answerable.approvals.rules.replaying import EVERY, Replayed, replay
 from answerable.approvals.rules.rows import RuleHead, RuleRow
 from answerable.approvals.sealing.keys import Key
 from answerable.tracing.canonical import canonical
 from answerable.tracing.clock import iso
 from answerable.tracing.storage.store import Tx
+
+REPLAYED: Final = 1000  # of the newest requests, while somebody waits for a page
 
 
 def rule_line(head: RuleHead, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
@@ -61,9 +63,9 @@ def rule_document(tx: Tx, key: Key, row: RuleRow, names: Mapping[str, str], *, a
     }
 
 
-def replay_stored(tx: Tx, row: RuleRow) -> Replayed:
-    """What a stored rule would have done with all that was asked."""
-    return replay(tx, row.body, canonical(row.body["schema"]).decode())
+def replay_stored(tx: Tx, row: RuleRow, *, newest: int = EVERY) -> Replayed:
+    """What a stored rule would have done with what was asked."""
+    return replay(tx, row.body, canonical(row.body["schema"]).decode(), newest=newest)
 
 
 def replay_document(found: Replayed) -> dict[str, Any]:

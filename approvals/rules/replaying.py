@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import bindparam, select
 
@@ -23,6 +23,7 @@ from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import decisions, requests
 
+EVERY: Final = 2**53
 _ASKED = Statement(
     select(*requests.c)
     .where(
@@ -30,7 +31,8 @@ _ASKED = Statement(
         requests.c.approval == bindparam("approval"),
         requests.c.edited_from == "",
     )
-    .order_by(requests.c.made_at, requests.c.id)
+    .order_by(requests.c.made_at.desc(), requests.c.id.desc())
+    .limit(bindparam("most"))
 )
 _DECIDED = Statement(
     select(decisions.c.request, decisions.c.outcome, decisions.c.option)
@@ -64,8 +66,11 @@ class Replayed:
         return "; ".join([said, *(f"{count} {what}" for count, what in more if count)])
 
 
-def replay(tx: Tx, said: Mapping[str, Any], schema: str) -> Replayed:
-    """What a rule, by what its body says, would have done with every request of its approval. Raises: InvalidRule."""
+def replay(tx: Tx, said: Mapping[str, Any], schema: str, *, newest: int = EVERY) -> Replayed:
+    """What a rule, by what its body says, would have done with the newest requests of its approval.
+
+    Raises: InvalidRule.
+    """
     where = {"system": said["system"], "approval": said["approval"]}
     answers = {request: (outcome, option) for request, outcome, option in tx.all(_DECIDED, **where)}
     policies = CedarPolicies({"rule": said["policy"]}, schema)
@@ -73,7 +78,7 @@ def replay(tx: Tx, said: Mapping[str, Any], schema: str) -> Replayed:
     spent: Counter[tuple[str, int]] = Counter()
     counts: Counter[str] = Counter()
     denied, otherwise = [], []
-    for request in _requests(tx, where):
+    for request in _requests(tx, where, newest):
         counts["asked"] += 1
         option = request.option(said["option"]) if request is not None else None
         if request is None or option is None or option.get("context") is None:
@@ -105,8 +110,9 @@ def replay(tx: Tx, said: Mapping[str, Any], schema: str) -> Replayed:
     )
 
 
-def _requests(tx: Tx, where: Mapping[str, str]) -> Iterator[RequestRow | None]:
-    for row in tx.all(_ASKED, **where):
+def _requests(tx: Tx, where: Mapping[str, str], newest: int) -> Iterator[RequestRow | None]:
+    """These requests, the oldest first."""
+    for row in reversed(tx.all(_ASKED, **where, most=newest)):
         try:
             yield read_request(named(requests, row))
         except StoreCorrupt:

@@ -18,7 +18,7 @@ from answerable.inbox.entering import actor, desk_of, reader
 from answerable.inbox.problems import documented
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.places import place_of
-from answerable.orchestrator.ruled import replay_document, replay_stored, rule_document, rule_line
+from answerable.orchestrator.ruled import REPLAYED, replay_document, replay_stored, rule_document, rule_line
 
 router = APIRouter(prefix="/rules", tags=["rules"])
 
@@ -136,9 +136,11 @@ async def get_rule(
 async def replay_rule(
     rule: Id, desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]
 ) -> ReplayAnswer:
-    """What a rule would have decided of all that was asked at its approval."""
+    """What a rule would have decided of the newest 1,000 requests of its approval."""
     row = await desk.office.rules.get(rule)
-    return ReplayAnswer(**replay_document(await desk.office.store.read(lambda tx: replay_stored(tx, row))))
+    return ReplayAnswer(
+        **replay_document(await desk.office.store.read(lambda tx: replay_stored(tx, row, newest=REPLAYED)))
+    )
 
 
 @router.post("/{rule}/approval", status_code=201, responses=documented(409, links=FROM_RULE, on=201))

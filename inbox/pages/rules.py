@@ -18,6 +18,7 @@ from answerable.inbox.pages.rendering import page
 from answerable.inbox.problems import status_of
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.ruled import (
+    REPLAYED,
     replay_document,
     replay_stored,
     rule_document,
@@ -93,7 +94,8 @@ async def _page(
     def look(tx: Tx) -> dict[str, Any]:
         return {
             "rule": rule_document(tx, key, row, handles(tx), at=now),
-            "replay": replay_document(replay_stored(tx, row)),
+            "replay": replay_document(replay_stored(tx, row, newest=REPLAYED)),
+            "replayed": REPLAYED,
             "may_not_approve": why_not(tx, key, row, who.handle, at=now),
             "may_not_revoke": why_not(tx, key, row, who.handle, option="", at=now),
         }
