@@ -51,6 +51,18 @@ class Tally:
     inversions: int
 
 
+def wrong_sums(plan: Prioritization, demands: Mapping[str, Demand]) -> list[str]:
+    """What `plan` serves that cannot be, in words: less than nothing, more than is asked for, what nobody asks for."""
+    wrong = []
+    for key, units in plan.served.items():
+        asked = demands[key].quantity if key in demands else None
+        if asked is None:
+            wrong.append(f"served.{key}: nobody asks for it")
+        elif not 0 <= units <= asked:
+            wrong.append(f"served.{key}: {units} cannot be served, {asked} are asked for")
+    return wrong
+
+
 def tally(plan: Prioritization, demands: Mapping[str, Demand], tiers: Sequence[str]) -> Tally:
     """Count what `plan` serves of `demands` (item key → demand), for `tiers` from most to least critical.
 

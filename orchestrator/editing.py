@@ -47,8 +47,8 @@ async def edit_request(
 
     `seen` is the digest that was shown, or ""; `once` makes repeating it harmless.
 
-    Raises: InvalidMessage if it does not fit the type; NotEligible, AlreadyDecided, NotOpen, NotAsShown,
-    UnknownId, NotAuthenticated.
+    Raises: InvalidMessage if it does not fit the type, or does not add up; NotEligible, AlreadyDecided, NotOpen,
+    NotAsShown, UnknownId, NotAuthenticated.
     """
     worker = runtime.worker
     request = await worker.store.read(lambda tx: get_request(tx, request_id))
@@ -61,6 +61,7 @@ async def edit_request(
         lambda tx: _editors(tx, worker.key, request, by.handle, at=worker.store.clock.now())
     )
     execution = await runtime.load(row)
+    execution.check_sums(edited.message, await execution.run_input())
     asked = await prepare_request(
         execution,
         approval,

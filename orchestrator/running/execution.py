@@ -18,10 +18,10 @@ from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent, Effect, Node
 from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Response
-from answerable.agents.prioritization import Prioritization, Tally, tally
+from answerable.agents.prioritization import Prioritization, Tally, tally, wrong_sums
 from answerable.approvals.rules.judging import RuleBook
 from answerable.approvals.sealing.keys import Key
-from answerable.errors import Erased, LeaseLost, StoreCorrupt
+from answerable.errors import Erased, InvalidMessage, LeaseLost, StoreCorrupt
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal
@@ -159,6 +159,17 @@ class Execution:
         if not isinstance(message, Prioritization) or self.graph.demands is None:
             return None
         return tally(message, self.graph.demands(run_input), self.graph.tiers)
+
+    def check_sums(self, message: Message, run_input: Message | None) -> None:
+        """Raises: InvalidMessage where a prioritization serves what cannot be, held against the run's input."""
+        if isinstance(message, Prioritization) and self.graph.demands is not None:
+            wrong = wrong_sums(message, self.graph.demands(run_input))
+            if wrong:
+                more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+                raise InvalidMessage(
+                    f"this {type(message).__name__} does not add up: {'; '.join(wrong[:5])}{more}",
+                    hint="correct these numbers and try again",
+                )
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
