@@ -111,7 +111,7 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str, at: int) -> RequestS
             tiers={tier: (pair[0], pair[1]) for tier, pair in (shown["tiers"] or {}).items()},
             inversions=shown["inversions"],
             calls=tuple(_call(tx, row, call) for call in bound["calls"]),
-            value=bound["value"],
+            value=bound.get("value"),
             asks=str(row.asked.whom(bound["name"])),
             trouble=shown.get("trouble_with_value", ""),
         )

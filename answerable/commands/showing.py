@@ -126,8 +126,8 @@ def options_table(request: OpenRequest) -> RenderableType:
     ]
     if any(option["inversions"] is not None for option in options):
         rows.append(["inversions", *(_number(option["inversions"]) for option in options)])
-    if any(option["value"] is not None for option in options):
-        rows.append(["worth", *("" if option["value"] is None else f"{option['value']:,}" for option in options)])
+    if any(option.get("value") is not None for option in options):
+        rows.append(["worth", *("" if option.get("value") is None else f"{option['value']:,}" for option in options)])
     rows.append(["calls", *(str(len(option["calls"])) for option in options)])
     rows += [[_named(field), *(_amount(field, message[field]) for message in messages)] for field in _numbers(messages)]
     names = [option["name"] for option in options]

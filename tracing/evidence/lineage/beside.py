@@ -94,9 +94,10 @@ def _request(tx: Tx, fact: Fact, found: Beside) -> None:
         return
     bound = json.loads(body)
     shown = json.loads(view) if sha256(view).hexdigest() == bound.get("view") else {}
+    whom = bound.get("asked", {}).get("by")
     found.requests[fact.id] = Shown(
         asked=bound.get("asked", {}),
-        takes={one["name"]: one["by"] for one in bound.get("options", []) if "by" in one},
+        takes={one["name"]: one["by"] for one in bound.get("options", []) if one.get("by", whom) != whom},
         options=shown.get("options", []),
         tiers=shown.get("tiers", []),
     )
