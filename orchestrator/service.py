@@ -11,7 +11,7 @@ import logging
 import platform
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar
@@ -172,20 +172,24 @@ class Service(Generic[In, Out]):
         self._flowing = asyncio.create_task(self._flow.run())
 
     async def aclose(self) -> None:
-        """Hand over what is left to hand over, and close. Nothing is lost by not doing so."""
-        if self._flow is not None and self._flowing is not None:
-            self._flow.close()
-            with suppress(StoreError):  # of a store that is full or gone; another process hands over what it holds
-                await self._flow.drain(timeout_seconds=5.0)
-            self._flowing.cancel()
-            await asyncio.gather(self._flowing, return_exceptions=True)
-        if self._runtime is not None:
-            await self._runtime.close()
-        if self._meters is not None:
-            await self._meters.aclose()
-        if self._office is not None:
-            self._office.store.close()
+        """Hand over what is left, and close, each part though another fails. Nothing is lost by not doing so."""
+        async with AsyncExitStack() as closing:  # the last one first
+            if self._office is not None:
+                closing.callback(self._office.store.close)
+            if self._meters is not None:
+                closing.push_async_callback(self._meters.aclose)
+            if self._runtime is not None:
+                closing.push_async_callback(self._runtime.close)
+            if self._flow is not None and self._flowing is not None:
+                closing.push_async_callback(self._hand_over, self._flow, self._flowing)
         self._office = self._runtime = self._flow = self._flowing = self._meters = None
+
+    async def _hand_over(self, flow: Flow, flowing: asyncio.Task[None]) -> None:
+        flow.close()
+        with suppress(StoreError):  # of a store that is full or gone; another process hands over what it holds
+            await flow.drain(timeout_seconds=5.0)
+        flowing.cancel()
+        await asyncio.gather(flowing, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         await self.aopen()

@@ -41,6 +41,7 @@ class Evidence:
     responsible: str  # id
     key: Key
     journal: list[Received]
+    answered: Mapping[str, str]  # request → who answered it last, a handle
     died: int
     lost_leases: int
 
@@ -84,6 +85,7 @@ def _read(tx: Tx, game: Game, key: Key) -> Evidence:
         responsible=responsible,
         key=key,
         journal=list(game.receiver.journal),
+        answered=game.answered,
         died=game.died,
         lost_leases=game.lost_leases,
     )

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from sqlalchemy import delete
 
 from answerable.agents.messages import Message
-from answerable.errors import DecisionRefused, LeaseLost, RunBusy, StoreUnavailable
+from answerable.errors import DecisionRefused, LeaseLost, NotEligible, RunBusy, StoreUnavailable
 from answerable.orchestrator.reports import OpenRequest, Run
 from answerable.orchestrator.runs import LEASE_SECONDS
 from answerable.orchestrator.service import Service
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 RUN = "run-of-the-property-tests"
 STARTER = "starter"
-PEOPLE = ("dora", "erik", "frank", "gina")
+PEOPLE = ("dora", "erik", "frank", "gina", *(f"person-{number}" for number in range(5, 25)))
 MOST_TURNS = 80
 PATIENCE_SECONDS = 120.0  # nothing takes as long; it keeps a deadlock from stopping all tests
 
@@ -99,6 +99,7 @@ class Game:
     disorder: Disorder = ORDERLY
     clock: HandClock = field(default_factory=HandClock)
     run: str = RUN
+    answered: dict[str, str] = field(default_factory=dict)  # request → who answered it last
     died: int = 0
     lost_leases: int = 0
 
@@ -177,9 +178,21 @@ class Game:
             return
         self.random.shuffle(to_decide)
         for request, edits, answer in to_decide[: self.random.randint(1, len(to_decide))]:
-            await self._answer(service, request, answer, by=PEOPLE[edits % len(PEOPLE)])
+            await self._answer(service, request, answer, first=edits)
 
-    async def _answer(self, service: Service[Any, Item], request: OpenRequest, answer: Answer, *, by: str) -> None:
+    async def _answer(self, service: Service[Any, Item], request: OpenRequest, answer: Answer, *, first: int) -> None:
+        """The first of the people in turn who is not too close answers: whoever edited on the way here is."""
+        for number in range(len(PEOPLE)):
+            by = self.answered[request.id] = PEOPLE[(first + number) % len(PEOPLE)]
+            try:
+                await self._answer_as(service, request, answer, by=by)
+            except NotEligible:
+                if number + 1 == len(PEOPLE):
+                    raise
+            else:
+                return
+
+    async def _answer_as(self, service: Service[Any, Item], request: OpenRequest, answer: Answer, *, by: str) -> None:
         if answer.kind == "approve":
             await service.aapprove(request.id, option=answer.option, by=by)
         elif answer.kind == "edit":
@@ -219,7 +232,7 @@ class Game:
             to_decide = [each for each in answers if each[2].kind != "expire"]
             if to_decide:
                 request, edits, answer = self.random.choice(to_decide)
-                await self._answer(service, request, answer, by=PEOPLE[edits % len(PEOPLE)])
+                await self._answer(service, request, answer, first=edits)
 
     async def _race(self) -> None:
         """Two workers want to advance the run, until each has had it."""

@@ -92,6 +92,8 @@ async def _check(game: Game, seed: int) -> tuple[int, Rebuilt]:
 
         done = await store.write(lambda tx: mend(tx, key))
         after = await store.read(_rows)
+        for each in (before, after):  # which state of the rules was read: another number, so that they are read anew
+            each["systems"] = {name: row | {"rules": 0} for name, row in each["systems"].items()}
         for table in TABLES:
             assert after[table.name] == before[table.name], table.name
         return count, done

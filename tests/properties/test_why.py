@@ -31,7 +31,7 @@ from answerable.tracing.evidence.telling.words import People
 from answerable.tracing.ledger.records import Crossed, Decided
 from tests.properties.evidence import Evidence, played
 from tests.properties.naive import causes_in, everything_before
-from tests.properties.playing import PEOPLE, RUN, Disorder
+from tests.properties.playing import RUN, Disorder
 from tests.properties.profiles import examples
 from tests.properties.receiver import Receiver
 from tests.reference.graphs import valid_worlds
@@ -197,7 +197,7 @@ def names_the_person(evidence: Evidence, lineage: Lineage, case: Case) -> int:
             continue
         answer = case.answer(asked)
         assert (answer.kind, answer.option) == ("approve", decision.option)
-        assert evidence.people[decision.by] == PEOPLE[asked.edits % len(PEOPLE)]
+        assert evidence.people[decision.by] == evidence.answered[decision.request]
     return len(sent)
 
 
