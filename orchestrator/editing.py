@@ -18,9 +18,9 @@ from answerable.approvals.who.signatures import Signed, digest_of_message
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.asked import causes_of_edit
-from answerable.orchestrator.running.asking import prepare_request, write_request
 from answerable.orchestrator.running.crossing import message_id, written
 from answerable.orchestrator.running.journal import Guard
+from answerable.orchestrator.running.requesting import prepare_request, write_request
 from answerable.orchestrator.running.stepping import read_back
 from answerable.orchestrator.runs import get_run
 from answerable.tracing.ledger.entries import append_all

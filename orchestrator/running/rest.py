@@ -25,10 +25,10 @@ from answerable.errors import LeaseLost
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.anew import ask_anew, revoked_and_standing
-from answerable.orchestrator.running.asking import route
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.gathering import Gathering, Live, Lost, failure, outcome_of
 from answerable.orchestrator.running.journal import GatherRow, Guard
+from answerable.orchestrator.running.routing import route
 from answerable.orchestrator.runs import ENDS, set_resting, set_status
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append
