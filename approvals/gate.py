@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import bindparam, select, update
 
@@ -29,7 +30,7 @@ from answerable.approvals.sealing.keys import Key
 from answerable.tracing.freezes import frozen_targets
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import EffectInDoubt, EffectRefused, EffectSent
-from answerable.tracing.people import Authority, authority
+from answerable.tracing.people import Authority, authority, stamp
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import effects, grants
@@ -48,6 +49,10 @@ _SEND = Statement(
     .where(effects.c.id == bindparam("effect"))
     .values(state="sent", detail="", attempt=bindparam("new_attempt"), sent_at=bindparam("new_sent_at"))
 )
+
+
+UNSENT: Final = frozenset({"prepared", "withdrawn"})
+"""The states of an effect of which nothing has left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,15 +272,10 @@ def refuse_unprepared(
 def doubt(tx: Tx, effect: EffectRow, why: str, *, by: str, now: int) -> None:
     """Note, for the person `by` (an id), that nobody knows of a call, outside of the worker that sent it."""
     tx.run(_DOUBT, effect=effect.id, new_detail=why)
-    responsible = authority(tx, effect.system).responsible
     append(
         tx,
         EffectInDoubt(
-            at=now,
-            system=effect.system,
-            run=effect.run,
-            responsible=responsible,
-            chain=tuple(dict.fromkeys((by, responsible))),
+            **stamp(tx, effect.system, run=effect.run, at=now, through=(by,)),
             effect=effect.id,
             name=effect.name,
             step=effect.step,

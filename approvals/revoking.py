@@ -23,14 +23,14 @@ from answerable.approvals.asking.requests import RequestRow, get_request, mark_r
 from answerable.approvals.deciding.deciding import withdraw_effect
 from answerable.approvals.deciding.decisions import YES, Decision, get_decision
 from answerable.approvals.deciding.reasons import Reason
-from answerable.approvals.gate import get_effect
+from answerable.approvals.gate import UNSENT, EffectRow, find_effect, get_effect
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.eligibility import check_eligible
 from answerable.errors import NotEligible, NotOpen, StoreCorrupt, UnknownId
 from answerable.tracing.continuing import go_on
 from answerable.tracing.ledger.afterwards import DecisionRevoked
-from answerable.tracing.ledger.entries import append
-from answerable.tracing.people import PersonRow, authority, get_person
+from answerable.tracing.ledger.entries import append, records_of
+from answerable.tracing.people import PersonRow, authority, get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import decisions, grants, requests, runs
@@ -38,16 +38,15 @@ from answerable.tracing.waking import wake_at
 
 Cause: TypeAlias = Literal["person", "facts", "rule"]
 
-_RUN = Statement(select(runs.c.ended_at).where(runs.c.id == bindparam("run")).with_for_update())
+_RUN = Statement(select(runs.c.ended_at).where(runs.c.id == bindparam("run")))
+_RUN_LOCKED = Statement(select(runs.c.ended_at).where(runs.c.id == bindparam("run")).with_for_update())
 _REVOKE = Statement(
     update(decisions)
     .where(decisions.c.id == bindparam("decision"), decisions.c.revoked == "")
     .values(revoked=bindparam("cause"))
 )
 _GRANTS = Statement(
-    select(grants.c.id, grants.c.effect, grants.c.state)
-    .where(grants.c.decision == bindparam("decision"))
-    .order_by(grants.c.effect)
+    select(grants.c.id, grants.c.effect).where(grants.c.decision == bindparam("decision")).order_by(grants.c.effect)
 )
 _REVOKE_GRANT = Statement(
     update(grants)
@@ -82,8 +81,6 @@ REVOKED: Final[Mapping[str, str]] = {
     "rule": "the rule that decided was revoked",
 }
 """The causes in words."""
-
-_UNSENT: Final = frozenset({"prepared", "withdrawn"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,15 +141,7 @@ def void(
 
     Raises: NotOpen if it released nothing, was revoked before, or nothing of it is left.
     """
-    ended = tx.one(_RUN, run=decision.run)  # the lock: a worker's sending is over before, or sees this
-    if decision.outcome not in YES:
-        raise NotOpen(f"decision {decision.id} is {decision.outcome}: it released nothing", hint="begin a new run")
-    if ended is None or ended[0] is not None:
-        raise NotOpen(f"decision {decision.id} cannot be revoked: its run is over", hint="what was sent stays sent")
-    held = [(grant, get_effect(tx, effect), state) for grant, effect, state in tx.all(_GRANTS, decision=decision.id)]
-    sent = tuple(effect.id for _, effect, _ in held if effect is not None and effect.state not in _UNSENT)
-    if held and len(sent) == len(held):
-        raise NotOpen(f"all that decision {decision.id} released was sent already", hint="begin a run that makes up")
+    held = held_by(tx, decision, lock=True)
     if not tx.run(_REVOKE, decision=decision.id, cause=cause):
         raise NotOpen(
             f"decision {decision.id} was revoked already", hint=f"`answerable why {decision.id}` tells by whom"
@@ -160,17 +149,14 @@ def void(
     go_on(tx, decision.run, at=at)
     wake_at(tx, decision.run, at)
     mark_routed(tx, request.id)  # one that was not taken up yet goes nowhere any more
-    responsible = authority(tx, request.system).responsible
-    revoked = tuple(grant for grant, _, _ in held if tx.run(_REVOKE_GRANT, grant=grant))
-    unsent = tuple(effect.id for _, effect, _ in held if effect is not None and effect.state in _UNSENT)
+    said = stamp(tx, request.system, run=request.run, at=at, through=(by,) if by else ())
+    revoked = tuple(grant for grant, _ in held if tx.run(_REVOKE_GRANT, grant=grant))
+    sent = tuple(effect.id for _, effect in held if effect is not None and effect.state not in UNSENT)
+    unsent = tuple(effect.id for _, effect in held if effect is not None and effect.state in UNSENT)
     append(
         tx,
         DecisionRevoked(
-            at=at,
-            system=request.system,
-            run=request.run,
-            responsible=responsible,
-            chain=tuple(dict.fromkeys((by, responsible) if by else (responsible,))),
+            **said,
             decision=decision.id,
             request=request.id,
             approval=request.approval,
@@ -187,8 +173,31 @@ def void(
         ),
     )
     for effect in unsent:
-        withdraw_effect(tx, effect, reason=WITHDRAWN[cause], request=request, responsible=responsible, at=at)
+        withdraw_effect(tx, effect, reason=WITHDRAWN[cause], request=request, responsible=said["responsible"], at=at)
     return Revoked(decision=decision.id, request=request.id, run=request.run, cause=cause, withdrawn=unsent, sent=sent)
+
+
+def held_by(tx: Tx, decision: Decision, *, lock: bool = False) -> list[tuple[str, EffectRow | None]]:
+    """The grants (ids) of a decision with their calls, if something of it may be taken back still.
+
+    Raises: NotOpen if it released nothing, its run is over, or all of it was sent.
+    """
+    ended = tx.one(_RUN_LOCKED if lock else _RUN, run=decision.run)  # locked: a sending is over before, or sees this
+    if decision.outcome not in YES:
+        raise NotOpen(f"decision {decision.id} is {decision.outcome}: it released nothing", hint="begin a new run")
+    if ended is None or ended[0] is not None:
+        raise NotOpen(f"decision {decision.id} cannot be revoked: its run is over", hint="what was sent stays sent")
+    find = get_effect if lock else find_effect
+    held = [(grant, find(tx, effect)) for grant, effect in tx.all(_GRANTS, decision=decision.id)]
+    if held and all(effect is not None and effect.state not in UNSENT for _, effect in held):
+        raise NotOpen(f"all that decision {decision.id} released was sent already", hint="begin a run that makes up")
+    return held
+
+
+def revocation_of(tx: Tx, request: RequestRow) -> DecisionRevoked | None:
+    """The record that made the decision on a request void."""
+    found = (one.record for one in records_of(tx, request.run) if isinstance(one.record, DecisionRevoked))
+    return next((one for one in found if one.request == request.id), None)
 
 
 def may_revoke(person: PersonRow, decision: Decision, request: RequestRow, *, responsible: str, at: int) -> None:

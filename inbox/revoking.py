@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
@@ -13,25 +13,21 @@ from answerable.approvals.asking.resting import FactShown, facts_shown, why_anew
 from answerable.approvals.deciding.breaking import check_may_break, glass_of
 from answerable.approvals.deciding.decisions import YES, Decision
 from answerable.approvals.deciding.reviews import review_of
-from answerable.approvals.revoking import may_revoke
+from answerable.approvals.revoking import held_by, may_revoke, revocation_of
 from answerable.approvals.sealing.keys import Key
-from answerable.errors import NotEligible
-from answerable.tracing.clock import iso, micros
+from answerable.errors import NotEligible, NotOpen
+from answerable.tracing.clock import iso, micros, to_the_second
 from answerable.tracing.ledger.afterwards import DecisionRevoked
-from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.people import find_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import effects, requests, runs
+from answerable.tracing.storage.tables import requests
 
 _ANEW = Statement(
     select(requests.c.id)
     .where(requests.c.run == bindparam("run"), requests.c.in_place_of == bindparam("request"))
     .order_by(requests.c.made_at.desc())
 )
-_OPEN = Statement(select(runs.c.ended_at).where(runs.c.id == bindparam("run")))
-_STATE = Statement(select(effects.c.state).where(effects.c.id == bindparam("effect")))
-_UNSENT: Final = ("prepared", "withdrawn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +86,7 @@ def aftermath(
     before: Mapping[str, Any] | None = row.view.get("before")
     within = micros(row.body["execute_within_seconds"])
     yes = decision is not None and decision.outcome in YES
-    record = _record(tx, row) if decision is not None and decision.revoked else None
+    record = revocation_of(tx, row) if decision is not None and decision.revoked else None
     anew = tx.one(_ANEW, run=row.run, request=row.id)
     return Aftermath(
         facts=facts_shown(row.view),
@@ -109,22 +105,19 @@ def aftermath(
         anew=anew[0] if anew else "",
         glass=_glass(tx, key, row, reader, at) if row.state == "open" else None,
         review=_review(tx, decision.id, names, at) if decision is not None else "",
-        revocable=decision is not None and yes and _revocable(tx, row, decision, reader, responsible, at),
+        revocable=decision is not None and _revocable(tx, row, decision, reader, responsible, at),
     )
 
 
 def _revocable(tx: Tx, row: RequestRow, decision: Decision, reader: str, responsible: str, at: int) -> bool:
     """Whether something is left that this reader may take back."""
-    person, run = find_person(tx, reader), tx.one(_OPEN, run=row.run)
-    if decision.revoked or person is None or run is None or run[0] is not None:
-        return False
-    option = row.option(decision.option)
-    calls = [tx.one(_STATE, effect=call["effect"]) for call in option["calls"]] if option else []
-    if calls and not any(state is not None and state[0] in _UNSENT for state in calls):
+    person = find_person(tx, reader)
+    if decision.revoked or person is None:
         return False
     try:
+        held_by(tx, decision)
         may_revoke(person, decision, row, responsible=responsible, at=at)
-    except NotEligible:
+    except (NotEligible, NotOpen):
         return False
     return True
 
@@ -149,12 +142,7 @@ def _review(tx: Tx, decision: str, names: Mapping[str, str], at: int) -> str:
     if found.verdict:
         return f"{names.get(found.by, found.by)} reviewed it: it was {found.verdict}"
     late = "is overdue since" if at >= found.due_at else "is due by"
-    return f"Its review {late} {(iso(found.due_at) or '')[:19].replace('T', ' ')} UTC"
-
-
-def _record(tx: Tx, row: RequestRow) -> DecisionRevoked | None:
-    found = [one.record for one in records_of(tx, row.run) if isinstance(one.record, DecisionRevoked)]
-    return next((one for one in found if one.request == row.id), None)
+    return f"Its review {late} {to_the_second(iso(found.due_at))} UTC"
 
 
 def _in_words(record: DecisionRevoked, names: Mapping[str, str]) -> str:

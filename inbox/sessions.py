@@ -12,8 +12,8 @@ from typing import Final
 
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.who.bindings import bound_or_matched
-from answerable.approvals.who.credentials import end_credential, fresh_secret, make_credential, whose
-from answerable.approvals.who.identity import ASSERTED
+from answerable.approvals.who.credentials import Credential, end_credential, fresh_secret, make_credential, whose
+from answerable.approvals.who.identity import ASSERTED, Assurance
 from answerable.approvals.who.tokens import token_holder
 from answerable.errors import NotAuthenticated
 from answerable.inbox.oidc.vouching import Vouched
@@ -51,20 +51,7 @@ def sign_in_by_link(tx: Tx, key: Key, secret: str, *, at: int) -> str:
     link, person = whose(tx, key, "link", secret, at=at)
     if not end_credential(tx, link.id, at=at):
         raise NotAuthenticated("this link was used a moment ago", hint="`answerable serve` prints a new one")
-    session = fresh_secret()
-    until = at + micros(SESSION_SECONDS)
-    make_credential(
-        tx,
-        key,
-        "session",
-        person=person.id,
-        secret=session,
-        assurance=link.assurance,
-        expires_at=until,
-        at=at,
-        since=at,
-    )
-    return session
+    return _session(tx, key, person.id, link.assurance, at=at, since=at)
 
 
 def sign_in_by_login(tx: Tx, key: Key, vouched: Vouched, *, match_email: bool, at: int) -> str:
@@ -74,36 +61,38 @@ def sign_in_by_login(tx: Tx, key: Key, vouched: Vouched, *, match_email: bool, a
     """
     email = vouched.email if match_email else ""
     binding, person = bound_or_matched(tx, key, issuer=vouched.issuer, subject=vouched.subject, email=email, at=at)
-    session = fresh_secret()
-    make_credential(
-        tx,
-        key,
-        "session",
-        person=person.id,
-        secret=session,
-        assurance=binding.assurance,
-        expires_at=at + micros(SESSION_SECONDS),
-        at=at,
-        parent=binding.id,
-        since=vouched.since,
-    )
-    return session
+    return _session(tx, key, person.id, binding.assurance, parent=binding, at=at, since=vouched.since)
 
 
 def sign_in_with_token(tx: Tx, key: Key, secret: str, *, at: int) -> str:
     """The secret of a session that lives no longer than the token that opens it. Raises: NotAuthenticated."""
     token, person = token_holder(tx, key, secret, at=at)
-    session = fresh_secret()
+    return _session(tx, key, person.id, token.assurance, parent=token, until=token.expires_at, at=at, since=at)
+
+
+def _session(
+    tx: Tx,
+    key: Key,
+    person: str,
+    assurance: Assurance,
+    *,
+    at: int,
+    since: int,
+    parent: Credential | None = None,
+    until: int | None = None,
+) -> str:
+    """The secret of a new session, which ends with its `parent`, and not later than `until`."""
+    secret, ends = fresh_secret(), at + micros(SESSION_SECONDS)
     make_credential(
         tx,
         key,
         "session",
-        person=person.id,
-        secret=session,
-        assurance=token.assurance,
-        expires_at=min(token.expires_at, at + micros(SESSION_SECONDS)),
+        person=person,
+        secret=secret,
+        assurance=assurance,
+        expires_at=ends if until is None else min(until, ends),
         at=at,
-        parent=token.id,
-        since=at,
+        parent=parent.id if parent else "",
+        since=since,
     )
-    return session
+    return secret

@@ -101,8 +101,7 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str, at: int) -> RequestS
     Raises: UnknownId; StoreCorrupt if anything of it is not what was bound.
     """
     row, names = get_request(tx, id), handles(tx)
-    if not row.genuine(key):
-        raise StoreCorrupt(f"request {id} was not made by this system: its MAC is wrong", hint="do not decide it")
+    row.check_genuine(key)
     view = row.view
     options = tuple(
         OptionShown(
@@ -119,7 +118,7 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str, at: int) -> RequestS
     )
     in_force, decision = authority(tx, row.system).responsible, decision_on(tx, id)
     edited = tx.one(_EDITED_INTO, run=row.run, request=id)
-    frozen = not frozen_for_show(tx, row.system).isdisjoint(("system", f"agent:{row.approval}"))
+    frozen = row.is_held(frozen_for_show(tx, row.system))
     return RequestShown(
         row=row,
         options=options,

@@ -35,7 +35,7 @@ from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import EffectSettled, RunEnded, RunReopened
-from answerable.tracing.people import authority, get_person
+from answerable.tracing.people import get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import effects
@@ -210,9 +210,7 @@ def _result(graph: Graph, row: EffectRow, result: Mapping[str, Any] | None) -> s
 
 
 def _stamp(tx: Tx, run: RunRow, at: int, person: str) -> dict[str, Any]:
-    responsible = authority(tx, run.system).responsible
-    chain = tuple(dict.fromkeys((person, responsible)))
-    return {"at": at, "system": run.system, "run": run.id, "responsible": responsible, "chain": chain}
+    return stamp(tx, run.system, run=run.id, at=at, through=(person,))
 
 
 def _check_reason(reason: str) -> None:

@@ -36,6 +36,11 @@ def iso(at: Micros | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at / 1e6, UTC).isoformat()
 
 
+def to_the_second(at: str | None) -> str:
+    """A time for people, of one for programs: to the second, without its zone."""
+    return (at or "")[:19].replace("T", " ")
+
+
 def window_of(per: str, at: Micros) -> Micros:
     """When the hour or the day (of UTC) of a time began."""
     length = micros(_SECONDS[per])

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import RunContinued
-from answerable.tracing.people import authority
+from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import runs
@@ -41,15 +41,10 @@ def go_on(tx: Tx, run: str, *, at: int, works: bool = False) -> int:
         return int(segment)
     if at - rested_at > segment_after:
         segment += 1
-        responsible = authority(tx, system).responsible
         append(
             tx,
             RunContinued(
-                at=at,
-                system=system,
-                run=run,
-                responsible=responsible,
-                chain=(responsible,),
+                **stamp(tx, system, run=run, at=at),
                 segment=segment,
                 waited=at - rested_at,
                 segment_after=segment_after,

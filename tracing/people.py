@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
@@ -95,6 +96,16 @@ def get_person(tx: Tx, handle: str) -> PersonRow:
             f"nobody is registered as {handle!r}", hint=f"register them: `answerable people add {handle} --role ROLE`"
         )
     return found
+
+
+def stamp(tx: Tx, system: str, *, run: str = "", at: int, through: Iterable[str] = ()) -> dict[str, Any]:
+    """What every record says: when, where, who answers for the system now, and how authority came to them.
+
+    `through` are the ids that it came by, the nearest first.
+    """
+    responsible = authority(tx, system).responsible
+    chain = tuple(dict.fromkeys((*through, responsible)))
+    return {"at": at, "system": system, "run": run, "responsible": responsible, "chain": chain}
 
 
 def person_by_id(tx: Tx, id: str) -> PersonRow | None:

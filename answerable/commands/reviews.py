@@ -11,9 +11,10 @@ from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id
-from answerable.commands.saying import say, say_json, short, table, utc, when
+from answerable.commands.saying import say, say_json, short, table, when
 from answerable.orchestrator.documents import handles, review_document
 from answerable.orchestrator.office import Office
+from answerable.tracing.clock import to_the_second
 
 
 @click.group()
@@ -42,7 +43,7 @@ def list_reviews(everything: bool, store: str, as_json: bool) -> None:
             [
                 short(one["id"]),
                 *(one["of"], f"{one['approval']} of {one['system']}", short(one["decision"])),
-                *(one["state"], utc(one["due"]), one["verdict"], one["by"]),
+                *(one["state"], to_the_second(one["due"]), one["verdict"], one["by"]),
             ]
             for one in found
         ]

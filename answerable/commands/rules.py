@@ -27,12 +27,13 @@ from answerable.commands.options import (
 )
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, one_system, read, whole_id
-from answerable.commands.saying import lines, say, say_json, short, table, utc
+from answerable.commands.saying import lines, say, say_json, short, table
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.places import place_of
 from answerable.orchestrator.ruled import replay_document, replay_stored, rule_document, rule_line, tried_document
+from answerable.tracing.clock import to_the_second
 
 _file = click.argument("file", type=click.Path(path_type=Path))
 
@@ -184,7 +185,7 @@ def list_(store: str, as_json: bool) -> None:
             one["state"],
             one["author"],
             ", ".join(one["approvers"]),
-            utc(one["expires_at"]),
+            to_the_second(one["expires_at"]),
         ]
         for one in found
     ]
@@ -215,7 +216,7 @@ def show(rule: str, store: str, as_json: bool) -> None:
         Text.assemble((found["rule"], "bold"), f"  {found['state']}  {lines(found['purpose'])}"),
         f"at {found['approval']} of {found['system']} it chooses {found['option'] or 'nothing: it only forbids'}",
         f"it may release {', '.join(found['effects']) or 'no call'}",
-        f"written by {found['author']}, approved by {approved}; it expires {utc(found['expires_at'])} (UTC)",
+        f"written by {found['author']}, approved by {approved}; it expires {to_the_second(found['expires_at'])} (UTC)",
         f"digest {found['digest']}",
     )
     if caps:

@@ -68,11 +68,6 @@ def say_error(error: AnswerableError) -> None:
     to_stderr().print(text, soft_wrap=True)
 
 
-def utc(at: str | None) -> str:
-    """A time of a document (ISO 8601 in UTC), to the second."""
-    return (at or "")[:19].replace("T", " ")
-
-
 def lines(text: str) -> str:
     """Text of several lines, each of them safe for a terminal."""
     return "\n".join(plain(line) for line in text.split("\n"))

@@ -22,6 +22,7 @@ from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.eligibility import Asked
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.canonical import canonical
+from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import effects, requests
@@ -153,6 +154,18 @@ class RequestRow:
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""
         return key.holds(self.mac, "request", self.id, self.digest)
+
+    def check_genuine(self, key: Key) -> None:
+        """Raises: StoreCorrupt if it is not."""
+        if not self.genuine(key):
+            raise StoreCorrupt(
+                f"request {self.id} was not made by this system: its MAC is wrong",
+                hint="do not decide it; `answerable ledger verify` tells what was changed",
+            )
+
+    def is_held(self, frozen: frozenset[str]) -> bool:
+        """Whether it is suspended, where these targets of its system are frozen."""
+        return not frozen.isdisjoint((WHOLE_SYSTEM, f"agent:{self.approval}"))
 
     @property
     def options(self) -> tuple[str, ...]:

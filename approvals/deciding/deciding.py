@@ -31,7 +31,7 @@ from answerable.approvals.voting.eligibility import Standing
 from answerable.approvals.voting.votes import Vote, as_column, cast_vote
 from answerable.approvals.who.identity import Identity, check_sure
 from answerable.approvals.who.signatures import BREAK_GLASS, Meant, Signed, signed_by
-from answerable.errors import AlreadyDecided, InvalidInput, NotOpen, StoreCorrupt
+from answerable.errors import AlreadyDecided, InvalidInput, NotOpen
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.continuing import go_on
@@ -100,11 +100,7 @@ def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, 
     """
     request = get_request(tx, request_id, lock=True)
     person = get_person(tx, who.handle)
-    if not request.genuine(key):
-        raise StoreCorrupt(
-            f"request {request.id} was not made by this system: its MAC is wrong",
-            hint="do not decide it; `answerable ledger verify` tells what was changed",
-        )
+    request.check_genuine(key)
     _check_open(tx, request, at=at)
     request = escalate(tx, key, request, at=at)
     if answer.outcome == "approved" and request.option(answer.option) is None:
@@ -352,7 +348,7 @@ def _check_open(tx: Tx, request: RequestRow, *, at: int) -> None:
 
 
 def _is_frozen(tx: Tx, request: RequestRow) -> bool:
-    return not frozen_targets(tx, request.system).isdisjoint(("system", f"agent:{request.approval}"))
+    return request.is_held(frozen_targets(tx, request.system))
 
 
 def _sure(

@@ -19,7 +19,7 @@ from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import frozen_targets
 from answerable.tracing.ledger.afterwards import Escalated
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.people import authority
+from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import requests
@@ -63,23 +63,19 @@ def escalate(tx: Tx, key: Key, request: RequestRow, *, at: int) -> RequestRow:
     due = [one for one in request.escalations if one.at <= at]
     if len(due) <= request.stage or request.state != "open" or at >= request.expires_at or not request.genuine(key):
         return request
-    if not frozen_targets(tx, request.system).isdisjoint(("system", f"agent:{request.approval}")):
+    if request.is_held(frozen_targets(tx, request.system)):
         return request
     following = request.escalations[len(due) :]
     new = {"new_stage": len(due), "new_escalates_at": following[0].at if following else None}
     if not tx.run(_ESCALATE, request=request.id, before=request.stage, **new):
         return get_request(tx, request.id)
     go_on(tx, request.run, at=at)
-    responsible = authority(tx, request.system).responsible
+    said = stamp(tx, request.system, run=request.run, at=at)
     for one in due[request.stage :]:
         append(
             tx,
             Escalated(
-                at=at,
-                system=request.system,
-                run=request.run,
-                responsible=responsible,
-                chain=(responsible,),
+                **said,
                 request=request.id,
                 approval=request.approval,
                 step=request.step,

@@ -17,7 +17,7 @@ from answerable.approvals.sealing.seals import sealed
 from answerable.errors import InvalidInput, NotEligible
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import ExemptionAccepted
-from answerable.tracing.people import authority, get_person
+from answerable.tracing.people import authority, get_person, stamp
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import exemptions
@@ -86,10 +86,7 @@ def accept_exemption(tx: Tx, key: Key, system: str, approval: Approval[Any], *, 
         mac=key.mac("exemption", *_signed(system, approval.name, exempt, person.id)),
     )
     record = ExemptionAccepted(
-        at=at,
-        system=system,
-        responsible=responsible,
-        chain=(responsible,),
+        **stamp(tx, system, at=at),
         approval=approval.name,
         exemption=exempt.name,
         version=exempt.version,

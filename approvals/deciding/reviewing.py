@@ -18,7 +18,7 @@ from answerable.approvals.voting.eligibility import check_eligible, too_close
 from answerable.errors import InvalidInput, NotEligible, NotOpen
 from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.people import authority, get_person
+from answerable.tracing.people import authority, get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import reviews
@@ -35,8 +35,6 @@ def do_review(tx: Tx, key: Key, id: str, *, by: str, verdict: Verdict, reason: s
     person, found = get_person(tx, by), get_review(tx, id)
     if verdict not in VERDICTS:
         raise InvalidInput(f"{verdict!r} is no verdict", hint="right or wrong")
-    if not reason.strip():
-        raise InvalidInput("a review says why", hint="for whoever reads it later")
     decision = get_decision(tx, found.decision)
     assert decision is not None, found.decision
     request = get_request(tx, decision.request)
@@ -56,11 +54,7 @@ def do_review(tx: Tx, key: Key, id: str, *, by: str, verdict: Verdict, reason: s
     append(
         tx,
         Reviewed(
-            at=at,
-            system=found.system,
-            run=found.run,
-            responsible=responsible,
-            chain=tuple(dict.fromkeys((person.id, responsible))),
+            **stamp(tx, found.system, run=found.run, at=at, through=(person.id,)),
             review=id,
             of="sample" if found.of == "sample" else "break-glass",
             decision=found.decision,

@@ -36,7 +36,7 @@ from answerable.tracing.clock import micros
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.record import Signature
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
-from answerable.tracing.people import PersonRow, authority, get_person
+from answerable.tracing.people import PersonRow, authority, get_person, stamp
 from answerable.tracing.storage.store import Tx
 
 APPROVE: Final = "approve"  # the one thing that people vote for
@@ -202,8 +202,6 @@ def _approved(
 
 def revoke(tx: Tx, key: Key, reference: str, *, by: str, reason: str, at: int) -> RuleRow:
     """Take a rule's force, or what was proposed, away. Raises: UnknownId, NotEligible, InvalidInput, StoreCorrupt."""
-    if not reason.strip():
-        raise InvalidInput("revoking a rule needs a reason", hint="say why, for whoever reads it later")
     found = _genuine(tx, key, reference)
     person, head = get_person(tx, by), found.head
     if head.state == "revoked":
@@ -242,12 +240,7 @@ def _genuine(tx: Tx, key: Key, reference: str) -> RuleRow:
 
 def _stamp(tx: Tx, head: RuleHead, person: PersonRow, at: int, *through: str) -> dict[str, Any]:
     """What every record of a rule says."""
-    responsible = authority(tx, head.system).responsible
-    return {
-        "at": at,
-        "system": head.system,
-        "responsible": responsible,
-        "chain": tuple(dict.fromkeys((person.id, *through, responsible))),
+    return stamp(tx, head.system, at=at, through=(person.id, *through)) | {
         "rule": head.id,
         "name": head.name,
         "version": head.version,

@@ -89,7 +89,7 @@ def delegate(
 ) -> Delegation:
     """The person `by` lets `to` (handles) decide in their place until a time.
 
-    Raises: UnknownId; InvalidInput if it is to themself, is over already, lasts too long, or has no reason.
+    Raises: UnknownId; InvalidInput if it is to themself, is over already or lasts too long.
     """
     giver, taker = get_person(tx, by), get_person(tx, to)
     if giver.id == taker.id:
@@ -102,8 +102,6 @@ def delegate(
         raise InvalidInput(f"approval {approval!r} of which system?", hint="name the system, too")
     if system:
         authority(tx, system)
-    if not reason.strip():
-        raise InvalidInput("a delegation needs a reason", hint="say why, for whoever reads it later")
     made = Delegation(
         id=ids.fresh(ids.DELEGATION),
         giver=giver.id,
@@ -149,8 +147,6 @@ def revoke_delegation(tx: Tx, key: Key, id: str, *, by: str, reason: str, at: in
         raise NotEligible(
             f"{by} did not give this delegation", hint="whoever gave it ends it, or the Responsible Individual"
         )
-    if not reason.strip():
-        raise InvalidInput("revoking a delegation needs a reason", hint="say why, for whoever reads it later")
     ended = replace(found, ended_at=at).signed(key)
     if not tx.run(_END, delegation=id, now=at, new_mac=ended.mac):
         raise InvalidInput(f"{id} was revoked already")

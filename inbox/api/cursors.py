@@ -10,7 +10,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeAlias
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query
 
 from answerable.errors import InvalidInput
 
@@ -18,6 +18,7 @@ Id: TypeAlias = Annotated[str, Path(pattern="^[!-~]{1,200}$")]
 Filter: TypeAlias = Annotated[str, Query(max_length=500, pattern=r"^[^\x00-\x1f]*$")]
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=200)]
 Cursor: TypeAlias = Annotated[str, Query(max_length=1000)]
+AnswersName: TypeAlias = Annotated[str | None, Header(alias="Idempotency-Key", pattern="^[!-~]{1,200}$")]
 
 _MOST_NUMBER = 2**63 - 1
 

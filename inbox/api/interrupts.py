@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Response
 
 from answerable.approvals.asking.listing import page_of_requests
 from answerable.approvals.asking.requests import RequestRow
 from answerable.approvals.asking.requests import get_request as read_request
 from answerable.approvals.who.identity import Identity
 from answerable.inbox.api.answers import Decided, HumanResponse, Interrupt, InterruptList
-from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
+from answerable.inbox.api.cursors import AnswersName, Cursor, Filter, Id, Limit, after, cursor_of
 from answerable.inbox.api.requests import KINDS, decide
 from answerable.inbox.api.shaping import answer_of, interrupt_of
 from answerable.inbox.desk import Desk
@@ -58,7 +58,7 @@ async def answer_interrupt(
     response: Response,
     desk: Annotated[Desk, Depends(desk_of)],
     who: Annotated[Identity, Depends(actor)],
-    key: Annotated[str | None, Header(alias="Idempotency-Key", pattern="^[!-~]{1,200}$")] = None,
+    key: AnswersName = None,
 ) -> Decided:
     """Answer a request in that shape, with the digest that was shown: as any other answer, by the token's person."""
     row = await desk.office.store.read(lambda tx: read_request(tx, request))

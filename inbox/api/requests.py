@@ -8,7 +8,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from answerable.approvals.asking.listing import ChangedRequest, Sort, page_of_requests, short_tier
@@ -38,7 +38,7 @@ from answerable.inbox.api.answers import (
     RequestList,
     VoteAnswer,
 )
-from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
+from answerable.inbox.api.cursors import AnswersName, Cursor, Filter, Id, Limit, after, cursor_of
 from answerable.inbox.api.links import FROM_DECISION, FROM_REQUEST, FROM_REQUESTS
 from answerable.inbox.deciding import give
 from answerable.inbox.desk import Desk
@@ -113,7 +113,7 @@ async def decide(
     response: Response,
     desk: Annotated[Desk, Depends(desk_of)],
     who: Annotated[Identity, Depends(actor)],
-    key: Annotated[str | None, Header(alias="Idempotency-Key", pattern="^[!-~]{1,200}$")] = None,
+    key: AnswersName = None,
 ) -> Decided:
     """Answer a request, once. With an Idempotency-Key the same answer may be sent again: it gives the same decision."""
     once = Once(key=key, fingerprint=fingerprint(body)) if key else None

@@ -44,7 +44,7 @@ _MARKDOWN: Final = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]<>()#+
 
 def interrupt_of(tx: Tx, desk: Desk, row: RequestRow) -> Interrupt:
     """A request in that shape."""
-    frozen = not frozen_for_show(tx, row.system).isdisjoint(("system", f"agent:{row.approval}"))
+    frozen = row.is_held(frozen_for_show(tx, row.system))
     decidable = row.state == "open" and not frozen and desk.now < row.expires_at
     honest = _reads_as_written(row.view["message"])
     return Interrupt(
@@ -89,7 +89,7 @@ def _takes_texts(desk: Desk, row: RequestRow) -> bool:
 
 
 def _description(desk: Desk, row: RequestRow, *, honest: bool, frozen: bool) -> str:
-    lines = [f"**{_name(row.approval)}** of {_name(row.system)} asks {_name(str(row.asked.by))}."]
+    lines = [f"**{_name(row.approval)}** of {_name(row.system)} asks {_name(row.asks)}."]
     tier = short_tier(row.view)
     lines += [f"**{_name(tier)} goes short as proposed.**"] if tier else []
     lines += [

@@ -25,7 +25,6 @@ from answerable.inbox.fields import read_form
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page, pretty
 from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, surer
-from answerable.inbox.problems import status_of
 from answerable.inbox.showing import RequestShown, show_request
 
 PLACE = "m:"  # what the names of the message's own fields begin with in the form
@@ -113,7 +112,6 @@ def _page(
         request,
         "edit.html",
         who=who,
-        code=status_of(trouble) if trouble else 200,
         shown=shown,
         fields=fields,
         place=PLACE,

@@ -15,7 +15,6 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.entering import cookie_name, guessed, the_desk
 from answerable.inbox.pages.forms import Sent, form_of, sent
 from answerable.inbox.pages.rendering import page
-from answerable.inbox.problems import status_of
 from answerable.inbox.sessions import SESSION_SECONDS, link_holder, sign_in_by_link, sign_in_with_token
 
 router = APIRouter(include_in_schema=False)
@@ -99,7 +98,6 @@ async def signing_in(
         request,
         "sign_in.html",
         who=None,
-        code=status_of(trouble) if trouble else 200,
         next=next,
         trouble=trouble,
         fresh=fresh,

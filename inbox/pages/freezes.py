@@ -14,7 +14,6 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
-from answerable.inbox.problems import status_of
 from answerable.inbox.stopping import stop
 from answerable.orchestrator.documents import handles, target_shown
 
@@ -70,7 +69,6 @@ async def _page(
         request,
         "freezes.html",
         who=who,
-        code=status_of(trouble) if trouble else 200,
         freezes=found,
         systems=systems,
         trouble=trouble,

@@ -19,7 +19,10 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from answerable.approvals.who.identity import Identity
+from answerable.errors import AnswerableError
 from answerable.inbox.entering import the_desk
+from answerable.inbox.problems import status_of
+from answerable.tracing.clock import to_the_second
 from answerable.tracing.evidence.story.page import TEMPLATES
 from answerable.tracing.spans.tree import plain
 
@@ -74,15 +77,35 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters.update(when=when, span=span, body_text=body_text, pretty=pretty, sentence=sentence, plain=plain)
+_environment.filters.update(
+    when=when,
+    span=span,
+    body_text=body_text,
+    pretty=pretty,
+    sentence=sentence,
+    plain=plain,
+    to_the_second=to_the_second,
+)
 
 
-def page(request: Request, template: str, *, who: Identity | None, code: int = 200, **values: Any) -> HTMLResponse:
-    """A page. `who` is signed in, or nobody is."""
+def page(
+    request: Request,
+    template: str,
+    *,
+    who: Identity | None,
+    code: int = 200,
+    trouble: AnswerableError | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """A page. `who` is signed in, or nobody is; `trouble` is what was just tried in vain, and makes its status."""
+    if trouble is not None:
+        code = status_of(trouble)
     desk = the_desk(request)
     csrf = "" if who is None else csrf_of(request, who)
     shared: Mapping[str, Any] = {"who": who, "csrf": csrf, "now": desk.now, "path": request.url.path}
-    return HTMLResponse(_environment.get_template(template).render(**shared, **values), status_code=code)
+    return HTMLResponse(
+        _environment.get_template(template).render(**shared, trouble=trouble, **values), status_code=code
+    )
 
 
 def csrf_of(request: Request, who: Identity) -> str:

@@ -27,7 +27,6 @@ from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, surer
-from answerable.inbox.problems import status_of
 from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.together import Told, answer_together
@@ -201,7 +200,6 @@ async def request_page(
         request,
         "request.html",
         who=who,
-        code=status_of(trouble) if trouble else 200,
         shown=shown,
         comparison=compare(shown, before),
         trouble=trouble,

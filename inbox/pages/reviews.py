@@ -15,7 +15,6 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
-from answerable.inbox.problems import status_of
 from answerable.orchestrator.documents import handles
 
 router = APIRouter(include_in_schema=False)
@@ -57,7 +56,6 @@ async def _page(
         request,
         "reviews.html",
         who=who,
-        code=status_of(trouble) if trouble else 200,
         reviews=found,
         names=names,
         trouble=trouble,

@@ -15,7 +15,6 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
-from answerable.inbox.problems import status_of
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.ruled import (
     REPLAYED,
@@ -104,7 +103,6 @@ async def _page(
         request,
         "rule.html",
         who=who,
-        code=status_of(trouble) if trouble else 200,
         tried=[tried_document(one) for one in tried_stored(row)],
         trouble=trouble,
         typed=typed,

@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, select
 from answerable.approvals.asking.requests import RequestRow, get_request, requests_of
 from answerable.approvals.deciding.deciding import withdraw_effect
 from answerable.approvals.deciding.decisions import Decision, decision_on, get_decision
-from answerable.approvals.revoking import WITHDRAWN
+from answerable.approvals.revoking import WITHDRAWN, revocation_of
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.journal import Guard
@@ -26,7 +26,6 @@ from answerable.orchestrator.running.superseding import followers, supersede
 from answerable.orchestrator.running.view import Ready, RunView, step_id
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.afterwards import DecisionRevoked
-from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import decisions, grants, requests, steps
@@ -131,5 +130,5 @@ def what_was_revoked(tx: Tx, run: str, ready: Ready) -> Before | None:
     if not found:
         return None
     newest = max(found, key=lambda one: earlier.index(one.step))
-    records = [one.record for one in records_of(tx, run) if isinstance(one.record, DecisionRevoked)]
-    return next((Before(request=newest, revoked=one) for one in records if one.request == newest.id), None)
+    record = revocation_of(tx, newest)
+    return Before(request=newest, revoked=record) if record is not None else None

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, update
 
 from answerable.approvals.asking.requests import RequestRow, close_request, mark_routed, requests_of
 from answerable.approvals.deciding.deciding import withdraw_effect
-from answerable.approvals.gate import EffectRow, effects_of
+from answerable.approvals.gate import UNSENT, EffectRow, effects_of
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.journal import StepRow
 from answerable.orchestrator.running.planning import effect_id
@@ -22,7 +22,7 @@ from answerable.orchestrator.runs import RunRow
 from answerable.orchestrator.scopes import ScatterFrame
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import RequestWithdrawn
-from answerable.tracing.people import authority
+from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import crossings, gathers, scatters, steps
@@ -35,7 +35,6 @@ _FORGET_CROSSINGS = Statement(
 )
 _FORGET_SCATTERS = Statement(delete(scatters).where(scatters.c.step == bindparam("step")))
 _FORGET_GATHER = Statement(delete(gathers).where(gathers.c.id == bindparam("gather")))
-_UNTOUCHED = frozenset({"prepared", "withdrawn"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +51,7 @@ def followers(tx: Tx, run: str, step: str, known: Mapping[str, StepRow]) -> Foll
     gone, gathers_gone = _followers(tx, run, known[step], known)
     theirs = {effect_id(run, known[id].node, taken) for id in gone for taken in known[id].consumed.values()}
     made = [effect for effect in effects_of(tx, run) if effect.step in gone or effect.id in theirs]
-    sent = [effect for effect in made if effect.state not in _UNTOUCHED]
+    sent = [effect for effect in made if effect.state not in UNSENT]
     return Followers(steps=frozenset(gone), gathers=frozenset(gathers_gone), sent=sent)
 
 
@@ -72,21 +71,14 @@ def supersede(tx: Tx, run: RunRow, gone: Followers, *, reason: str, at: int) -> 
 
 def withdraw_requests(tx: Tx, run: RunRow, asked: Sequence[RequestRow], *, reason: str, at: int) -> None:
     """Take requests back that are open, and every call of them that was not sent."""
-    responsible = authority(tx, run.system).responsible
+    said = stamp(tx, run.system, run=run.id, at=at)
+    responsible = said["responsible"]
     for request in asked:
         if close_request(tx, request.id, state="withdrawn"):
             append(
                 tx,
                 RequestWithdrawn(
-                    at=at,
-                    system=run.system,
-                    run=run.id,
-                    responsible=responsible,
-                    chain=(responsible,),
-                    request=request.id,
-                    approval=request.approval,
-                    step=request.step,
-                    reason=reason,
+                    **said, request=request.id, approval=request.approval, step=request.step, reason=reason
                 ),
             )
         for option in request.body["options"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from answerable.tracing.clock import iso
 from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.placed import Placed
@@ -18,7 +20,7 @@ from answerable.tracing.spans.common import (
     where_said,
 )
 from answerable.tracing.spans.history import RunHistory
-from answerable.tracing.spans.span import ERROR, OK, SpanData
+from answerable.tracing.spans.span import ERROR, OK, Pair, SpanData
 
 
 def edited_request(placed: Placed, record: RequestMade, history: RunHistory) -> SpanData:
@@ -87,16 +89,14 @@ def decided(placed: Placed, record: Decided, history: RunHistory) -> SpanData:
 def escalated(placed: Placed, record: Escalated, history: RunHistory) -> SpanData:
     """From here on others may decide as well."""
     pairs = [*about(placed), (key.REQUEST, record.request), (key.STAGE, record.stage), (key.ESCALATED_TO, record.to)]
-    return moment(
+    return _later(
         history,
         placed,
+        record,
         shows="escalation",
-        service=record.approval,
         span=history.span(f"escalated {record.request}", record.stage),
-        parent=span_of_request(history.requests.get(record.request), record.step, history),
         name=f"escalated to {record.to}",
         pairs=pairs,
-        status=OK,
     )
 
 
@@ -106,17 +106,15 @@ def reviewed(placed: Placed, record: Reviewed, history: RunHistory) -> SpanData:
     pairs += [(key.REVIEWED, record.of), (key.VERDICT, record.verdict), (key.REVIEW_DUE, iso(record.due) or "")]
     pairs += [(key.DECIDED_BY, record.by), *where_said([(key.ASSURANCE, record.assurance)])]
     wrong = record.verdict == "wrong"
-    return moment(
+    return _later(
         history,
         placed,
+        record,
         shows="review",
-        service=record.approval,
         span=history.span(f"reviewed {record.decision}"),
-        parent=span_of_request(history.requests.get(record.request), record.step, history),
         name="reviewed",
         pairs=pairs,
-        status=ERROR if wrong else OK,
-        message="the reviewer found that it was wrong" if wrong else "",
+        alarm="the reviewer found that it was wrong" if wrong else "",
     )
 
 
@@ -129,16 +127,14 @@ def revoked(placed: Placed, record: DecisionRevoked, history: RunHistory) -> Spa
     )
     if record.facts:
         pairs.append((key.FACTS_MOVED, record.facts))
-    return moment(
+    return _later(
         history,
         placed,
+        record,
         shows="revocation",
-        service=record.approval,
         span=history.span(f"revoked {record.decision}"),
-        parent=span_of_request(history.requests.get(record.request), record.step, history),
         name="decision revoked",
         pairs=pairs,
-        status=OK,
     )
 
 
@@ -168,3 +164,29 @@ def request_withdrawn(placed: Placed, record: RequestWithdrawn, history: RunHist
             status=OK,
         )
     ]
+
+
+def _later(
+    history: RunHistory,
+    placed: Placed,
+    record: Escalated | Reviewed | DecisionRevoked,
+    *,
+    shows: key.Shows,
+    span: int,
+    name: str,
+    pairs: Sequence[Pair],
+    alarm: str = "",
+) -> SpanData:
+    """A moment that belongs to a request, after it was made; an `alarm` is an error's message."""
+    return moment(
+        history,
+        placed,
+        shows=shows,
+        service=record.approval,
+        span=span,
+        parent=span_of_request(history.requests.get(record.request), record.step, history),
+        name=name,
+        pairs=pairs,
+        status=ERROR if alarm else OK,
+        message=alarm,
+    )

@@ -25,7 +25,7 @@ from answerable.tracing.evidence.keeping import holds
 from answerable.tracing.ledger.agreement import ENDS, ERASED, ERASED_TYPE
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.kept import PayloadErased
-from answerable.tracing.people import authority
+from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import (
@@ -250,17 +250,12 @@ def _record(
 ) -> None:
     row = tx.one(_RUN, run=done.run)
     assert row is not None, done.run
-    responsible = authority(tx, row[0]).responsible
     record = PayloadErased(
-        at=at,
-        system=row[0],
-        responsible=responsible,
-        chain=tuple(dict.fromkeys((by, responsible))),
+        **stamp(tx, row[0], at=at, through=(by,)) | vars(done),
         by=by,
         reason=reason,
         asked=asked,
         before=before,
-        **vars(done),
     )
     append(tx, record)
 
