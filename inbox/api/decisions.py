@@ -2,26 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header
+from pydantic import BaseModel, Field, StringConstraints
 
 from answerable.approvals.deciding.answering import Once
 from answerable.approvals.deciding.deciding import Answer
 from answerable.approvals.deciding.decisions import Decision
+from answerable.approvals.grouping import MOST_TOGETHER
 from answerable.approvals.voting.votes import Vote
 from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, InvalidInput
-from answerable.inbox.api.answers import AnswerAll, DecidedAll, OneOfAll, RevokeAsked, RevokedAnswer, VoteAnswer
+from answerable.inbox.api.answers import DecisionAnswer, VoteAnswer
+from answerable.inbox.api.bodies import Code, Digest, Name, Taken, Text
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.api.requests import decision, fingerprint
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of
-from answerable.inbox.problems import document_of, documented
+from answerable.inbox.problems import Problem, document_of, documented
 from answerable.orchestrator.documents import handles, vote_document
 from answerable.orchestrator.together import Told, answer_together
 
 router = APIRouter(prefix="/decisions", tags=["decisions"])
+
+
+class Shown(Taken):
+    """A request, and the digest of what was shown of it."""
+
+    id: Name
+    digest: Digest
+
+
+class AnswerAll(Taken):
+    """One answer to requests that ask the same."""
+
+    answer: Literal["approve", "reject"]
+    option: Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f]*$")] = Field(
+        default="", description="Which option is chosen, to approve."
+    )
+    reason: Text = ""
+    requests: Annotated[list[Shown], Field(min_length=1, max_length=MOST_TOGETHER)]
+
+
+class RevokeAsked(Taken):
+    """Take a decision back: a code of the list, and why in words."""
+
+    code: Code
+    reason: Text
+
+
+class RevokedAnswer(BaseModel):
+    """What was voided: the calls (effects) that were withdrawn, and those that had left before."""
+
+    decision: str
+    request: str
+    run: str
+    withdrawn: list[str]
+    sent: list[str]
+
+
+class OneOfAll(BaseModel):
+    """What became of one request: its decision, a vote where it takes others besides, or the problem."""
+
+    request: str
+    decision: DecisionAnswer | None
+    vote: VoteAnswer | None
+    missing: str
+    problem: Problem | None
+
+
+class DecidedAll(BaseModel):
+    """What became of each, in the order in which they were decided."""
+
+    results: list[OneOfAll]
 
 
 @router.post("", responses=documented(409))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
 
 from answerable.approvals.voting.delegations import Delegation
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.answers import DelegationAnswer, DelegationAsked, DelegationList, Reasoned
+from answerable.inbox.api.bodies import Handle, Name, Reasoned, Taken, Text
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.api.links import FROM_DELEGATION
 from answerable.inbox.desk import Desk
@@ -17,6 +18,36 @@ from answerable.inbox.problems import documented
 from answerable.orchestrator.documents import delegation_document, handles
 
 router = APIRouter(prefix="/delegations", tags=["delegations"])
+
+
+class DelegationAsked(Taken):
+    """Let somebody else decide in one's place: everywhere, in a system, or at one approval of it."""
+
+    to: Handle = Field(min_length=1, description="By handle.")
+    seconds: int = Field(ge=1, le=90 * 86_400, description="How long.")
+    system: Name | Literal[""] = ""
+    approval: Name | Literal[""] = ""
+    reason: Text
+
+
+class DelegationAnswer(BaseModel):
+    """Who decides in whose place. `state` is standing, over or revoked; no `system` is all of them."""
+
+    id: str
+    giver: str = Field(alias="from")
+    to: str
+    system: str
+    approval: str
+    state: str
+    until: str
+    reason: str
+    at: str
+
+
+class DelegationList(BaseModel):
+    """All delegations, oldest first."""
+
+    delegations: list[DelegationAnswer]
 
 
 @router.get("", responses=documented())

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
 
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.answers import FreezeAnswer, FreezeAsked, FreezeList, ThawAsked
+from answerable.inbox.api.bodies import Name, Reasoned, Taken, Text
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.api.links import FROM_FREEZE, FROM_FREEZES
 from answerable.inbox.desk import Desk
@@ -18,6 +19,33 @@ from answerable.orchestrator.documents import freeze_document, handles
 from answerable.tracing.freezes import Freeze
 
 router = APIRouter(prefix="/freezes", tags=["freezes"])
+
+
+class FreezeAsked(Taken):
+    """Stop new steps and sends of a target."""
+
+    system: Name
+    target: Name = Field(default="system", description="system, agent:NAME, edge:ID or effect:NAME.")
+    reason: Text
+
+
+class FreezeAnswer(BaseModel):
+    """A freeze: committed, quiesced or lifted; `in_flight` are the calls that it still waits for."""
+
+    id: str
+    system: str
+    target: str
+    state: str
+    by: str
+    reason: str
+    at: str
+    in_flight: list[str]
+
+
+class FreezeList(BaseModel):
+    """The freezes that stand."""
+
+    freezes: list[FreezeAnswer]
 
 
 @router.get("", responses=documented(links=FROM_FREEZES))
@@ -47,7 +75,7 @@ async def get_freeze(
 
 @router.post("/{freeze}/thaw", responses=documented(409))
 async def thaw(
-    freeze: Id, body: ThawAsked, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
+    freeze: Id, body: Reasoned, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
 ) -> FreezeAnswer:
     """Lift a freeze."""
     await desk.office.thaw(freeze, by=who, reason=body.reason)

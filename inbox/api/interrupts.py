@@ -5,21 +5,29 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
 
 from answerable.approvals.asking.listing import page_of_requests
 from answerable.approvals.asking.requests import RequestRow
 from answerable.approvals.asking.requests import get_request as read_request
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.answers import Decided, HumanResponse, Interrupt, InterruptList
+from answerable.inbox.api.answers import Decided
 from answerable.inbox.api.cursors import AnswersName, Cursor, Filter, Id, Limit, after, cursor_of
 from answerable.inbox.api.requests import KINDS, decide
-from answerable.inbox.api.shaping import answer_of, interrupt_of
+from answerable.inbox.api.shaping import HumanResponse, Interrupt, answer_of, interrupt_of
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of, reader
 from answerable.inbox.problems import documented
 from answerable.tracing.storage.store import Tx
 
 router = APIRouter(prefix="/interrupts", tags=["interrupts"])
+
+
+class InterruptList(BaseModel):
+    """Open requests in that shape; `next` is the cursor of the following page."""
+
+    interrupts: list[Interrupt]
+    next: str | None
 
 
 @router.get("", responses=documented())

@@ -5,15 +5,25 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
 
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.answers import Me
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, reader
 from answerable.inbox.problems import documented
 from answerable.tracing.people import get_person
 
 router = APIRouter(prefix="/me", tags=["me"])
+
+
+class Me(BaseModel):
+    """Who asks, and how sure we are of it."""
+
+    id: str = Field(description="The opaque id: records and signatures have it.")
+    person: str
+    roles: list[str]
+    teams: list[str]
+    assurance: str
 
 
 @router.get("", responses=documented())

@@ -22,22 +22,18 @@ from answerable.approvals.voting.votes import Vote
 from answerable.approvals.who.identity import Identity
 from answerable.approvals.who.signatures import Signed, digest_of_message
 from answerable.inbox.api.answers import (
-    AnyAnswer,
-    Approve,
-    BreakGlass,
     CallAnswer,
     Decided,
     DecisionAnswer,
-    Edit,
     EscalationAnswer,
     FactAnswer,
     OptionAnswer,
-    Reject,
     RequestAnswer,
     RequestLine,
     RequestList,
     VoteAnswer,
 )
+from answerable.inbox.api.bodies import AnyAnswer, Approve, BreakGlass, Edit, Reject
 from answerable.inbox.api.cursors import AnswersName, Cursor, Filter, Id, Limit, after, cursor_of
 from answerable.inbox.api.links import FROM_DECISION, FROM_REQUEST, FROM_REQUESTS
 from answerable.inbox.deciding import give

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
+from pydantic import BaseModel
 
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.answers import ReviewAnswer, ReviewAsked, ReviewList
+from answerable.inbox.api.bodies import Taken, Text
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of, reader
@@ -15,6 +16,36 @@ from answerable.inbox.problems import documented
 from answerable.orchestrator.documents import handles, review_document
 
 router = APIRouter(prefix="/reviews", tags=["reviews"])
+
+
+class ReviewAsked(Taken):
+    """What somebody found who looked at a decision afterwards."""
+
+    verdict: Literal["right", "wrong"]
+    reason: Text
+
+
+class ReviewAnswer(BaseModel):
+    """A review: done, due or overdue."""
+
+    id: str
+    of: str
+    system: str
+    approval: str
+    run: str
+    decision: str
+    state: str
+    made_at: str
+    due: str
+    verdict: str
+    by: str
+    at: str | None
+
+
+class ReviewList(BaseModel):
+    """Reviews; at most 500."""
+
+    reviews: list[ReviewAnswer]
 
 
 @router.get("", responses=documented())

@@ -10,7 +10,7 @@ from pydantic import BaseModel, StringConstraints
 from answerable.approvals.rules.file import MOST_BYTES, read_rule
 from answerable.approvals.rules.rows import RuleRow
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.answers import Digest, Taken, Text
+from answerable.inbox.api.bodies import Digest, Taken, Text
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.api.links import FROM_RULE, FROM_RULES
 from answerable.inbox.desk import Desk

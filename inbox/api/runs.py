@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
+from pydantic import BaseModel
 
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.answers import RunAnswer, RunLine, RunList, StepLine
+from answerable.inbox.api.answers import DecisionAnswer
 from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
 from answerable.inbox.api.links import FROM_RUN, FROM_RUNS
 from answerable.inbox.desk import Desk
@@ -22,6 +23,61 @@ from answerable.tracing.storage.store import Tx
 Status = Literal["", "running", "waiting", "frozen", "done", "denied", "stuck", "failed", "cancelled"]
 
 router = APIRouter(prefix="/runs", tags=["runs"])
+
+
+class RunLine(BaseModel):
+    """A run in a list."""
+
+    run: str
+    system: str
+    version: str
+    status: str
+    detail: str
+    responsible: str
+    started_by: str
+    started_at: str
+    ended_at: str | None
+
+
+class RunList(BaseModel):
+    """Some runs, newest first; `next` is the cursor of the following page."""
+
+    runs: list[RunLine]
+    next: str | None
+
+
+class EdgeLine(BaseModel):
+    """A declared edge, or one that was crossed `count` times."""
+
+    source: str
+    target: str
+    carries: str
+    count: int = 0
+
+
+class StepLine(BaseModel):
+    """One step of a run."""
+
+    id: str
+    node: str
+    state: str
+    attempt: int
+    error: str
+
+
+class RunAnswer(RunLine):
+    """A run with its edges, steps, requests, decisions and calls."""
+
+    edges_declared: list[EdgeLine]
+    edges_crossed: list[EdgeLine]
+    records: int
+    spans: int
+    steps: list[StepLine]
+    requests: list[dict[str, Any]]
+    decisions: list[DecisionAnswer]
+    effects: list[dict[str, Any]]
+    effects_by_state: dict[str, int]
+    result: Any
 
 
 @router.get("", responses=documented(links=FROM_RUNS))

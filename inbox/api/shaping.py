@@ -16,28 +16,60 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field
 
 from answerable.approvals.asking.listing import short_tier
 from answerable.approvals.asking.requests import RequestRow
 from answerable.approvals.node import AS_PROPOSED, RESPONSE
 from answerable.errors import InvalidInput
-from answerable.inbox.api.answers import (
-    AnyAnswer,
-    Approve,
-    Edit,
-    HumanResponse,
-    Interrupt,
-    InterruptAction,
-    InterruptConfig,
-    Reject,
-    Respond,
-)
+from answerable.inbox.api.bodies import AnyAnswer, Approve, Digest, Edit, Reject, Respond, Taken, Text
 from answerable.inbox.desk import Desk
 from answerable.tracing.clock import iso
 from answerable.tracing.freezes import frozen_for_show
 from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.store import Tx
+
+
+class InterruptAction(BaseModel):
+    """What is proposed: the approval that asks, and the message."""
+
+    action: str
+    args: dict[str, Any]
+
+
+class HumanResponse(Taken):
+    """An answer in LangGraph's shape, with the digest that was shown.
+
+    "accept" takes what is proposed; "edit" proposes the `args` of its `args` instead; "response" sends the text back,
+    or says no with it where no agent takes texts; "ignore" is a no, and needs a `reason`.
+    """
+
+    type: Literal["accept", "edit", "response", "ignore"]
+    args: InterruptAction | Text | None = None
+    digest: Digest
+    reason: Text = ""
+
+
+class InterruptConfig(BaseModel):
+    """Which answers are taken."""
+
+    allow_accept: bool
+    allow_edit: bool
+    allow_respond: bool
+    allow_ignore: bool
+
+
+class Interrupt(BaseModel):
+    """A request as LangGraph's `HumanInterrupt`, with its id and digest."""
+
+    id: str
+    digest: str
+    action_request: InterruptAction
+    config: InterruptConfig
+    description: str = Field(description="Markdown, of nothing that an agent wrote.")
+
 
 _MARKDOWN: Final = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]<>()#+-!|~&"})
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
 
 from answerable.approvals.deciding.statistics import statistics
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.answers import DecidingAnswer, StatisticsAnswer
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, reader
 from answerable.inbox.problems import documented
@@ -20,6 +20,31 @@ DAY_SECONDS = 86400
 Days = Annotated[int, Query(ge=1, le=3660)]
 
 router = APIRouter(prefix="/statistics", tags=["statistics"])
+
+
+class DecidingAnswer(BaseModel):
+    """How one approval was decided. Rates and times are those of people; null where nobody decided."""
+
+    system: str
+    approval: str
+    person: str | None = Field(description="By whom; null where it is not counted by person.")
+    number: int
+    by_people: int
+    outcomes: dict[str, int]
+    approval_rate: float | None
+    median_seconds: float | None = Field(description="From the asking to the decision.")
+    p90_seconds: float | None
+    fast_share: float | None = Field(description="Which share took less than five seconds.")
+    broke_glass: int
+    reviewed: int
+    disagreed: int = Field(description="How many reviews found it wrong.")
+
+
+class StatisticsAnswer(BaseModel):
+    """How deciding goes, since a time."""
+
+    since: str
+    approvals: list[DecidingAnswer]
 
 
 @router.get("", responses=documented())
