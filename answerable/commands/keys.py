@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from answerable.approvals.who.identity import By, identified
+from answerable.approvals.who.identity import ASSERTED, By, identified
 from answerable.approvals.who.signatures import PersonKey, key_id, prove_possession, public_of
 from answerable.commands.acting import as_option, key_file, own_key
 from answerable.commands.options import json_option, reason_option, store_option
@@ -41,7 +41,11 @@ def create() -> None:
 @as_option
 @store_option
 def register(by: By, store: str) -> None:
-    """Have the store know your key as yours, and show that you have its private half."""
+    """Have the store know your key as yours, and show that you have its private half.
+
+    What you sign is as good as what you show here: with a token (ANSWERABLE_TOKEN) it is a signature of yours, and
+    with --as it is whatever the user of this command line says.
+    """
     private = own_key()
 
     async def work(office: Office) -> PersonKey:
@@ -50,7 +54,10 @@ def register(by: By, store: str) -> None:
         proof = prove_possession(private, person, at=now)
         return await office.register_key(by, public=public_of(private), proof=proof, proved_at=now)
 
-    say(f"{at_office(store, work).id} is a key of {identified(by).handle}'s")
+    made = at_office(store, work)
+    say(f"{made.id} is a key of {identified(by).handle}'s, registered as {made.assurance}")
+    if made.assurance == ASSERTED:
+        say("what it signs makes nobody surer: register it again with a token of theirs, in ANSWERABLE_TOKEN")
 
 
 @keys.command("list")
@@ -69,8 +76,9 @@ def list_(store: str, as_json: bool) -> None:
     elif not found:
         say("nobody has registered a key")
     else:
-        rows = [[short(one["id"]), one["person"], one["state"], one["registered_at"][:19]] for one in found]
-        say(table("key", "person", "state", "registered (UTC)", rows=rows))
+        shown = ("person", "state", "registered_as")
+        rows = [[short(one["id"]), *(one[name] for name in shown), one["registered_at"][:19]] for one in found]
+        say(table("key", "person", "state", "registered as", "registered (UTC)", rows=rows))
 
 
 @keys.command()
@@ -96,6 +104,7 @@ def _document(one: PersonKey, names: dict[str, str]) -> dict[str, Any]:
         "person": names.get(one.person, one.person),
         "state": "stands" if one.revoked_at is None else "revoked",
         "public": one.public,
+        "registered_as": one.assurance,
         "registered_at": iso(one.registered_at),
         "revoked_at": None if one.revoked_at is None else iso(one.revoked_at),
     }

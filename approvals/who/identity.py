@@ -6,6 +6,8 @@
    credential that was shown, so that whoever acts on it can see, in the acting transaction, whether it still stands.
 3. From the least sure to the surest: `asserted-local`, `token`, `oidc` (a provider vouches for the login), `signed`
    (with the person's own key). A request may ask for the least that will do, and for how old a login may be.
+4. A signature makes nobody surer than whoever registered its key was: one of a key that was registered on somebody's
+   word is written down, and counts for nothing here.
 """
 
 from __future__ import annotations
@@ -33,13 +35,15 @@ class Identity:
     """A person by handle, how sure we are of it, and the id of the credential that they showed ("" for none).
 
     `since` is when they proved who they are (microseconds), 0 where nobody knows. `own` is the private half of their
-    key, where they act on their own machine, and sign what they answer.
+    key, where they act on their own machine, and sign what they answer. `otherwise` is, of somebody who signed, how
+    sure we are of them but for the signature: of whoever registered the key, or by what they showed now.
     """
 
     handle: str
     assurance: Assurance
     credential: str = ""
     since: int = 0
+    otherwise: Assurance = "asserted-local"
     own: Ed25519PrivateKey | None = field(default=None, repr=False, compare=False)
 
 
@@ -58,9 +62,10 @@ def check_sure(who: Identity, *, requires: str, fresh_seconds: int, at: int) -> 
 
     Raises: NotSureEnough.
     """
-    if requires and ASSURANCES.index(who.assurance) < _rank(requires):
+    sure = who.otherwise if who.assurance == SIGNED and requires != SIGNED else who.assurance
+    if requires and rank(sure) < _required(requires):
         raise NotSureEnough(
-            f"this takes an assurance of at least {requires!r}, and that of {who.handle} is {who.assurance!r}",
+            f"this takes an assurance of at least {requires!r}, and that of {who.handle} is {sure!r}",
             hint=_HINTS.get(requires, ""),
         )
     if fresh_seconds and not who.since <= at < who.since + fresh_seconds * 1_000_000:
@@ -73,10 +78,16 @@ def check_sure(who: Identity, *, requires: str, fresh_seconds: int, at: int) -> 
 _HINTS: Final[dict[str, str]] = {
     BEARER: "show a token: `answerable token create PERSON` makes one",
     VOUCHED: "sign in with your organization's login, on the page",
-    SIGNED: "sign the answer with your own key, on the command line: --sign",
+    SIGNED: "sign the answer on the command line (--sign) with your own key, registered with a token of yours:"
+    " ANSWERABLE_TOKEN=… answerable keys register",
 }
 
 
-def _rank(required: str) -> int:
+def rank(assurance: str) -> int:
+    """The place of an assurance among them; of one that this program does not know, the least."""
+    return ASSURANCES.index(assurance) if assurance in ASSURANCES else 0
+
+
+def _required(assurance: str) -> int:
     """The place of what is required; nothing reaches one that this program does not know."""
-    return ASSURANCES.index(required) if required in ASSURANCES else len(ASSURANCES)
+    return rank(assurance) if assurance in ASSURANCES else len(ASSURANCES)

@@ -8,6 +8,9 @@
    before it was revoked stays signed.
 4. Keys are records: a person's public key, with a signature that shows that they have the other half. A made-up record
    of one has no seal.
+5. Whoever registers a key says whose it is, so a signature is as good as what they showed when they did. One of a key
+   that was registered on somebody's word makes an answer no surer. Its person may register it again, with a token or a
+   login of theirs, and it counts from then on.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from sqlalchemy import bindparam, select
 
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.sealing.seals import is_sealed, sealed
-from answerable.approvals.who.identity import SIGNED, Identity
+from answerable.approvals.who.identity import ASSERTED, ASSURANCES, SIGNED, Assurance, Identity, rank
 from answerable.errors import InvalidInput, NotAuthenticated, NotEligible, UnknownId
 from answerable.tracing import ids
 from answerable.tracing.ledger.access import KeyRegistered, KeyRevoked
@@ -53,13 +56,17 @@ _RESPONSIBLE = Statement(select(systems.c.name).where(systems.c.responsible == b
 
 @dataclass(frozen=True, kw_only=True)
 class PersonKey:
-    """A person's public key. `person` is an id; `revoked_at` is None as long as it stands."""
+    """A person's public key. `person` is an id; `revoked_at` is None as long as it stands.
+
+    `assurance` is how sure we were of who registered it.
+    """
 
     id: str
     person: str
     public: str  # base64 of its 32 bytes
     registered_at: int
     revoked_at: int | None
+    assurance: Assurance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,17 +134,23 @@ def signed_by(
 ) -> tuple[Identity, Signed | None, Signature | None]:
     """Who answers, as sure as their signature makes it: what was given, or made here with the key that they have.
 
-    Raises: NotAuthenticated.
+    With a key that was registered on somebody's word they are as sure as they were. Raises: NotAuthenticated.
     """
     signed = given or (sign(who.own, meant, at=at) if who.own is not None else None)
     if signed is None:
         return who, None, None
-    signature = check_signed(tx, store_key, signed, meant, at=at)
-    return replace(who, assurance=SIGNED, since=min(signature.at, at)), signed, signature
+    known, signature = check_signed(tx, store_key, signed, meant, at=at)
+    if known.assurance == ASSERTED:
+        return who, signed, signature
+    otherwise = max(known.assurance, who.assurance, key=rank)
+    return replace(who, assurance=SIGNED, otherwise=otherwise, since=min(signature.at, at)), signed, signature
 
 
-def check_signed(tx: Tx, store_key: Key, signed: Signed, meant: Meant, *, at: int) -> Signature:
-    """The signature as it is recorded, if it is one of this person's for this answer. Raises: NotAuthenticated."""
+def check_signed(tx: Tx, store_key: Key, signed: Signed, meant: Meant, *, at: int) -> tuple[PersonKey, Signature]:
+    """The key, and the signature as it is recorded, if it is one of this person's for this answer.
+
+    Raises: NotAuthenticated.
+    """
     known = {one.id: one for one in person_keys(tx, store_key)}.get(signed.key)
     if known is None or known.person != meant.person:
         raise NotAuthenticated(f"{signed.key} is not a key of theirs", hint="`answerable keys register` registers one")
@@ -152,7 +165,7 @@ def check_signed(tx: Tx, store_key: Key, signed: Signed, meant: Meant, *, at: in
         raise NotAuthenticated(
             "the signature does not fit this answer", hint="sign exactly what you answer, about what was shown"
         ) from error
-    return Signature(key=signed.key, at=signed.at, said=said, value=signed.value)
+    return known, Signature(key=signed.key, at=signed.at, said=said, value=signed.value)
 
 
 def verify(public: str, value: str, said: bytes) -> None:
@@ -185,14 +198,20 @@ def prove_possession(private: Ed25519PrivateKey, person: str, *, at: int) -> str
 
 
 def register_key(tx: Tx, store_key: Key, handle: str, *, public: str, proof: str, proved_at: int, at: int) -> PersonKey:
-    """From here on this key is the person's.
+    """From here on this key is the person's; one that they registered before, if we are surer of them now.
 
     Raises: UnknownId; InvalidInput if it was registered before; NotAuthenticated if the proof does not show it.
     """
     person = get_person(tx, handle)
     id = key_id(public)
-    if any(one.id == id for one in person_keys(tx, store_key)):
+    known = {one.id: one for one in person_keys(tx, store_key)}.get(id)
+    if known is not None and (known.person != person.id or known.revoked_at is not None):
         raise InvalidInput(f"{id} is registered already", hint="a key is somebody's once; make another one")
+    if known is not None and rank(tx.assurance) <= rank(known.assurance):
+        raise InvalidInput(
+            f"{id} is registered already, with the assurance {known.assurance!r}",
+            hint="register it again with a token or a login of yours, if that is surer",
+        )
     said = statement(FOR_KEYS, {"key": id, "person": person.id, "public": public, "at": proved_at})
     try:
         verify(public, proof, said)
@@ -212,7 +231,7 @@ def register_key(tx: Tx, store_key: Key, handle: str, *, public: str, proof: str
         assurance=tx.assurance,
     )
     append(tx, sealed(store_key, record))
-    return PersonKey(id=id, person=person.id, public=public, registered_at=at, revoked_at=None)
+    return _person_key(record)
 
 
 def revoke_key(tx: Tx, store_key: Key, id: str, *, by: str, reason: str, at: int) -> PersonKey:
@@ -238,13 +257,24 @@ def person_keys(tx: Tx, store_key: Key) -> list[PersonKey]:
     found: dict[str, PersonKey] = {}
     for (body,) in tx.all(_OF_KEYS):
         record = read_record(bytes(body))
-        if isinstance(record, KeyRegistered) and record.key not in found and is_sealed(store_key, record):
-            found[record.key] = PersonKey(
-                id=record.key, person=record.person, public=record.public, registered_at=record.at, revoked_at=None
-            )
+        if isinstance(record, KeyRegistered) and is_sealed(store_key, record):
+            known = found.get(record.key)
+            if known is None or (known.person == record.person and known.revoked_at is None):
+                found[record.key] = _person_key(record)
         elif isinstance(record, KeyRevoked) and record.key in found:
-            found[record.key] = PersonKey(**{**vars(found[record.key]), "revoked_at": record.at})
+            found[record.key] = replace(found[record.key], revoked_at=record.at)
     return list(found.values())
+
+
+def _person_key(record: KeyRegistered) -> PersonKey:
+    return PersonKey(
+        id=record.key,
+        person=record.person,
+        public=record.public,
+        registered_at=record.at,
+        revoked_at=None,
+        assurance=next((one for one in ASSURANCES if one == record.assurance), ASSERTED),
+    )
 
 
 def _answers_for_something(tx: Tx, person: str) -> bool:

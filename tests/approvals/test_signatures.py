@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,7 +13,7 @@ from answerable.agents.people import quorum
 from answerable.approvals.asking.requests import get_request
 from answerable.approvals.deciding.deciding import Answer
 from answerable.approvals.deciding.decisions import Decision
-from answerable.approvals.who.identity import Identity
+from answerable.approvals.who.identity import By, Identity
 from answerable.approvals.who.signatures import (
     APART_SECONDS,
     Meant,
@@ -46,10 +46,17 @@ async def _person(service: Service[Any, Any], handle: str) -> str:
     return (await service.store.read(lambda tx: get_person(tx, handle))).id
 
 
-async def _register(service: Service[Any, Any], handle: str, private: Ed25519PrivateKey) -> str:
+async def with_token(service: Service[Any, Any], handle: str) -> Identity:
+    """Whoever shows a token of theirs."""
+    made, _ = await service.office.make_token(handle, seconds=3600)
+    return Identity(handle=handle, assurance="token", credential=made.id)
+
+
+async def _register(service: Service[Any, Any], handle: str, private: Ed25519PrivateKey, by: By = "") -> str:
     now = service.store.clock.now()
     proof = prove_possession(private, await _person(service, handle), at=now)
-    made = await service.office.register_key(handle, public=public_of(private), proof=proof, proved_at=now)
+    who = by or await with_token(service, handle)
+    made = await service.office.register_key(who, public=public_of(private), proof=proof, proved_at=now)
     return made.id
 
 
@@ -226,6 +233,57 @@ async def test_a_record_of_a_key_that_was_made_up_is_no_key(store_url: str) -> N
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
         with pytest.raises(NotAuthenticated, match="not a key of theirs"):
             await service.aapprove(request.id, by=_own(private))
+
+
+async def test_a_signature_is_as_good_as_the_registration_of_its_key(store_url: str) -> None:
+    """Whoever runs the command line may register a key as anybody: what it signs makes them no surer."""
+    app = letters(requires="signed", fresh=60)
+    async with serving(app, store_url, origins={CARRIER: nowhere()}) as service:
+        private = Ed25519PrivateKey.generate()
+        await _register(service, "dora", private, by="dora")
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        for who in (_own(private), replace(await with_token(service, "dora"), own=private)):
+            with pytest.raises(NotSureEnough) as refused:
+                await service.aapprove(request.id, by=who)
+            assert "ANSWERABLE_TOKEN=… answerable keys register" in str(refused.value.hint)
+        with pytest.raises(InvalidInput, match="already, with the assurance 'asserted-local'"):
+            await _register(service, "dora", private, by="dora")
+        await _register(service, "dora", private)  # the same key, with a token of hers
+        assert [one.assurance for one in await service.office.keys()] == ["token"]
+        assert (await service.aapprove(request.id, by=_own(private))).assurance == "signed"
+
+
+async def test_a_signature_is_written_down_and_counts_for_nothing_where_its_key_is_on_somebodys_word(
+    store_url: str,
+) -> None:
+    async with serving(letters(fresh=60), store_url, origins={CARRIER: nowhere()}) as service:
+        private = Ed25519PrivateKey.generate()
+        await _register(service, "dora", private, by="dora")
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        with pytest.raises(NotSureEnough, match="login"):  # it is no login, either
+            await service.aapprove(request.id, by=_own(private))
+    async with serving(letters(), store_url, origins={CARRIER: nowhere()}) as service:
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        decision = await service.aapprove(request.id, by=_own(private))
+        (record,) = await recorded(service, request.run, Decided)
+        assert decision.assurance == record.assurance == "asserted-local" and record.signature is not None
+
+
+@pytest.mark.parametrize(("registered", "enough"), [("token", False), ("oidc", True)])
+async def test_where_a_login_is_required_a_signature_needs_one_behind_it(
+    store_url: str, registered: Literal["token", "oidc"], enough: bool
+) -> None:
+    async with serving(letters(requires="oidc"), store_url, origins={CARRIER: nowhere()}) as service:
+        private = Ed25519PrivateKey.generate()
+        await _register(service, "dora", private, by=Identity(handle="dora", assurance=registered))
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        if enough:
+            assert (await service.aapprove(request.id, by=_own(private))).assurance == "signed"
+        else:
+            with pytest.raises(NotSureEnough, match="that of dora is 'token'"):
+                await service.aapprove(request.id, by=_own(private))
+            vouched = Identity(handle="dora", assurance="oidc", own=private)
+            assert (await service.aapprove(request.id, by=vouched)).assurance == "signed"
 
 
 async def test_rows_that_are_made_anew_keep_signatures(store_url: str) -> None:

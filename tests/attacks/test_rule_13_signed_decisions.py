@@ -19,6 +19,7 @@ from answerable.errors import AlreadyDecided, NotAuthenticated, NotSureEnough
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver
 from answerable.tracing.people import get_person
+from tests.approvals.test_signatures import with_token
 from tests.orchestrator.letters import Ask, letters, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio
@@ -26,11 +27,12 @@ pytestmark = pytest.mark.anyio
 YES = Answer(outcome="approved", option="as-proposed")
 
 
-async def registered(service: Service[Any, Any], handle: str) -> Ed25519PrivateKey:
+async def registered(service: Service[Any, Any], handle: str, *, asserted: bool = False) -> Ed25519PrivateKey:
     private, now = Ed25519PrivateKey.generate(), service.store.clock.now()
     person = await service.store.read(lambda tx: get_person(tx, handle))
     proof = prove_possession(private, person.id, at=now)
-    await service.office.register_key(handle, public=public_of(private), proof=proof, proved_at=now)
+    who = handle if asserted else await with_token(service, handle)
+    await service.office.register_key(who, public=public_of(private), proof=proof, proved_at=now)
     return private
 
 
@@ -106,6 +108,18 @@ async def test_what_requires_a_signature_takes_no_password_like_word(store_url: 
         forged = Signed(key="key_x", value=base64.b64encode(bytes(64)).decode(), at=0, salt="0" * 64)
         with pytest.raises(NotAuthenticated):
             await service.office.decide(request.id, with_signature(forged), by="dora")
+        assert not await rows(service, "decisions")
+
+
+async def test_a_key_that_mallory_registers_as_doras_signs_nothing_that_is_required(store_url: str) -> None:
+    """Mallory runs the command line, says `--as dora`, and shows that he has the key, which is true."""
+    async with serving(letters(requires="signed"), store_url, "http://127.0.0.1:9") as service:
+        mallorys = await registered(service, "dora", asserted=True)
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        given = with_signature(await signed(service, request.id, mallorys, "dora"))
+        for who in ("dora", await with_token(service, "dora")):
+            with pytest.raises(NotSureEnough):
+                await service.office.decide(request.id, given, by=who)
         assert not await rows(service, "decisions")
 
 

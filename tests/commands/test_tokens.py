@@ -124,11 +124,14 @@ def test_a_key_is_made_registered_used_and_revoked(desk: Desk, tmp_path: Path) -
     assert "there is a key already" in desk("keys", "create", code=1, **own).stderr
     assert "not a key of theirs" in desk(*words, code=1, **own).stderr
     assert "nobody has registered a key" in desk("keys", "list").stdout
-    desk("keys", "register", "--as", "dora", **own)
+    assert "makes nobody surer" in desk("keys", "register", "--as", "dora", **own).stdout
+    token = desk("token", "create", "dora").stdout.split()[-1]
+    assert "registered as token" in desk("keys", "register", **own, ANSWERABLE_TOKEN=token).stdout
+    assert "already" in desk("keys", "register", "--as", "dora", code=1, **own).stderr
     desk(*words, **own)
     assert _decided(desk)["assurance"] == "signed"
     (known,) = desk.json("keys", "list")
-    assert (known["person"], known["state"]) == ("dora", "stands")
+    assert (known["person"], known["state"], known["registered_as"]) == ("dora", "stands", "token")
     desk("keys", "revoke", known["id"][:12], "--reason", "a new laptop", "--as", "dora")
     assert "revoked" in desk("keys", "list").stdout
     (tmp_path / "dora.key").chmod(0o644)

@@ -469,7 +469,9 @@ async def own_keys(url: str) -> None:
         office, now = service.office, service.store.clock.now()
         dora = (await service.store.read(lambda tx: get_person(tx, "dora"))).id
         proof = prove_possession(private, dora, at=now)
-        key = await office.register_key("dora", public=public_of(private), proof=proof, proved_at=now)
+        token, _ = await office.make_token("dora", seconds=HOUR)
+        dora_herself = Identity(handle="dora", assurance="token", credential=token.id)
+        key = await office.register_key(dora_herself, public=public_of(private), proof=proof, proved_at=now)
         run = await service.arun(Ask(), by="nils", run_id="own_keys")
         signing = Identity(handle="dora", assurance="asserted-local", own=private)
         await service.areject(run.waiting_for[0].id, by=signing, reason="not like that")

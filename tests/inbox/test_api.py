@@ -265,6 +265,7 @@ def test_the_document_says_what_there_is(site: Site) -> None:
             "interrupts",
             "interrupts/{request}",
             "me",
+            "me/keys",
             "requests",
             "requests/{request}",
             "requests/{request}/decisions",
@@ -292,7 +293,14 @@ def test_an_answer_is_signed_by_a_program_that_has_its_persons_key(sqlite_url: s
         me = site.client.get(f"{API}/me", headers=headers).json()["id"]
         public = b64encode(private.public_key().public_bytes_raw()).decode()
         now = site.clock.now()
-        call(office.register_key, "dora", public=public, proof=prove_possession(private, me, at=now), proved_at=now)
+        registering = {"public": public, "proof": prove_possession(private, me, at=now), "at": now}
+        for asked in (registering | {"proof": "A" * 86 + "=="}, registering | {"at": now + 1}):
+            refused = site.client.post(f"{API}/me/keys", json=asked, headers=headers)
+            assert problem(refused) == (401, "not-authenticated")
+        known = site.client.post(f"{API}/me/keys", json=registering, headers=headers)
+        assert known.status_code == 201 and known.json()["assurance"] == "token"
+        again = site.client.post(f"{API}/me/keys", json=registering, headers=headers)
+        assert problem(again) == (422, "invalid-input")
         (key,) = call(office.keys)
         salt, said = "ab" * 32, {"answer": "approve", "option": "kinder", "digest": request.digest, "reason": "yes"}
         meant: dict[str, Any] = {"system": "letters", "subject": request.id, "digest": request.digest}

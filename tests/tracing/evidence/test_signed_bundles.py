@@ -78,6 +78,7 @@ _OTHER = Ed25519PrivateKey.generate()
         ("key.registered", {"public": public_of(_OTHER), "key": key_id(public_of(_OTHER))}),
         ("key.registered", {"proof": "A" * 86 + "=="}),
         ("key.registered", {"kind": "token.made"}),
+        ("key.registered", {"assurance": "asserted-local"}),
     ],
 )
 async def test_an_answer_that_was_not_signed_so_is_found(
@@ -89,6 +90,13 @@ async def test_an_answer_that_was_not_signed_so_is_found(
         (changed[inside] if inside else changed)[last] = value
     with pytest.raises(verifier.Unsound, match=r"signed by|have it"):
         _checked(records)
+
+
+async def test_what_a_key_signed_that_was_registered_on_somebodys_word_is_the_servers_word(
+    records: dict[int, dict[str, Any]],
+) -> None:
+    _first(records, "key.registered")["assurance"] = _first(records, "decided")["assurance"] = "asserted-local"
+    assert _checked(records) == (0, 2)
 
 
 async def test_a_key_that_was_revoked_before_signed_nothing(records: dict[int, dict[str, Any]]) -> None:

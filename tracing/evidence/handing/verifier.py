@@ -14,6 +14,7 @@ What is checked, in this order; the first thing that is wrong ends it:
 4. Every span names the record that it was made of by its digest, and says what that says of run, system and person.
 5. The story cites no record that is not there.
 6. Every answer that a person signed is signed by a key that they had registered before, and that was not revoked then.
+   Where they had shown no token or login when they registered it, it is not said to be signed: it is the server's word.
 7. Payloads, where they are in the bundle, are those that the records have the digests of.
 
 What cannot be checked: that nothing else happened. The names of people, and the words of the story, are the system's.
@@ -42,6 +43,7 @@ FILES |= {"story.html", "story.json", "verify.py"}
 SWITCHED = {"payloads.json": "with_payloads", "people.json": "with_names"}
 WARNING = "nobody signed the bundle as a whole: the story and the names are not vouched for"
 SUBJECTS = {"decided": "request", "voted": "subject", "rule.approved": "rule"}
+SHOWN = {"token", "oidc"}  # what somebody showed who registered a key, and was not merely said to be
 ANSWERS = {"approved", "edited", "rejected", "answered"}
 Key = tuple[str, bytes]  # its name, its 32 bytes
 
@@ -245,7 +247,8 @@ def check_signatures(records: dict[int, bytes]) -> tuple[int, int]:
         if one["kind"] == "key.registered":
             id = "key_" + sha(b"", "key\0" + one["public"])[:32]
             said = {"key": id, "person": one["person"], "public": one["public"], "at": one["proved_at"]}
-            shown = id == one["key"] and id not in keys and fits(one["public"], one["proof"], "answerable key/1", said)
+            again = keys.get(id, one)["person"] == one["person"]
+            shown = id == one["key"] and again and fits(one["public"], one["proof"], "answerable key/1", said)
             need(shown, f"whoever registered {one['key']} did not show that they have it")
             keys[id] = one
         elif one["kind"] == "key.revoked":
@@ -259,10 +262,11 @@ def check_signatures(records: dict[int, bytes]) -> tuple[int, int]:
             said = {name: one[name] for name in ("system", "digest", "answer", "option", "for_person")}
             said |= {"subject": subject, "person": one["by"], "key": signature.get("key")}
             said |= {name: signature.get(name) for name in ("at", "said")}
-            signed_so = key.get("person") == one["by"] and one["assurance"] == "signed"
+            surely = key.get("assurance") in SHOWN
+            signed_so = key.get("person") == one["by"] and (one["assurance"] == "signed") == surely
             fitting = signed_so and fits(key["public"], signature["value"], "answerable answer/1", said)
             need(fitting, f"the answer to {subject} is not signed by {one['by']}, as its record says")
-            own += 1
+            own, others = (own + 1, others) if surely else (own, others + 1)
         elif one["kind"] in SUBJECTS and one.get("outcome", "approved") in ANSWERS:
             others += 1
     return own, others
