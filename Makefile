@@ -52,10 +52,10 @@ bench: .venv/.ready-all  ## what a step costs, beside the peers; what an outage 
 	.venv/bin/python -m benchmarks.rules
 
 crash: .venv/.ready-all  ## kill the logistics run at random instants, ANSWERABLE_CRASH_RUNS times
-	ANSWERABLE_CRASH_RUNS=$(ANSWERABLE_CRASH_RUNS) .venv/bin/pytest tests/crash -m long --numprocesses=auto
+	ANSWERABLE_CRASH_RUNS=$(ANSWERABLE_CRASH_RUNS) .venv/bin/pytest tests/crash -m long -o faulthandler_timeout=0 --numprocesses=auto
 
 soak: .venv/.ready-all  ## a collector that is away for ANSWERABLE_SOAK_SECONDS, and kills meanwhile
-	ANSWERABLE_SOAK_SECONDS=$(ANSWERABLE_SOAK_SECONDS) .venv/bin/pytest tests/soak -m soak
+	ANSWERABLE_SOAK_SECONDS=$(ANSWERABLE_SOAK_SECONDS) .venv/bin/pytest tests/soak -m soak -o faulthandler_timeout=0
 
 jaeger:  ## a Jaeger for a look at runs, in this terminal until Ctrl-C
 	scripts/jaeger run

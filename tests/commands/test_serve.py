@@ -18,6 +18,7 @@ from tests.inbox.served import Served, serving
 from tests.inbox.site import fields_of
 from tests.orchestrator.letters import CARRIER, Ask
 from tests.support.servers import free_ports
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,10 +28,12 @@ def _serving(desk: Desk, *words: str, store: str = "", **environment: str) -> Ab
 
 
 def _until_done(client: httpx.Client, run: str) -> dict[str, Any]:
-    while True:
-        document: dict[str, Any] = client.get(f"/api/v1/runs/{run}").raise_for_status().json()
-        if document["status"] == "done":
-            return document
+    def document() -> dict[str, Any]:
+        found: dict[str, Any] = client.get(f"/api/v1/runs/{run}").raise_for_status().json()
+        return found
+
+    until(lambda: document()["status"] == "done", "the run is done")
+    return document()
 
 
 def _waiting(url: str, desk: Desk) -> Run[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tests.support.forks import KILLED, ROOT, Forks
 from tests.support.parcels import RUN
 from tests.support.parcels_jobs import BUSY, DONE, WAITING
 from tests.support.receiver import Receiver
+from tests.support.waiting import until
 
 NOW = {"ahead": 0.0}
 
@@ -34,8 +34,7 @@ def test_a_living_workers_run_is_left_to_it(forks: Forks, receiver: Receiver, tm
     assert [forks.run({**job, "verb": verb}) for verb in ("run", "decide")] == [[WAITING], [DONE]]
     receiver.hold(place)
     (living,) = forks.start({**job, "verb": "run"})
-    while not receiver.arrivals(place):
-        time.sleep(0.005)
+    until(lambda: receiver.arrivals(place), "a call came")
     assert forks.run({**job, "verb": "run"}) == [BUSY]
     receiver.release(place)
     assert forks.wait([living]) == [DONE]

@@ -43,6 +43,7 @@ from answerable.tracing.storage.tables import metadata
 from tests.inbox.site import ORIGIN, Site, kinder, standing
 from tests.orchestrator.letters import letters
 
+SIGNED_SECONDS = 60.0
 SLOWLY = 6  # seconds from one case to the next: more than any limit asks for
 LETTERS: App[Any, Any] = letters(options=kinder, denied=True, within=3650 * DAY)
 _OF_THE_FLOW = {  # tables that say how far the ledger was integrated and handed over, not what happened
@@ -231,7 +232,11 @@ def cases(url: str) -> Iterator[Cases]:
         session.trust_env = False
         session.mount(ORIGIN, WithoutSocket(app, loop))
         schema = schemathesis.openapi.from_dict(json.loads(json.dumps(app.openapi())))
-        yield Cases(site, schema, session, {**credentials, "nobody": {"Origin": ORIGIN}, "session": browser})
+        known = Cases(site, schema, session, {**credentials, "nobody": {"Origin": ORIGIN}, "session": browser})
+        # The key to sign with is made: from here on, the server of itself changes the ledger's own tables only.
+        assert site.service.portal.call(site.service.flow.drain, SIGNED_SECONDS)
+        assert known.standing()["signing_keys"]
+        yield known
 
 
 def made(operation: Any, mode: GenerationMode, count: int, seed: int) -> list[Case[Any]]:

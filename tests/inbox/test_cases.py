@@ -12,7 +12,7 @@ from tests.inbox.cases import AUTHENTICATED, CHECKS, NOBODY, PERSONS, cases, mad
 from tests.orchestrator.letters import rows
 
 SHARES = 8
-IN_ALL = 48_000
+IN_ALL = 50_000
 AT_ONCE = 40
 
 

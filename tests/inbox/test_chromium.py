@@ -26,6 +26,7 @@ from tests.inbox.served import Served, serving
 from tests.inbox.site import fields_of
 from tests.inbox.test_rules import RULE
 from tests.orchestrator.letters import CARRIER
+from tests.support.waiting import until
 
 _ANSWERABLE = Path(sys.executable).with_name("answerable")
 _PHONE: Any = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
@@ -159,8 +160,7 @@ def test_a_request_is_edited_and_decided_without_javascript(chromium: Browser, d
         expect(emil.get_by_role("row", name="text")).to_contain_text("dear ann")
         emil.get_by_role("button", name="Choose as-proposed").click()
         expect(emil.get_by_text("approved: as-proposed")).to_be_visible()
-        while not desk.receiver.happened:
-            dora.reload()
+        until(lambda: desk.receiver.happened, "the letter came")
     assert [one.json() for one in desk.receiver.happened] == [{"text": "dear all"}]
 
 

@@ -10,6 +10,7 @@ from tests.commands.conftest import Desk
 from tests.inbox.served import serving
 from tests.inbox.test_chromium import _page, _serious, chromium
 from tests.orchestrator.letters import CARRIER, Ask
+from tests.support.waiting import until
 
 __all__ = ["chromium"]
 SEVERAL = f"{letters_served.__name__}:connect_several"
@@ -75,6 +76,5 @@ def test_three_people_decide_a_quorum_and_each_sees_the_others_live(chromium: Br
         for page in (emil, dora, mia):
             expect(page.get_by_role("status")).to_contain_text("approved: kinder by emil, with dora, mia")
         assert _was_not_reloaded(dora) and _was_not_reloaded(mia)
-        while not desk.receiver.happened:
-            dora.reload()
+        until(lambda: desk.receiver.happened, "the letter came")
     assert [one.json() for one in desk.receiver.happened] == [{"text": "dear ann, with love"}]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -24,6 +23,7 @@ from tests.support.forks import Forks, Job
 from tests.support.parcels import QUORUM
 from tests.support.parcels_jobs import DONE, WAITING
 from tests.support.receiver import Arrival, Receiver
+from tests.support.waiting import until
 
 ATTEMPTS: Final = 10_000  # on each database; half of them answer, half of them have the calls sent
 PROCESSES: Final = 4
@@ -118,8 +118,7 @@ def _press(forks: Forks, job: Job, folder: Path) -> Counter[str]:
         for number in range(PROCESSES)
     ]
     pids = forks.start(*jobs)
-    while not all(Path(str(one["ready"])).exists() for one in jobs):
-        time.sleep(0.001)
+    until(lambda: all(Path(str(one["ready"])).exists() for one in jobs), "everybody stands at the door")
     go.touch()
     assert forks.wait(pids) == [DONE] * PROCESSES
     reports = [json.loads(Path(str(one["report"])).read_text(encoding="utf-8")) for one in jobs]

@@ -19,7 +19,7 @@ from typing import Literal
 import httpx
 
 from tests.real.jaeger_client import Jaeger
-from tests.support.servers import free_ports, guarded, stop
+from tests.support.servers import free_ports, guarded, listens, stop
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60
@@ -78,7 +78,8 @@ def _start(program: Path, config: Path, home: Path, folder: Path) -> tuple[subpr
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            if httpx.get(f"http://127.0.0.1:{health}/status").json()["healthy"]:
+            healthy = httpx.get(f"http://127.0.0.1:{health}/status").json()["healthy"]
+            if healthy and all(listens(port) for port in (page, otlp_http, otlp_grpc)):  # which come a moment later
                 return process, jaeger
         except httpx.TransportError:
             pass

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from answerable.errors import AlreadyDecided, RunBusy
 from answerable.orchestrator.service import Service
 from tests.support.forks import Job
 from tests.support.parcels import ROLE, Order, Report
+from tests.support.waiting import until
 
 LEADS: Final = tuple(f"lead-{number}" for number in range(8))
 WON, VOTED, ADVANCED = "won", "voted", "advanced"
@@ -38,8 +38,7 @@ async def press(service: Service[Order, Report], job: Job) -> None:
 
 def _stand_at_the_door(ready: Path, go: Path) -> None:
     ready.touch()
-    while not go.exists():
-        time.sleep(0.001)
+    until(go.exists, "the door was opened")
 
 
 async def _attempt(service: Service[Order, Report], job: Job, number: int) -> str:

@@ -2,6 +2,7 @@
 
 1. The parent has one thread, no event loop and no connection when it forks.
 2. A child is killed with SIGKILL at its failpoint, or when its time is over. What it returns is its exit code.
+   One that hangs says where, and ends.
 3. The parent is `python -m tests.support.forks MODULE`; it calls `MODULE.warm()` once, and in each child
    `MODULE.perform(job)`. It ends when its standard input does, and its children with it.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import faulthandler
 import gc
 import importlib
 import json
@@ -31,6 +33,7 @@ from answerable.tracing import failpoints
 ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
 FAILED = 70
+LIFE_SECONDS = 240  # no job takes that long, so this one hangs
 
 Job = Mapping[str, Any]
 """What a child does: MODULE's own keys; `environment` to be set; `failpoint` ("name:n"), `kill_after` (seconds)."""
@@ -107,6 +110,7 @@ class _Parent:
             os.close(0)
             os.environ.update(job.get("environment", {}))
             failpoints.arm(job.get("failpoint", ""))
+            faulthandler.dump_traceback_later(LIFE_SECONDS, exit=True)
             return int(asyncio.run(self._module.perform(job)))
         except BaseException:  # noqa: BLE001 - whatever it is, a child never goes on with the parent's work
             traceback.print_exc()

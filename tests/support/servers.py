@@ -1,27 +1,53 @@
 """Servers of the tests' own: free loopback ports, and an end with the process that started them.
 
-A server ends with its test process, however that ends: a guard waits for the other end of a pipe to close.
+1. A port that was found free stays free for the server that it was found for: nobody else's server gets it from here
+   for as long as this process lives, and Linux gives its ports to outgoing connections and to "port 0" from above.
+2. A server ends with its test process, however that ends: a guard waits for the other end of a pipe to close.
 """
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 _STOP_SECONDS = 30
+_PORTS = range(20_000, 32_768)
+_reserved: list[socket.socket] = []
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different loopback ports that nobody listens on."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+    """So many different loopback ports that nobody listens on, nor will."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.choice(_PORTS)
+        if _reserve(port):
+            found.append(port)
+    return found
+
+
+def _reserve(port: int) -> bool:
+    """Keep a port from the other tests: its name is taken, which the kernel gives once, until this process ends."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0answerable-tests-{port}")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        name.close()
+        return False
+    _reserved.append(name)
+    return True
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on a loopback port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.servers import free_ports, guarded
+from tests.support.servers import free_ports, guarded, listens
 
 CONFIG = Path(__file__).parents[3] / "deploy" / "collector" / "config.yaml"
 _START_SECONDS = 60
@@ -64,7 +64,8 @@ class Collector:
         deadline = time.monotonic() + _START_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
             try:
-                if httpx.get(f"http://127.0.0.1:{self._health}/", trust_env=False).is_success:
+                healthy = httpx.get(f"http://127.0.0.1:{self._health}/", trust_env=False).is_success
+                if healthy and all(listens(port) for port in (self.http, self._grpc, self.metrics, self.own_metrics)):
                     return
             except httpx.TransportError:
                 pass

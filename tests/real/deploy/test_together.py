@@ -7,10 +7,10 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.real import jaeger_server
 from tests.real.deploy import reading
 from tests.real.deploy.collector_server import Collector
 from tests.support.servers import free_ports
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 ENTRYPOINT = ROOT / "deploy" / "entrypoint"
@@ -86,24 +87,27 @@ def test_a_run_of_the_example_is_decided_carried_out_and_seen(parts: Parts, serv
             (request,) = command("inbox")
             command("approve", request["id"], "--option", "floor", "--as", "dora")
             with psycopg.connect(environment["ANSWERABLE_STORE"], autocommit=True) as store:
-                status = store.execute("SELECT status FROM runs WHERE id = %s", [run])
-                while status.fetchone() != ("done",):  # if it never is, this hangs, and is ended
-                    assert process.poll() is None
-                    time.sleep(0.1)
-                    status = store.execute("SELECT status FROM runs WHERE id = %s", [run])
+                status = partial(store.execute, "SELECT status FROM runs WHERE id = %s", [run])
+                until(lambda: status().fetchone() == ("done",) or process.poll() is not None, "the run is done")
+            assert process.poll() is None
             read = {name for rule in reading.rules(services).values() for name in rule["reads"]}
             ours = {name for name in read if name.startswith("answerable_")}
-            while not ours <= reading.measured(parts.collector.metrics).keys():
-                assert process.poll() is None
-                time.sleep(0.1)
+            until(lambda: ours <= reading.measured(parts.collector.metrics).keys(), "all of ours are measured")
+            assert process.poll() is None
             process.terminate()
             assert process.wait() == 0
         finally:
             process.kill()
-    while not (found := _verified(environment, tmp_path))["agrees"]:
-        assert not any(found[kind] for kind in ("changed", "twice", "unknown", "rejected")), found
+    until(lambda: _agrees(environment, tmp_path), "Jaeger and the ledger agree")
+    found = _verified(environment, tmp_path)
     assert found["held"] == found["expected"] > 50
     assert list((tmp_path / "anchors").glob("*.checkpoints")), "and checkpoints are kept where the compose file says"
+
+
+def _agrees(environment: dict[str, str], folder: Path) -> bool:
+    found = _verified(environment, folder)
+    assert not any(found[kind] for kind in ("changed", "twice", "unknown", "rejected")), found
+    return bool(found["agrees"])
 
 
 def _verified(environment: dict[str, str], folder: Path) -> Any:
