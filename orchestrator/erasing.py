@@ -26,7 +26,7 @@ from answerable.tracing.evidence.keeping.erasing import empty_message, without_w
 from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.kept import EvidenceRead, PersonErased
-from answerable.tracing.people import get_person
+from answerable.tracing.people import get_person, read_rules_anew
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import (
@@ -146,6 +146,7 @@ def erase_person(tx: Tx, key: Key, handle: str, *, by: str, reason: str, at: int
     for run in sorted({*(one.run for one in said), *cancelled}):
         _forget_words(tx, run, person.id, said, is_theirs=run in cancelled)
     tx.run(_FORGET, person=person.id, no_handle=f"erased {person.id}")  # with a space, so that nobody can act as it
+    read_rules_anew(tx)
     tx.run(_END_CREDENTIALS, person=person.id, now=at)
     tx.run(_FORGET_NOTES, person=person.id)
     tx.run(_FORGET_DRAFTS, person=person.id)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from answerable.approvals.rules.backing import lacking
 from answerable.approvals.rules.caps import used
 from answerable.approvals.rules.cedar import shown
 from answerable.approvals.rules.checking import Tried, try_cases
@@ -13,8 +14,9 @@ from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.life import so_far
 from answerable.approvals.rules.replaying import EVERY, Replayed, replay
-from answerable.approvals.rules.rows import RuleHead, RuleRow
+from answerable.approvals.rules.rows import RuleRow, all_rules
 from answerable.approvals.sealing.keys import Key
+from answerable.orchestrator.documents import handles
 from answerable.tracing.canonical import canonical
 from answerable.tracing.clock import iso
 from answerable.tracing.storage.store import Tx
@@ -22,8 +24,21 @@ from answerable.tracing.storage.store import Tx
 REPLAYED: Final = 1000  # of the newest requests, while somebody waits for a page
 
 
-def rule_line(head: RuleHead, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
-    """A rule in a line of a list. `state` is proposed, waiting, active, expired or revoked."""
+def rule_lines(tx: Tx, key: Key, *, at: int) -> list[dict[str, Any]]:
+    """Every version of every rule, each in a line. Raises: StoreCorrupt."""
+    found, names = all_rules(tx), handles(tx)
+    lacks = lacking(tx, key, found)
+    return [rule_line(one, names, lacks=lacks.get(one.head.id, ""), at=at) for one in found]
+
+
+def rule_line(rule: RuleRow, names: Mapping[str, str], *, lacks: str, at: int) -> dict[str, Any]:
+    """A rule in a line of a list. `state` is proposed, waiting, active, suspended, expired or revoked.
+
+    `lacks` is, of an approved one, who is missing behind it now, in words; then it is suspended.
+    """
+    head = rule.head
+    state = head.stands(at=at)
+    suspended = bool(lacks) and state in ("waiting", "active")
     return {
         "id": head.id,
         "rule": head.label,
@@ -31,7 +46,9 @@ def rule_line(head: RuleHead, names: Mapping[str, str], *, at: int) -> dict[str,
         "version": head.version,
         "system": head.system,
         "approval": head.approval,
-        "state": head.stands(at=at),
+        "state": "suspended" if suspended else state,
+        "lacks": lacks if suspended else "",
+        "purpose": rule.body["purpose"],
         "author": names.get(head.author, head.author),
         "approvers": [names.get(id, id) for id in json.loads(head.approvers)],
         "not_before": iso(head.not_before) if head.not_before else None,
@@ -50,10 +67,9 @@ def rule_document(tx: Tx, key: Key, row: RuleRow, names: Mapping[str, str], *, a
         for (of, most, per), so_far in zip(row.caps, spent, strict=True)
     ]
     return {
-        **rule_line(head, names, at=at),
+        **rule_line(row, names, lacks=lacking(tx, key, [row]).get(head.id, ""), at=at),
         "approved_so_far": [names.get(id, id) for id in votes],
         "missing": missing,
-        "purpose": said["purpose"],
         "option": said["option"],
         "effects": said["effects"],
         "caps": caps,

@@ -3,6 +3,8 @@
 1. In code a person is a handle; in records a person is an opaque id, made here once. Name and contact are nowhere else.
 2. A system has exactly one Responsible Individual at any moment. The declared one is in force when the system is first
    connected; after that only a handover that the successor accepts changes it.
+3. Standing rules have force as long as those who approved them could. So whatever changes what somebody may do has the
+   rules read anew, in every process.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ _SET_RESPONSIBLE = Statement(
     .where(systems.c.name == bindparam("system"))
     .values(responsible=bindparam("responsible"), successor=bindparam("successor"))
 )
+_RULES_ANEW = Statement(update(systems).values(rules=systems.c.rules + 1))
 _GRANTS_OF_SYSTEM = Statement(
     select(grants.c.id)
     .join(runs, runs.c.id == grants.c.run)
@@ -147,10 +150,17 @@ def add_person(
     fields = {"name": row.name, "contact": row.contact, "roles": json.dumps(row.roles), "teams": json.dumps(row.teams)}
     if known:
         tx.run(_UPDATE, person=row.id, **fields)
+        if (known.roles, known.teams) != (row.roles, row.teams):
+            read_rules_anew(tx)
     else:
         tx.run(_INSERT, id=row.id, handle=handle, **fields)
     append(tx, PersonAdded(at=at, system="", person=row.id, roles=row.roles, teams=row.teams))
     return row
+
+
+def read_rules_anew(tx: Tx) -> None:
+    """Have whoever decides by standing rules read them anew: what people may do has changed."""
+    tx.run(_RULES_ANEW)
 
 
 def ensure_person(tx: Tx, handle: str, *, at: int) -> PersonRow:
@@ -219,6 +229,7 @@ def accept_handover(tx: Tx, system: str, *, by: str, at: int) -> tuple[str, ...]
         raise NotEligible(f"{by} was not offered {system!r}", hint="the RI offers it first")
     resumed = _move_grants(tx, system, "suspended", "granted")
     tx.run(_SET_RESPONSIBLE, system=system, responsible=successor.id, successor="")
+    read_rules_anew(tx)
     wake_all(tx, system, at=at)
     append(
         tx,

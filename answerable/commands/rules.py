@@ -32,9 +32,10 @@ from answerable.orchestrator.documents import handles
 from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.places import place_of
-from answerable.orchestrator.ruled import replay_document, replay_stored, rule_document, rule_line, tried_document
+from answerable.orchestrator.ruled import replay_document, replay_stored, rule_document, rule_lines, tried_document
 from answerable.tracing.clock import to_the_second
 
+_WHY_SUSPENDED = "it takes {} besides those who approved it and could do so now"
 _file = click.argument("file", type=click.Path(path_type=Path))
 
 
@@ -171,8 +172,8 @@ def list_(store: str, as_json: bool) -> None:
     """Every version of every rule, and how it stands."""
 
     async def work(office: Office) -> list[dict[str, Any]]:
-        names, now = await office.store.read(handles), office.store.clock.now()
-        return [rule_line(one.head, names, at=now) for one in await office.rules.all()]
+        now = office.store.clock.now()
+        return await office.store.read(lambda tx: rule_lines(tx, office.key, at=now))
 
     found = at_office(store, work)
     if as_json:
@@ -191,6 +192,9 @@ def list_(store: str, as_json: bool) -> None:
     ]
     columns = ("rule", "approval", "state", "author", "approved by", "expires (UTC)")
     say(table(*columns, rows=rows) if rows else "there is no rule")
+    for one in found:
+        if one["lacks"]:
+            say(f"{one['rule']} decides nothing: {_WHY_SUSPENDED.format(one['lacks'])}")
 
 
 @rules.command()
@@ -219,6 +223,8 @@ def show(rule: str, store: str, as_json: bool) -> None:
         f"written by {found['author']}, approved by {approved}; it expires {to_the_second(found['expires_at'])} (UTC)",
         f"digest {found['digest']}",
     )
+    if found["lacks"]:
+        say(f"it decides nothing: {_WHY_SUSPENDED.format(found['lacks'])}")
     if caps:
         say(table("cap", "used", "at most", rows=caps, right=["used", "at most"]))
     say("", found["policy"].strip())

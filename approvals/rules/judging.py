@@ -4,18 +4,20 @@
    the option that it names, and no other; what any of them forbids, none decides.
 2. Any failure, a rule that does not fit the present schema, one that was approved when others were asked than now, a
    context that is not there, or rules that choose different options: a person is asked.
-3. A rule releases only effects that it names. Of several that choose the same option the first by name decides, or,
+3. A suspended rule, which too few stand behind now (`backing`), permits nothing; what it forbids stays forbidden.
+4. A rule releases only effects that it names. Of several that choose the same option the first by name decides, or,
    where its caps do not have it, the next.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from answerable.approvals.rules.backing import lacking
 from answerable.approvals.rules.caps import amounts
 from answerable.approvals.rules.cedar import CedarPolicies, Policies, check_policies
 from answerable.approvals.rules.contexts import Place
@@ -41,7 +43,8 @@ class Candidate:
 class ActiveRules:
     """The active rules of an approval, parsed for its schema."""
 
-    def __init__(self, rules: Sequence[RuleRow], place: Place) -> None:
+    def __init__(self, rules: Sequence[RuleRow], place: Place, suspended: Collection[str] = ()) -> None:
+        self._suspended = suspended
         self.rules = {rule.head.id: rule for rule in sorted(rules, key=lambda one: one.head.name)}
         self.options = tuple(sorted({rule.body["option"] for rule in rules} - {""}))
         self._policies: Policies | None = None
@@ -68,7 +71,7 @@ class ActiveRules:
     def _candidates(self, permits: frozenset[str], option: Mapping[str, Any]) -> list[Candidate]:
         found = []
         for id, rule in self.rules.items():
-            if id not in permits or rule.body["option"] != option["name"]:
+            if id not in permits or id in self._suspended or rule.body["option"] != option["name"]:
                 continue
             wanted = amounts(rule.caps, option["context"])
             if wanted is not None and {call["name"] for call in option["calls"]} <= set(rule.body["effects"]):
@@ -104,8 +107,9 @@ class Judged:
 class _Known:
     """The rules of an approval that were ever approved, and those of them that were active when it was last asked."""
 
-    def __init__(self, generation: int, approved: Sequence[RuleRow]) -> None:
+    def __init__(self, generation: int, approved: Sequence[RuleRow], suspended: Collection[str]) -> None:
         self.generation = generation
+        self._suspended = suspended
         self._approved = approved
         self._changes = sorted({one.head.not_before for one in approved} | {one.head.expires_at for one in approved})
         self._between = (0, 0)  # the times between which these are active
@@ -118,7 +122,7 @@ class _Known:
             begins = self._changes[after - 1] if after else 0
             ends = self._changes[after] if after < len(self._changes) else FOR_EVER
             found = active_rules(self._approved, at=at)
-            self._active = ActiveRules(found, place) if found else None
+            self._active = ActiveRules(found, place, self._suspended) if found else None
             self._between = begins, ends
         return self._active
 
@@ -139,7 +143,8 @@ class RuleBook:
         except StoreCorrupt:
             found = []
         genuine = all(one.head.genuine(key) for one in found)
-        self._known[approval] = _Known(generation(tx, system), found if genuine else ())
+        found = found if genuine else []
+        self._known[approval] = _Known(generation(tx, system), found, lacking(tx, key, found))
 
     def forget(self, approval: str) -> None:
         """Have the rules of an approval read anew."""

@@ -18,7 +18,7 @@ from answerable.inbox.entering import actor, desk_of, reader
 from answerable.inbox.problems import documented
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.places import place_of
-from answerable.orchestrator.ruled import REPLAYED, replay_document, replay_stored, rule_document, rule_line
+from answerable.orchestrator.ruled import REPLAYED, replay_document, replay_stored, rule_document, rule_lines
 
 router = APIRouter(prefix="/rules", tags=["rules"])
 
@@ -42,7 +42,10 @@ class RevokeRuleAsked(Taken):
 
 
 class RuleLine(BaseModel):
-    """A rule in a list. `state` is proposed, waiting (for its time), active, expired or revoked."""
+    """A rule in a list. `state` is proposed, waiting (for its time), active, suspended, expired or revoked.
+
+    `lacks` is, of a suspended one, who is missing behind it, in words: whoever approved it could not do so now.
+    """
 
     id: str
     rule: str
@@ -51,6 +54,8 @@ class RuleLine(BaseModel):
     system: str
     approval: str
     state: str
+    lacks: str
+    purpose: str
     author: str
     approvers: list[str]
     not_before: str | None
@@ -86,7 +91,6 @@ class RuleAnswer(RuleLine):
 
     approved_so_far: list[str]
     missing: str
-    purpose: str
     option: str
     effects: list[str]
     caps: list[CapAnswer]
@@ -110,8 +114,8 @@ class ReplayAnswer(BaseModel):
 @router.get("", responses=documented(links=FROM_RULES))
 async def list_rules(desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]) -> RuleList:
     """Every version of every standing rule."""
-    names, found = await desk.office.store.read(handles), await desk.office.rules.all()
-    return RuleList(rules=[RuleLine(**rule_line(one.head, names, at=desk.now)) for one in found])
+    found = await desk.office.store.read(lambda tx: rule_lines(tx, desk.office.key, at=desk.now))
+    return RuleList(rules=[RuleLine(**one) for one in found])
 
 
 @router.post("", status_code=201, responses=documented(409, links=FROM_RULE, on=201))

@@ -21,7 +21,7 @@ from answerable.orchestrator.ruled import (
     replay_document,
     replay_stored,
     rule_document,
-    rule_line,
+    rule_lines,
     tried_document,
     tried_stored,
 )
@@ -35,10 +35,9 @@ async def list_rules(
     request: Request, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(page_reader)]
 ) -> Response:
     """Every version of every rule."""
-    names, found = await desk.office.store.read(handles), await desk.office.rules.all()
-    lines = [rule_line(one.head, names, at=desk.now) | {"purpose": one.body["purpose"]} for one in found]
-    order = {"proposed": 0, "active": 1, "waiting": 2}
-    lines.sort(key=lambda one: (order.get(one["state"], 3), one["name"], -one["version"]))
+    lines = await desk.office.store.read(lambda tx: rule_lines(tx, desk.office.key, at=desk.now))
+    order = {"proposed": 0, "suspended": 1, "active": 2, "waiting": 3}
+    lines.sort(key=lambda one: (order.get(one["state"], 4), one["name"], -one["version"]))
     return page(request, "rules.html", who=who, rules=lines)
 
 

@@ -82,4 +82,8 @@ def test_the_storm_runs_to_its_end_with_nobody_asked_and_beyond_the_cap_it_asks(
     assert again["status"] == "waiting" and request["capped"] == "medical-floor@1"
     shown = _command(tmp_path, "show", request["id"])
     assert "the standing rule medical-floor@1 would have decided it, but for its cap" in shown
+    _command(tmp_path, "people", "add", "dora")  # who is no dispatch lead any more
+    listed = _command(tmp_path, "rules", "list")
+    assert "suspended" in listed and "medical-floor@1 decides nothing: it takes 1 of" in listed
+    assert "it decides nothing: it takes 1 of" in _command(tmp_path, "rules", "show", "medical-floor@1")
     assert _command(tmp_path, "ledger", "verify")

@@ -78,6 +78,22 @@ def test_what_is_no_rule_is_said_and_nothing_is_proposed(site: Site) -> None:
     assert site.client.get(f"{API}/rules").status_code == 401
 
 
+def test_a_suspended_rule_says_who_is_missing_behind_it(site: Site) -> None:
+    rule, dora = proposed(site).json(), site.headers("dora")
+    path = f"{API}/rules/{rule['id']}"
+    assert site.client.post(f"{path}/approval", json={"digest": rule["digest"]}, headers=dora).json()["lacks"] == ""
+    site.service.people.add("dora", roles=["cook"])
+    shown, (listed,) = (
+        site.client.get(path, headers=dora).json(),
+        site.client.get(f"{API}/rules", headers=dora).json()["rules"],
+    )
+    assert (shown["state"], shown["lacks"]) == (listed["state"], listed["lacks"]) == ("suspended", '1 of role("lead")')
+    said = "It decides nothing, because it takes 1 of role(&#34;lead&#34;) besides"
+    browser = site.browser("dora")
+    assert said in browser.get("/rules").text and said in browser.get(f"/rules/{rule['id']}").text
+    assert site.service.run(Ask(text="ann"), by="nils").status == "waiting"
+
+
 def test_a_rule_is_approved_and_revoked_on_its_page(site: Site) -> None:
     denied = site.asked()
     site.decide(denied.id, answer="reject", reason="no")
