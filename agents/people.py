@@ -11,8 +11,10 @@ store (`answerable people`) maps one to the other and holds names, teams and rol
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Any, Final, TypeAlias
 
@@ -157,7 +159,14 @@ def as_quorum(whom: object) -> Quorum:
 
 def quorum_from(plain: Sequence[Sequence[Mapping[str, Any]]]) -> Quorum:
     """The expression whose canonical form this is. Raises: LookupError, TypeError or DeclarationError if it is none."""
-    ways = [tuple(Places(places["people"], tuple(map(_read, places["of"]))) for places in way) for way in plain]
+    return _quorum_from(json.dumps(plain))
+
+
+@lru_cache(maxsize=1024)  # few expressions, and many requests that have them
+def _quorum_from(text: str) -> Quorum:
+    ways = [
+        tuple(Places(places["people"], tuple(map(_read, places["of"]))) for places in way) for way in json.loads(text)
+    ]
     return _made(ways)
 
 

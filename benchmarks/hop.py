@@ -18,9 +18,8 @@ run in one process and take turns; the garbage collector stays on. Measure on a 
 whoever hands work to other threads, processes or the disk waits longer for them on a busy one.
 
 `ratio` is a step of ours with everything on, as a part of a step of the cheaper saver as shipped, without any tracing.
-A part of what it gains comes from the disk: the savers wait for it at every commit, ours at a run's end, at
-decisions, grants and effects, and not at a step, which a power cut may undo and a resumed run repeats. `ratio_normal`
-leaves that gain out.
+A part of what it gains comes from the disk: the savers wait for it at every commit, ours at persons' decisions and at
+effects, and not at a step, which a power cut may undo and a resumed run repeats. `ratio_normal` leaves that gain out.
 
 Besides: the bytes that one run adds to its database, per step, for 10, 100 and 1,000 steps with a message of 1,000
 bytes, and the peak of memory of a process with a chain of 1,000. The state of the peers is overwritten at each step:

@@ -1,7 +1,7 @@
 """Answerable with everything on: records, crossings and messages in SQLite, spans projected, stored and exported.
 
 The run is awaited, then everything that follows from it: every record has its place in the ledger, every span is
-projected and accepted by the collector. Steps commit with `synchronous=NORMAL`, the run's end with FULL.
+projected and accepted by the collector. Steps commit with `synchronous=NORMAL`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Runs of two agents that do nothing but hand on a message of 100 bytes, as in `be
 
 Counted is the time on the wall of a run, the median over the rounds; `cpu` is the CPU time of this process. `gate` is
 what a run with the gate costs more than one without: the approval's step, the request with what would be shown, the
-judgement of all rules, the cap that is used, the decision, which waits for the disk, and all their records.
+judgement of all rules, the cap that is used, the decision, and all their records.
 `per_decision` is the judging alone: Cedar asked about fifty rules. Measure on a machine that has nothing else to do.
 """
 

@@ -20,7 +20,7 @@ from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.asked import causes_of_edit
 from answerable.orchestrator.running.crossing import message_id, written
 from answerable.orchestrator.running.journal import Guard
-from answerable.orchestrator.running.requesting import prepare_request, write_request
+from answerable.orchestrator.running.requesting import prepare_request, row_of, write_request
 from answerable.orchestrator.running.stepping import read_back
 from answerable.orchestrator.runs import get_run
 from answerable.tracing.ledger.entries import append_all
@@ -84,7 +84,7 @@ async def edit_request(
             return
         journal.write_messages(tx, row.id, [edited, *(option.message for option in asked.options[1:])])
         guard = Guard(authority(tx, row.system).responsible, frozenset(), row.status)
-        append_all(tx, write_request(tx, execution, guard, asked))
+        append_all(tx, write_request(tx, execution, guard, asked, row_of(execution, asked)))
 
     await worker.store.write(work, durable=True)
     worker.committed()

@@ -39,7 +39,14 @@ from answerable.tracing.ledger.agreement import OF_RUNS, OF_THE_STORE, Span, dif
 from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, Use, exemption_key
 from answerable.tracing.ledger.kept import StoreRebuilt
-from answerable.tracing.ledger.records import AnyRecord, Decided, EffectSent, ExemptionAccepted, read_record
+from answerable.tracing.ledger.records import (
+    PASSED,
+    AnyRecord,
+    Decided,
+    EffectSent,
+    ExemptionAccepted,
+    read_record,
+)
 from answerable.tracing.ledger.verify import verify_ledger
 from answerable.tracing.ledger.votes import DelegationMade, Voted
 from answerable.tracing.people import get_person
@@ -211,7 +218,7 @@ class _Rebuilding:
             return 0 if told["state"] == "open" else None
         decision = ids.derive(ids.DECISION, id)
         made = indexes.rows["decisions"].get(decision, {})
-        passed = made.get("outcome") == "exempted" or made.get("revoked")
+        passed = made.get("outcome") in PASSED or made.get("revoked")
         over = indexes.rows["runs"].get(told["run"], {}).get("status") in ENDS - {"cancelled"}
         return 1 if decision in indexes.cited or passed or over else None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from answerable.agents.messages import Message
-from answerable.approvals.asking.requests import Escalation, RequestRow, requests_of
+from answerable.approvals.asking.requests import Escalation, RequestRow, unsettled_requests
 from answerable.approvals.deciding.decisions import Decision, decision_on
 from answerable.approvals.gate import effects_of
 from answerable.approvals.voting.eligibility import Asked
@@ -106,7 +106,7 @@ def run_report(tx: Tx, row: RunRow, worker: Worker) -> Run[Any]:
         started_by=starter.handle if starter else row.started_by,
         responsible=responsible.handle if responsible else in_force.responsible,
         result=_result(tx, row, worker),
-        waiting_for=tuple(request_report(tx, each) for each in requests_of(tx, row.id) if each.state == "open"),
+        waiting_for=tuple(request_report(tx, each) for each in unsettled_requests(tx, row.id) if each.state == "open"),
         in_doubt=tuple(effect.id for effect in effects_of(tx, row.id) if effect.state == "in-doubt"),
     )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 
 from answerable.agents.people import Quorum, either, person, quorum, quorum_from, role
 from answerable.approvals.sealing.keys import Key
@@ -23,16 +23,31 @@ from answerable.approvals.voting.eligibility import Asked
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.canonical import canonical
 from answerable.tracing.freezes import WHOLE_SYSTEM
+from answerable.tracing.ledger.records import PASSED
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import effects, requests
+from answerable.tracing.storage.tables import decisions, effects, requests
 
-INSERT_REQUEST = inserting(requests)
+_INSERT = inserting(requests)
 INSERT_EFFECT = inserting(effects)
 _COLUMNS = tuple(requests.c)
 _GET = Statement(select(*_COLUMNS).where(requests.c.id == bindparam("request")))
 _GET_LOCKED = Statement(select(*_COLUMNS).where(requests.c.id == bindparam("request")).with_for_update())
 _OF_RUN = Statement(select(*_COLUMNS).where(requests.c.run == bindparam("run")).order_by(requests.c.made_at))
+_UNSETTLED = Statement(
+    select(*_COLUMNS)
+    .where(
+        requests.c.run == bindparam("run"),
+        or_(
+            requests.c.state != "decided",
+            requests.c.routed == 0,
+            ~exists().where(
+                decisions.c.request == requests.c.id, decisions.c.outcome.in_(sorted(PASSED)), decisions.c.revoked == ""
+            ),
+        ),
+    )
+    .order_by(requests.c.made_at)
+)
 _IN_STATE = Statement(
     select(*_COLUMNS).where(requests.c.state == bindparam("state")).order_by(requests.c.expires_at, requests.c.id)
 )
@@ -233,6 +248,11 @@ def _one_alone(asked: Mapping[str, str]) -> Quorum:
     return quorum(1, role(asked["role"]) if asked["role"] else person(asked["person"]))
 
 
+def insert_request(tx: Tx, row: RequestRow, *, body: bytes, view: bytes) -> None:
+    """Write a request, with the bytes of its body and its view."""
+    tx.run(_INSERT, **vars(row) | {"routed": int(row.routed), "body": body, "view": view})
+
+
 def get_request(tx: Tx, id: str, *, lock: bool = False) -> RequestRow:
     """A request, its bytes checked against its digest; with `lock`, nobody else answers it until this is committed.
 
@@ -247,6 +267,11 @@ def get_request(tx: Tx, id: str, *, lock: bool = False) -> RequestRow:
 def requests_of(tx: Tx, run: str) -> list[RequestRow]:
     """All requests of a run, oldest first."""
     return [_request(row) for row in tx.all(_OF_RUN, run=run)]
+
+
+def unsettled_requests(tx: Tx, run: str) -> list[RequestRow]:
+    """The requests of a run but for those that passed without anybody being asked, and stand; oldest first."""
+    return [_request(row) for row in tx.all(_UNSETTLED, run=run)]
 
 
 def open_requests(tx: Tx) -> list[RequestRow]:

@@ -181,14 +181,17 @@ def record_decision(
     votes: Sequence[Counted] = (),
     beyond: int = 0,
     signature: Signature | None = None,
+    responsible: str = "",
 ) -> Decision:
     """Write a decision that was found to be right, with its grants and withdrawals; `votes` count with it.
 
-    `beyond` is how many others the person took that day, if that is beyond their budget.
+    `beyond` is how many others the person took that day, if that is beyond their budget. A request that is `passing`
+    was written as decided. `responsible` is the Responsible Individual, if that was read in this transaction.
 
     Raises: AlreadyDecided if another transaction was first.
     """
-    if not close_request(tx, request.id, state="expired" if answer.outcome == "expired" else "decided"):
+    closes = "expired" if answer.outcome == "expired" else "decided"
+    if passing is None and not close_request(tx, request.id, state=closes):
         raise AlreadyDecided(
             f"request {request.id} was decided a moment ago", hint=f"`answerable show {request.id}` tells by whom"
         )
@@ -234,7 +237,7 @@ def record_decision(
     if passing is None:  # else it is the run's own worker that goes on
         go_on(tx, request.run, at=at)
         wake_at(tx, request.run, at)
-    responsible = authority(tx, request.system).responsible
+    responsible = responsible or authority(tx, request.system).responsible
     chain = tuple(dict.fromkeys(id for id in (decision.id, *decision.people, responsible) if id))
     released = [call["effect"] for call in option["calls"]] if option else []
     granted = [
@@ -284,11 +287,12 @@ def record_decision(
     return decision
 
 
-def record_passing(tx: Tx, key: Key, request: RequestRow, passing: Passing, *, at: int) -> Decision:
+def record_passing(tx: Tx, key: Key, request: RequestRow, passing: Passing, *, responsible: str, at: int) -> Decision:
     """Write that a request passed without anybody being asked."""
     answer = Answer(outcome=passing.outcome, option=passing.option)
     how = "exemption" if passing.outcome == "exempted" else "rule"
-    return record_decision(tx, key, request, answer, by=passing.by, assurance=how, at=at, passing=passing)
+    by: dict[str, Any] = {"by": passing.by, "assurance": how, "responsible": responsible}
+    return record_decision(tx, key, request, answer, at=at, passing=passing, **by)
 
 
 def withdraw_effect(tx: Tx, effect: str, *, reason: str, request: RequestRow, responsible: str, at: int) -> None:

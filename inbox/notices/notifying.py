@@ -74,8 +74,8 @@ class Notifying:
         """Make the notices that are due, and deliver what waits. Raises: StoreError."""
         now = self._store.clock.now()
         await self._store.write(sequence)
-        while await self._store.read(behind):
-            await self._store.write(lambda tx: make(tx, self._targets, origin=self._origin, at=now))
+        while await self._store.read(behind):  # durable: what anybody is told of has reached the disk
+            await self._store.write(lambda tx: make(tx, self._targets, origin=self._origin, at=now), durable=True)
         await self._store.write(lambda tx: make_expiring(tx, self._targets, origin=self._origin, at=now))
         until = now + micros(LEASE_SECONDS)
         if await self._store.write(lambda tx: claim(tx, now=now, until=until)):

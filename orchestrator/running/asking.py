@@ -13,10 +13,6 @@ from typing import Any
 
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
-from answerable.approvals.asking.requests import (
-    get_request,
-    mark_routed,
-)
 from answerable.approvals.deciding.deciding import Passing, record_passing
 from answerable.approvals.deciding.exemptions import is_accepted
 from answerable.approvals.node import AS_PROPOSED, Approval
@@ -33,7 +29,7 @@ from answerable.orchestrator.running.flooding import (
 )
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.offering import OPTIONS_WITHIN_SECONDS
-from answerable.orchestrator.running.requesting import prepare_request, stored_message, write_request
+from answerable.orchestrator.running.requesting import prepare_request, row_of, stored_message, write_request
 from answerable.orchestrator.running.ruling import RulesChanged, Ruling, judged, rule_on
 from answerable.orchestrator.running.stepping import call_user, describe
 from answerable.orchestrator.running.view import Ready
@@ -74,21 +70,20 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
         if waits:
             check_quota(tx, execution, approval, source, at=now)
         asks = source if waits else ""
-        records = write_request(tx, execution, guard, asked, source=asks, capped=ruling.capped)
+        request = row_of(execution, asked, source=asks, capped=ruling.capped, passed=not waits)
+        records = write_request(tx, execution, guard, asked, request)
         failpoint("request:before-commit")
         if passing is None:
             return Ending(produced=produced, records=records)
         append_all(tx, records)
-        record_passing(tx, key, get_request(tx, asked.id), passing, at=passes_at)
-        mark_routed(tx, asked.id)
+        record_passing(tx, key, request, passing, responsible=guard.responsible, at=passes_at)
         return Ending(produced=produced, out=next(one.out for one in asked.options if one.name == passing.option))
 
     while True:
         passes_at = clock.now()
         rules = None if exempt or before else await judged(execution, approval, asked.said["options"], at=passes_at)
-        durable = bool(exempt or (rules and rules.candidates))
         try:
-            woken = await execution.finish(ready, settle, attempt=attempt, started_at=now, durable=durable)
+            woken = await execution.finish(ready, settle, attempt=attempt, started_at=now)
             break
         except RulesChanged:
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -17,9 +18,9 @@ from answerable.agents.people import as_quorum
 from answerable.approvals.asking.listing import urgency_of
 from answerable.approvals.asking.requests import (
     INSERT_EFFECT,
-    INSERT_REQUEST,
     PlannedCall,
     RequestRow,
+    insert_request,
 )
 from answerable.approvals.grouping import likeness
 from answerable.approvals.node import Approval
@@ -45,22 +46,21 @@ from answerable.tracing.storage.store import Tx
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request that is about to be written: what its body says, the bytes of that and of the view, its options."""
+    """A request that is about to be written: what its body says and its view shows, the bytes of both, its options."""
 
     approval: Approval[Any]
     options: Sequence[Option]
     said: Mapping[str, Any]
+    shown: Mapping[str, Any]
     body: bytes
     view: bytes
-    urgency: int
-    alike: str
 
     @property
     def id(self) -> str:
         said: str = self.said["request"]
         return said
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return sha256(self.body).hexdigest()
 
@@ -128,10 +128,9 @@ async def prepare_request(
         approval=approval,
         options=options,
         said=body,
+        shown=view,
         body=canonical(body),
         view=view_bytes,
-        urgency=urgency_of(view),
-        alike=likeness(body, [option.calls for option in options]),
     )
 
 
@@ -147,42 +146,46 @@ async def stored_message(execution: Execution, id: str, message: Message) -> Wri
     return await execution.worker.store.read(lambda tx: journal.read_written(tx, execution.run.id, id, message))
 
 
-def write_request(
-    tx: Tx, execution: Execution, guard: Guard, asked: Asked, *, source: str = "", capped: str = ""
-) -> list[Record]:
-    """Write a request, which counts for its `source`, and the effects that its options would release; their records.
+def row_of(
+    execution: Execution, asked: Asked, *, source: str = "", capped: str = "", passed: bool = False
+) -> RequestRow:
+    """A request as its row will be: open, or decided and sent on where it `passed` without anybody being asked.
 
-    `capped` is the rule (NAME@VERSION) that would have decided but for its cap.
+    It counts for its `source`; `capped` is the rule (NAME@VERSION) that would have decided but for its cap.
     """
-    run, said, first = execution.run, asked.said, asked.options[0]
-    escalates_at = tuple(one["at"] for one in said["escalations"])
-    tx.run(
-        INSERT_REQUEST,
+    said = asked.said
+    return RequestRow(
         id=asked.id,
-        run=run.id,
-        system=run.system,
+        run=execution.run.id,
+        system=execution.run.system,
         approval=asked.approval.name,
         step=said["step"],
-        message=first.message.id,
+        message=said["message"],
         digest=asked.digest,
-        state="open",
-        routed=0,
-        body=asked.body,
-        view=asked.view,
+        state="decided" if passed else "open",
+        routed=passed,
+        body=dict(said),
+        view=dict(asked.shown),
         edited_from=said["edited_from"],
         edited_by=said["edited_by"],
         in_place_of=said["in_place_of"],
         stage=0,
-        escalates_at=next(iter(escalates_at), None),
+        escalates_at=next((one["at"] for one in said["escalations"]), None),
         made_at=said["made_at"],
         expires_at=said["decide_by"],
-        urgency=asked.urgency,
+        urgency=urgency_of(asked.shown),
         source=source,
         capped=capped,
-        alike=asked.alike,
+        alike="" if passed else likeness(said, [option.calls for option in asked.options]),
         warned=0,
         mac=execution.worker.key.mac("request", asked.id, asked.digest),
     )
+
+
+def write_request(tx: Tx, execution: Execution, guard: Guard, asked: Asked, row: RequestRow) -> list[Record]:
+    """Write a request, and the effects that its options would release; their records."""
+    said, first = asked.said, asked.options[0]
+    insert_request(tx, row, body=asked.body, view=asked.view)
     stamp = execution.stamp(guard)
     records: list[Record] = [
         RequestMade(
@@ -198,8 +201,8 @@ def write_request(
             expires_at=said["decide_by"],
             edited_from=said["edited_from"],
             edited_by=said["edited_by"],
-            capped=capped,
-            escalates_at=escalates_at,
+            capped=row.capped,
+            escalates_at=tuple(one["at"] for one in said["escalations"]),
             execute_within=micros(asked.approval.execute_within),
             in_place_of=said["in_place_of"],
             host=execution.host,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from answerable.agents.outcomes import Expired, Rejected
-from answerable.approvals.asking.requests import RequestRow, get_request, requests_of
+from answerable.approvals.asking.requests import RequestRow, get_request, unsettled_requests
 from answerable.approvals.deciding.deciding import expire
 from answerable.approvals.deciding.decisions import Decision, decision_on, distrust
 from answerable.approvals.deciding.escalating import escalate
@@ -105,7 +105,7 @@ async def _requests(execution: Execution) -> list[Asked]:
     steps = execution.view.steps
 
     def read(tx: Tx) -> list[Asked]:
-        found = requests_of(tx, run)
+        found = unsettled_requests(tx, run)
         if any(request.step not in steps for request in found):  # a read is not guarded
             raise LeaseLost(f"another worker has taken {run} over", hint="it goes on there")
         return [_asked(tx, key, request) for request in found if not steps[request.step].superseded]
@@ -272,7 +272,7 @@ async def _finish(execution: Execution, known: list[Asked]) -> bool:
     def work(tx: Tx, guard: Guard) -> bool:
         if guard.status in ENDS:  # cancelled meanwhile
             return True
-        asked = requests_of(tx, execution.run.id)
+        asked = unsettled_requests(tx, execution.run.id)
         if any(is_unrouted(tx, request) for request in asked) or (asked and revoked_and_standing(tx, execution)):
             return False
         ended_at = execution.worker.store.clock.now()

@@ -1,13 +1,15 @@
 """Checkpointing: the ledger of one store, signed and anchored while it grows, by one process.
 
-1. A checkpoint is due at once when something durable was recorded (a decision, an effect's state, a freeze), and else
-   some seconds after the last one (`ANSWERABLE_CHECKPOINT_SECONDS`), if the ledger has grown.
+1. A checkpoint is due at once when something durable was recorded (a person's decision, an effect's state, a freeze),
+   and else some seconds after the last one (`ANSWERABLE_CHECKPOINT_SECONDS`), if the ledger has grown. What passed by a
+   rule or an exemption nobody was told yet: it is signed with what follows it (docs/decisions/0046-passing.md).
 2. It works behind the ledger and never stops it: what cannot be signed or anchored now is said once, and tried again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import time
@@ -21,7 +23,7 @@ from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.anchors import Anchoring, Place, open_anchors
 from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.ledger.notes import Signer
-from answerable.tracing.ledger.records import AnyRecord
+from answerable.tracing.ledger.records import PASSED, AnyRecord, Decided
 from answerable.tracing.ledger.sequencer import count_unplaced, sequence_all
 from answerable.tracing.ledger.signing import newest_checkpoint, open_signer, sign_ledger, signing_keys_of
 from answerable.tracing.storage.statements import Statement
@@ -34,9 +36,10 @@ AGAIN_SECONDS: Final = 30.0  # after signing failed
 _DURABLE: Final = tuple(
     sorted(kind.model_fields["kind"].default for kind in get_args(get_args(AnyRecord)[0]) if kind.durable)
 )
+_DECIDED: Final = Decided.model_fields["kind"].default
 _LAST = Statement(select(heads.c.size, heads.c.at).order_by(heads.c.size.desc()).limit(1))
 _DURABLE_SINCE = Statement(
-    select(records.c.seq).where(records.c.seq >= bindparam("size"), records.c.kind.in_(_DURABLE)).limit(1)
+    select(records.c.kind, records.c.body).where(records.c.seq >= bindparam("since"), records.c.kind.in_(_DURABLE))
 )
 
 _log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class Checkpointing:
         self._one_at_a_time = asyncio.Lock()
         self._working: asyncio.Task[None] | None = None
         self._nudged = False
+        self._looked_to = 0  # nothing that was placed before was durable, or it is signed
         self._not_before = 0.0
         self._said = ""
 
@@ -64,7 +68,15 @@ class Checkpointing:
         if size <= old or time.monotonic() < self._not_before:
             return False
         waited = self._store.clock.now() - at
-        return not 0 <= waited < 1e6 * self.seconds or tx.one(_DURABLE_SINCE, size=old) is not None
+        return not 0 <= waited < 1e6 * self.seconds or self._durable(tx, old, size)
+
+    def _durable(self, tx: Tx, signed: int, size: int) -> bool:
+        """Whether something durable was recorded since; each record is looked at once."""
+        found = tx.all(_DURABLE_SINCE, since=max(signed, self._looked_to))
+        if not all(kind == _DECIDED and _passed(body) for kind, body in found):
+            return True
+        self._looked_to = size
+        return False
 
     async def sign(self) -> Checkpoint | None:
         """Sign what has its place; None if there is nothing new, or if it cannot be signed, which is said once."""
@@ -138,6 +150,14 @@ class Checkpointing:
 
     def _may_sign(self, tx: Tx) -> bool:
         return self._signer is not None and signing_keys_of(tx).in_force == self._signer.public
+
+
+def _passed(body: bytes) -> bool:
+    """Whether a decision is one that passed without anybody being asked; one that is none any more did not."""
+    try:
+        return json.loads(body)["outcome"] in PASSED
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def _seconds(environment: Mapping[str, str]) -> float:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -30,6 +31,7 @@ ID_BYTES: Final = 4
 SIGNATURE_BYTES: Final = 64
 _MOST_SIGNATURES: Final = 64
 _DASH: Final = "\u2014 "
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")  # but for the end of a line
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def sign(text: str, *signers: Signer) -> str:
 def read_note(data: str) -> Note:
     """A note from its text; no signature is checked. Raises: InvalidInput if it is none."""
     text, gap, under = data.rpartition("\n\n")
-    if not gap or not under.endswith("\n") or any(ord(letter) < 32 and letter != "\n" for letter in data):
+    if not gap or not under.endswith("\n") or _CONTROL.search(data):
         raise InvalidInput("this is no signed note: no text, an empty line, and signatures", hint=_HALF)
     lines = under[:-1].split("\n")
     if len(lines) > _MOST_SIGNATURES:

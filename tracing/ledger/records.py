@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -233,11 +233,15 @@ class RequestMade(Record):
     host: str = ""
 
 
+PASSED: Final = frozenset({"exempted", "ruled"})
+"""The outcomes of a request that passed without anybody being asked. They do not wait for the disk."""
+
+
 class Decided(Record):
     """A request was answered: by a person, the passing of time (a no), an accepted exemption or a standing rule."""
 
     kind: Literal["decided"] = "decided"
-    durable: ClassVar[bool] = True
+    durable: ClassVar[bool] = True  # but for what `PASSED`
     decision: str
     request: str
     approval: str
@@ -297,6 +301,7 @@ class EffectPrepared(EffectRecord):
     """An effect is bound to what it would send, before anything of it leaves."""
 
     kind: Literal["effect.prepared"] = "effect.prepared"
+    durable: ClassVar[bool] = False  # until it is sent, it may as well be prepared anew
     receiver: str
     guarantee: str
     message: str

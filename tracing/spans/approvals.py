@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from answerable.tracing.clock import iso
 from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.ledger.records import PASSED, Decided, RequestMade, RequestWithdrawn
 from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.common import (
@@ -77,7 +77,7 @@ def decided(placed: Placed, record: Decided, history: RunHistory) -> SpanData:
         service=record.approval,
         span=history.span(record.decision),
         parent=span_of_request(history.requests.get(record.request), record.step, history),
-        name=f"{record.outcome} by {record.by}" if record.outcome in ("exempted", "ruled") else "awaiting a decision",
+        name=f"{record.outcome} by {record.by}" if record.outcome in PASSED else "awaiting a decision",
         start=min(record.asked_at, record.at),
         end=record.at,
         pairs=pairs,

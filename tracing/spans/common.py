@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from answerable.tracing.clock import Micros, iso
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import Decided, RequestMade
+from answerable.tracing.ledger.records import PASSED, Decided, RequestMade
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.history import RunHistory
 from answerable.tracing.spans.span import INSTANT, INTERNAL, UNSET, Origin, Pair, SpanData
@@ -137,7 +137,7 @@ def about_decision(decided: Decided) -> list[Pair]:
     pairs += where_said([(key.OPTION, decided.option), (key.ASSURANCE, decided.assurance)])
     if decided.broke_glass:
         pairs.append((key.BROKE_GLASS, True))
-    if decided.outcome in ("exempted", "ruled"):
+    if decided.outcome in PASSED:
         rule, _, version = decided.by.rpartition("@")
         return [*pairs, (key.RULE, rule), (key.RULE_VERSION, version)]
     pairs += where_said([(key.DECIDED_BY, decided.by), (key.FOR_PERSON, decided.for_person)])

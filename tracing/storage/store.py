@@ -6,8 +6,9 @@
    caller is cancelled meanwhile.
 3. On SQLite it runs on the caller's thread: handing it to another thread costs more than running it. On PostgreSQL it
    runs in a worker thread. A connection serves one transaction at a time and goes back to the others.
-4. `durable=True` survives power loss (decisions, grants, freezes, each state of an effect); otherwise a crash of the
-   process loses nothing, and a power cut loses at most the newest steps, which run again.
+4. `durable=True` survives power loss (persons' decisions, freezes, each state of an effect), and with it everything
+   that was committed before, by whomever: both databases write one log, in order. Otherwise a crash of the process
+   loses nothing, and a power cut loses at most the newest steps, which run again.
 5. SQLite runs writing transactions one after another. PostgreSQL runs them side by side: what a decision rests on is
    read `with_for_update()`, which does nothing on SQLite.
 6. A store belongs to the process that opened it; it may be used from any thread and any event loop of it.

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from sqlalchemy import bindparam, delete, update
@@ -20,7 +21,7 @@ from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.ledger.merkle import leaf_hash
 from answerable.tracing.ledger.notes import read_key
 from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import Thawed
+from answerable.tracing.ledger.records import Decided, Thawed
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.ledger.signing import (
     STRETCH,
@@ -167,6 +168,39 @@ async def test_what_is_durable_is_due_at_once_and_the_rest_later(store: Store) -
     assert not await store.read(checkpointing.due)
     await grow(store, 1, Thawed(at=1, system="s", freeze="frz_1", by="prs_1", reason="over"))
     assert await store.read(checkpointing.due)
+
+
+async def test_what_passed_by_itself_is_signed_with_what_follows(store: Store) -> None:
+    checkpointing = Checkpointing(store, {"ANSWERABLE_CHECKPOINT_SECONDS": "5", "ANSWERABLE_ANCHORS": "none"})
+    await grow(store, 1)
+    assert await checkpointing.sign() is not None
+    for outcome in ("ruled", "exempted"):
+        await grow(store, 1, decided(outcome))
+        assert not await store.read(checkpointing.due)
+    await grow(store, 1, decided("approved"))
+    assert await store.read(checkpointing.due)
+    assert await checkpointing.sign() is not None
+    assert not await store.read(checkpointing.due)
+    await grow(store, 2, decided("ruled"))
+    assert not await store.read(checkpointing.due)
+    await store.write(
+        lambda tx: tx.run(Statement(update(records).where(records.c.kind == "decided").values(body=b"?")))
+    )
+    await grow(store, 1, decided("ruled"))
+    other = Checkpointing(store, {"ANSWERABLE_CHECKPOINT_SECONDS": "5", "ANSWERABLE_ANCHORS": "none"})
+    assert await store.read(other.due)  # what cannot be read may have been anything
+
+
+def decided(outcome: Literal["ruled", "exempted", "approved"]) -> Decided:
+    asked: dict[str, Any] = {
+        "decision": "dec_1",
+        "request": "req_1",
+        "approval": "a",
+        "step": "stp_1",
+        "digest": "",
+        "asked_at": 1,
+    }
+    return Decided(at=1, system="s", outcome=outcome, **asked)
 
 
 # -- another key ------------------------------------------------------------------------------------------------------
