@@ -1,7 +1,7 @@
 """Forgeries: rows that this system did not make.
 
-1. Requests, votes, decisions, grants, accepted exemptions, standing rules, delegations and credentials have a MAC whose
-   key lies outside of the database. One that is wrong was not written by this program, or was changed since.
+1. Requests, votes, decisions, reviews, grants, accepted exemptions, standing rules, delegations and credentials have a
+   MAC whose key lies outside of the database. One that is wrong was not written by this program, or was changed since.
 2. A request's bytes are those of its digest, and a call's those that its digest is made of.
 """
 
@@ -15,6 +15,7 @@ from sqlalchemy import Integer, Table, bindparam, select
 from answerable.approvals.asking.requests import call_digest, read_request
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.deciding.exemptions import all_accepted
+from answerable.approvals.deciding.reviews import Review
 from answerable.approvals.gate import EffectRow, Grant
 from answerable.approvals.rules.rows import read_rule_row
 from answerable.approvals.sealing.keys import Key
@@ -26,7 +27,7 @@ from answerable.tracing.ledger.agreement import ERASED_TYPE, disagreements
 from answerable.tracing.ledger.verify import Fault
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, effects, grants, requests, rules, votes
+from answerable.tracing.storage.tables import decisions, effects, grants, requests, reviews, rules, votes
 
 ROWS_AT_ONCE: Final = 500
 _WRONG: Final = "its MAC is wrong: it was not made by this system, or was changed"
@@ -38,7 +39,7 @@ _PAGES: Final = {
         .order_by(table.c.id)
         .limit(bindparam("at_most", type_=Integer))
     )
-    for table in (requests, votes, decisions, grants, effects, rules)
+    for table in (requests, votes, decisions, reviews, grants, effects, rules)
 }
 
 
@@ -64,6 +65,9 @@ def forgeries(tx: Tx, key: Key) -> Iterator[Fault]:
     for fields in _rows(tx, decisions):
         if not Decision(**fields).genuine(key):
             yield Fault(where=f"decision {fields['id']}", what=_WRONG)
+    for fields in _rows(tx, reviews):
+        if not Review(**fields).genuine(key):
+            yield Fault(where=f"review {fields['id']}", what=_WRONG)
     for fields in _rows(tx, grants):
         if not Grant(**fields).genuine(key):
             yield Fault(where=f"grant {fields['id']}", what=_WRONG)

@@ -30,7 +30,7 @@ from answerable.approvals.voting.delegations import Delegation, all_delegations,
 from answerable.approvals.who import bindings
 from answerable.approvals.who.credentials import Credential, check_standing, credentials_of_kind
 from answerable.approvals.who.identity import By, Identity, identified
-from answerable.approvals.who.signatures import PersonKey, person_keys, register_key, revoke_key
+from answerable.approvals.who.signatures import PersonKey, Signed, person_keys, register_key, revoke_key
 from answerable.approvals.who.tokens import make_token, revoke_token
 from answerable.errors import AlreadyDecided, StoreReadOnly
 from answerable.orchestrator import interventions
@@ -192,14 +192,19 @@ class Office:
 
         return await self.store.read(read)
 
-    async def review(self, review: str, *, verdict: Verdict, by: By, reason: str) -> Review:
-        """Say whether a decision was right. Raises: UnknownId, InvalidInput, NotEligible, NotOpen."""
+    async def review(
+        self, review: str, *, verdict: Verdict, by: By, reason: str, signed: Signed | None = None
+    ) -> Review:
+        """Say whether a decision was right; `signed` is the person's own signature of that.
+
+        Raises: UnknownId, InvalidInput, NotEligible, NotSureEnough, NotAuthenticated, NotOpen, StoreCorrupt.
+        """
         who = identified(by)
-        return await self.act_as(
-            who,
-            reason,
-            lambda tx, now: do_review(tx, self.key, review, by=who.handle, verdict=verdict, reason=reason, at=now),
-        )
+
+        def work(tx: Tx, now: int) -> Review:
+            return do_review(tx, self.key, review, who=who, verdict=verdict, reason=reason, signed=signed, at=now)
+
+        return await self.act_as(who, reason, work)
 
     async def accept_exemption(self, system: str, approval: Approval[Any], *, by: By) -> None:
         """The RI lets the exemption of an approval, in its present version, be used.

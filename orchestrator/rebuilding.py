@@ -21,6 +21,8 @@ from sqlalchemy import Table, and_, bindparam, delete, select, update
 
 from answerable.approvals.asking.requests import RequestRow, get_request
 from answerable.approvals.deciding.decisions import Decision, grant_columns
+from answerable.approvals.deciding.reviewing import remade
+from answerable.approvals.deciding.reviews import Review
 from answerable.approvals.gate import Grant, doubt, find_effect
 from answerable.approvals.rules.remaking import is_genuine, remake_rule, remake_uses
 from answerable.approvals.sealing.keys import Key
@@ -35,6 +37,7 @@ from answerable.orchestrator.workers import is_gone
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger import agreement
+from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.agreement import OF_RUNS, OF_THE_STORE, Span, differing
 from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, Use, exemption_key
@@ -76,6 +79,7 @@ AHEAD: Final = "its row said that it was sent, and no record says so"
 _LOCK_RUNS = Statement(select(runs.c.id).order_by(runs.c.id).with_for_update())
 _GRANT = Statement(select(*grants.c).where(grants.c.id == bindparam("id")))
 _VOTE = Statement(select(*votes.c).where(votes.c.id == bindparam("id")))
+_REVIEW = Statement(select(*reviews.c).where(reviews.c.id == bindparam("id")))
 _DECISION = Statement(select(*decisions.c).where(decisions.c.id == bindparam("id")))
 
 
@@ -177,8 +181,11 @@ class _Rebuilding:
         self._votes(stored["votes"], told, found)
         for id, row in told.rows["decisions"].items():
             self._decision(id, stored["decisions"].get(id), row, records[id])
+        done = {one.review: one for one in found if isinstance(one, Reviewed)}
         for id, row in told.rows["reviews"].items():
-            self._review(id, stored["reviews"].get(id), row)
+            self._review(
+                id, stored["reviews"].get(id), remade(self.key, id, row, records[row["decision"]], done.get(id))
+            )
         for id, row in told.rows["grants"].items():
             self._grant(id, stored["grants"].get(id), row, records[row["decision"]])
         for id, row in told.rows["effects"].items():
@@ -222,12 +229,14 @@ class _Rebuilding:
         over = indexes.rows["runs"].get(told["run"], {}).get("status") in ENDS - {"cancelled"}
         return 1 if decision in indexes.cited or passed or over else None
 
-    def _review(self, id: str, stored: Columns | None, told: Columns) -> None:
-        if stored is None:
-            self.tx.run(inserting(reviews), id=id, **told)
+    def _review(self, id: str, stored: Columns | None, made: Review | None) -> None:
+        if made is None:
+            self.not_made.append(f"review {id}")
+        elif stored is None:
+            self.tx.run(inserting(reviews), **vars(made))
             self.made.append(f"review {id}")
-        elif wrong := differing("reviews", stored, told):
-            self._change(reviews, id, {name: told[name] for name in wrong})
+        elif self._row(_REVIEW, reviews, id) != vars(made):
+            self._change(reviews, id, _without(vars(made), "id"))
 
     def _decision(self, id: str, stored: Columns | None, told: Columns, record: Decided) -> None:
         if not is_sealed(self.key, record):
@@ -323,10 +332,10 @@ class _Rebuilding:
             doubt(self.tx, row, AHEAD, by=self.person, now=self.at)
 
     def _sealed(self, span: Span) -> list[AnyRecord]:
-        """The records of votes and decisions."""
+        """The records of votes, decisions and reviews."""
         found = []
         for kind, body in span.records(self.tx, KINDS):
-            if kind in ("voted", "decided"):
+            if kind in ("voted", "decided", "reviewed"):
                 try:
                     found.append(read_record(bytes(body)))
                 except ValidationError:

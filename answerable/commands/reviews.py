@@ -8,7 +8,7 @@ import click
 
 from answerable.approvals.deciding.reviews import VERDICTS, Review, Verdict
 from answerable.approvals.who.identity import By
-from answerable.commands.acting import as_option
+from answerable.commands.acting import as_option, sign_option
 from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id
 from answerable.commands.saying import say, say_json, short, table, when
@@ -55,6 +55,7 @@ def list_reviews(everything: bool, store: str, as_json: bool) -> None:
 @click.option("--verdict", required=True, type=click.Choice(list(VERDICTS)), help="Whether the decision was right.")
 @reason_option
 @as_option
+@sign_option
 @store_option
 def done(review: str, verdict: str, reason: str, by: By, store: str) -> None:
     """Say what you found in REVIEW, as somebody who had no part in the decision."""

@@ -74,7 +74,7 @@ def check_may_break(
         )
     if lock:
         tx.one(_LOCK, system=request.system)
-    late = overdue_break_glass(tx, request.system, at=at)
+    late = overdue_break_glass(tx, key, request.system, at=at)
     if late:
         raise NotEligible(
             f"the review of an earlier broken glass is overdue ({late[0].id}): until it is done, none is broken",

@@ -224,6 +224,7 @@ def record_decision(
     if review:
         due_review(
             tx,
+            key,
             of=review,
             run=request.run,
             system=request.system,

@@ -3,9 +3,15 @@
 1. Whoever could have decided does it, and nobody who had a part in the decision, nor the delegate of somebody who had,
    or who would be too close to decide it.
 2. It says whether that was right, and why. What it says takes nothing back.
+3. We are as sure of who says it as the approval asks for of who decides, and it may be signed as an answer is.
+4. A review is a row with a MAC and a record with a seal, and is made anew from the latter only.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import bindparam, update
 
@@ -13,11 +19,15 @@ from answerable.approvals.asking.requests import get_request
 from answerable.approvals.deciding.decisions import get_decision
 from answerable.approvals.deciding.reviews import VERDICTS, Review, Verdict, get_review
 from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.seals import is_sealed, sealed
 from answerable.approvals.voting.delegations import in_force
 from answerable.approvals.voting.eligibility import check_eligible, too_close
-from answerable.errors import InvalidInput, NotEligible, NotOpen
+from answerable.approvals.who.identity import Identity, check_sure
+from answerable.approvals.who.signatures import REVIEWED, Meant, Signed, signed_by
+from answerable.errors import InvalidInput, NotEligible, NotOpen, StoreCorrupt
 from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records import Decided
 from answerable.tracing.people import authority, get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
@@ -26,13 +36,18 @@ from answerable.tracing.storage.tables import reviews
 _DONE = Statement(
     update(reviews)
     .where(reviews.c.id == bindparam("review"), reviews.c.verdict == "")
-    .values(verdict=bindparam("new_verdict"), by=bindparam("new_by"), at=bindparam("new_at"))
+    .values(verdict=bindparam("new_verdict"), by=bindparam("new_by"), at=bindparam("new_at"), mac=bindparam("new_mac"))
 )
 
 
-def do_review(tx: Tx, key: Key, id: str, *, by: str, verdict: Verdict, reason: str, at: int) -> Review:
-    """A person (a handle) says whether a decision was right. Raises: UnknownId, InvalidInput, NotEligible, NotOpen."""
-    person, found = get_person(tx, by), get_review(tx, id)
+def do_review(
+    tx: Tx, key: Key, id: str, *, who: Identity, verdict: Verdict, reason: str, signed: Signed | None = None, at: int
+) -> Review:
+    """A person says whether a decision was right; `signed` is their own signature of that.
+
+    Raises: UnknownId, InvalidInput, NotEligible, NotSureEnough, NotAuthenticated, NotOpen, StoreCorrupt.
+    """
+    person, found = get_person(tx, who.handle), get_review(tx, id)
     if verdict not in VERDICTS:
         raise InvalidInput(f"{verdict!r} is no verdict", hint="right or wrong")
     decision = get_decision(tx, found.decision)
@@ -42,6 +57,11 @@ def do_review(tx: Tx, key: Key, id: str, *, by: str, verdict: Verdict, reason: s
     if person.id in decision.people:
         raise NotEligible(f"{person.handle} had a part in it, and nobody reviews their own", hint="ask somebody else")
     asked = request.asked_at(at)
+    if not found.genuine(key):
+        raise StoreCorrupt(
+            f"review {id} was not made by this system: its MAC is wrong",
+            hint="`answerable ledger verify` tells what was changed",
+        )
     check_eligible(person, asked, responsible=responsible)
     delegations = in_force(tx, key, system=found.system, approval=found.approval, at=at)
     near = {one.giver.id: one.giver.handle for one in delegations if one.taker == person.id}
@@ -49,22 +69,44 @@ def do_review(tx: Tx, key: Key, id: str, *, by: str, verdict: Verdict, reason: s
     own = parts[0] if parts else "" if asked.may_decide_own else too_close(person, asked, delegations)
     if own:
         raise NotEligible(f"{person.handle} {own}, and nobody reviews their own", hint="ask somebody else")
-    if not tx.run(_DONE, review=id, new_verdict=verdict, new_by=person.id, new_at=at):
-        raise NotOpen(f"review {id} is done already: it said {found.verdict}")
-    append(
-        tx,
-        Reviewed(
-            **stamp(tx, found.system, run=found.run, at=at, through=(person.id,)),
-            review=id,
-            of="sample" if found.of == "sample" else "break-glass",
-            decision=found.decision,
-            request=decision.request,
-            approval=found.approval,
-            step=request.step,
-            verdict=verdict,
-            by=person.id,
-            reason=reason,
-            due=found.due_at,
-        ),
+    meant = Meant(
+        system=found.system,
+        subject=id,
+        digest=request.digest,
+        answer=REVIEWED,
+        option=verdict,
+        person=person.id,
+        for_person="",
+        reason=reason,
     )
-    return get_review(tx, id)
+    who, signed, signature = signed_by(tx, key, who, meant, signed, at=at)
+    check_sure(who, requires=asked.requires, fresh_seconds=asked.fresh_seconds, at=at)
+    done = replace(found, verdict=verdict, by=person.id, at=at).signed(key)
+    if not tx.run(_DONE, review=id, new_verdict=verdict, new_by=person.id, new_at=at, new_mac=done.mac):
+        raise NotOpen(f"review {id} is done already: it said {found.verdict}")
+    record = Reviewed(
+        **stamp(tx, found.system, run=found.run, at=at, through=(person.id,)),
+        assurance=who.assurance,
+        review=id,
+        of="sample" if found.of == "sample" else "break-glass",
+        decision=found.decision,
+        request=decision.request,
+        approval=found.approval,
+        step=request.step,
+        verdict=verdict,
+        by=person.id,
+        reason=reason,
+        due=found.due_at,
+        digest=request.digest,
+        signature=signature,
+        salt=signed.salt if signed else "",
+    )
+    append(tx, sealed(key, record))
+    return done
+
+
+def remade(key: Key, id: str, told: Mapping[str, Any], decided: Decided, done: Reviewed | None) -> Review | None:
+    """A review as its records tell of it; None if one of them has no seal."""
+    if not is_sealed(key, decided) or (done is not None and not is_sealed(key, done)):
+        return None
+    return Review(id=id, **told).signed(key)

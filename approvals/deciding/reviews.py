@@ -3,15 +3,17 @@
 1. Broken glass is reviewed within `BREAK_GLASS_SECONDS`; of what standing rules decide, a sample is.
 2. A review is due from the transaction that decides; its record is that of the decision.
 3. Broken glass whose review is overdue stands in the way of the next break-glass of its system.
+4. A review has a MAC, as a decision has. One that somebody wrote that it is done, is not done.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from sqlalchemy import Integer, bindparam, func, select
 
+from answerable.approvals.sealing.keys import Key
 from answerable.errors import UnknownId
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
@@ -42,7 +44,6 @@ _ALL = Statement(
 _OVERDUE = Statement(
     select(*reviews.c)
     .where(
-        reviews.c.verdict == "",
         reviews.c.system == bindparam("system"),
         reviews.c.of == "break-glass",
         reviews.c.due_at <= bindparam("at"),
@@ -76,6 +77,18 @@ class Review:
     verdict: str
     by: str
     at: int | None
+    mac: str = ""
+
+    def genuine(self, key: Key) -> bool:
+        """Whether it was written by this program with the store's key."""
+        return key.holds(self.mac, "review", *self._said())
+
+    def signed(self, key: Key) -> Review:
+        """The same with its MAC."""
+        return replace(self, mac=key.mac("review", *self._said()))
+
+    def _said(self) -> tuple[object, ...]:
+        return tuple(value for name, value in vars(self).items() if name != "mac")
 
     def state(self, *, at: int) -> str:
         """How it stands: done, due or overdue."""
@@ -84,11 +97,12 @@ class Review:
         return "overdue" if at >= self.due_at else "due"
 
 
-def due_review(tx: Tx, *, of: Of, run: str, system: str, approval: str, decision: str, due_at: int, at: int) -> str:
+def due_review(
+    tx: Tx, key: Key, *, of: Of, run: str, system: str, approval: str, decision: str, due_at: int, at: int
+) -> str:
     """Have a decision reviewed, in the transaction that makes it; its record says so. The id of the review."""
     id = ids.derive(ids.REVIEW, decision)
-    tx.run(
-        _INSERT,
+    due = Review(
         id=id,
         run=run,
         system=system,
@@ -101,6 +115,7 @@ def due_review(tx: Tx, *, of: Of, run: str, system: str, approval: str, decision
         by="",
         at=None,
     )
+    tx.run(_INSERT, **vars(due.signed(key)))
     return id
 
 
@@ -123,9 +138,10 @@ def all_reviews(tx: Tx, *, due_only: bool, most: int = MOST) -> list[Review]:
     return [Review(**named(reviews, row)) for row in tx.all(_DUE if due_only else _ALL, most=most)]
 
 
-def overdue_break_glass(tx: Tx, system: str, *, at: int) -> list[Review]:
-    """Broken glass of a system whose review is overdue."""
-    return [Review(**named(reviews, row)) for row in tx.all(_OVERDUE, system=system, at=at)]
+def overdue_break_glass(tx: Tx, key: Key, system: str, *, at: int) -> list[Review]:
+    """Broken glass of a system whose review is overdue, or is said to be done by a row that is not genuine."""
+    found = [Review(**named(reviews, row)) for row in tx.all(_OVERDUE, system=system, at=at)]
+    return [one for one in found if not (one.verdict and one.genuine(key))]
 
 
 def broken_within_a_day(tx: Tx, system: str, approval: str, *, at: int) -> int:

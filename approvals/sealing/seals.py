@@ -11,12 +11,21 @@ from typing import TypeAlias, TypeVar
 
 from answerable.approvals.sealing.keys import Key
 from answerable.tracing.ledger.access import KeyRegistered
+from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.records import Decided, ExemptionAccepted
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
 from answerable.tracing.ledger.votes import DelegationMade, Voted
 
 Sealed: TypeAlias = (
-    KeyRegistered | Decided | ExemptionAccepted | RuleProposed | RuleApproved | RuleRevoked | Voted | DelegationMade
+    KeyRegistered
+    | Decided
+    | ExemptionAccepted
+    | RuleProposed
+    | RuleApproved
+    | RuleRevoked
+    | Voted
+    | DelegationMade
+    | Reviewed
 )
 R = TypeVar(
     "R",
@@ -28,6 +37,7 @@ R = TypeVar(
     RuleRevoked,
     Voted,
     DelegationMade,
+    Reviewed,
 )
 
 

@@ -43,6 +43,7 @@ from answerable.tracing.storage.tables import records, systems
 
 FOR_ANSWERS: Final = "answerable answer/1"
 BREAK_GLASS: Final = "break-glass"  # what a signed answer is that does that, so that a plain yes is never taken for it
+REVIEWED: Final = "reviewed"  # the answer of who looks at a decision afterwards; the option is what they found
 FOR_KEYS: Final = "answerable key/1"
 APART_SECONDS: Final = 300  # between the signer's clock and ours
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.bodies import Taken, Text
+from answerable.approvals.who.signatures import Signed
+from answerable.inbox.api.bodies import SignatureGiven, Taken, Text
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of, reader
@@ -23,6 +24,7 @@ class ReviewAsked(Taken):
 
     verdict: Literal["right", "wrong"]
     reason: Text
+    signature: SignatureGiven | None = None
 
 
 class ReviewAnswer(BaseModel):
@@ -62,5 +64,6 @@ async def review(
     review: Id, body: ReviewAsked, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
 ) -> ReviewAnswer:
     """Say what you found, as somebody who had no part in the decision."""
-    made = await desk.office.review(review, verdict=body.verdict, by=who, reason=body.reason)
+    signed = Signed(**body.signature.model_dump()) if body.signature else None
+    made = await desk.office.review(review, verdict=body.verdict, by=who, reason=body.reason, signed=signed)
     return ReviewAnswer(**review_document(made, await desk.office.store.read(handles), at=desk.now))

@@ -12,10 +12,14 @@ from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.deciding.reviews import BREAK_GLASS_SECONDS
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.node import BreakGlass
-from answerable.errors import DeclarationError, InvalidInput, NotEligible, NotOpen, UnknownId
+from answerable.approvals.who.identity import Identity
+from answerable.errors import DeclarationError, InvalidInput, NotEligible, NotOpen, NotSureEnough, UnknownId
 from answerable.testing import FakeClock, FakeReceiver
+from answerable.tracing.evidence.handing import verifier
 from answerable.tracing.ledger.afterwards import Reviewed
+from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.records import Decided
+from tests.approvals.test_signatures import key_of
 from tests.orchestrator.letters import Ask, Letter, Receipt, letters, recorded, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio
@@ -159,6 +163,69 @@ async def test_rows_of_reviews_are_made_anew(sqlite_url: str) -> None:
         made = await service.office.rebuild(by="alice", reason="somebody wrote in it")
         assert made.changed == (f"review {before[0]['id']}",)
         assert await rows(service, "reviews") == before
+
+
+async def test_a_review_that_was_written_by_hand_is_found_and_lets_nobody_break_the_glass(store_url: str) -> None:
+    clock = FakeClock()
+    app = letters(break_glass=GLASS, within=3 * DAY)
+    async with serving(app, store_url, NOWHERE, people=PEOPLE, clock=clock) as service:
+        first, second = [(await service.arun(Ask(text=text), by="nils")).waiting_for[0].id for text in "ab"]
+        await service.abreak_glass(first, by="dirk", **WHY)
+        clock.advance(DAY)
+        (review,) = await service.office.reviews()
+        await tamper(service, "reviews", verdict="right", by=(await service.people.aall())[0].id, at=clock.now())
+        with pytest.raises(NotEligible, match="overdue"):
+            await service.abreak_glass(second, by="dan", **WHY)
+        assert "its MAC is wrong" in str([one for one in await faults(service) if review.id in one.where])
+        await service.office.rebuild(by="alice", reason="somebody wrote in it")
+        await service.office.review(review.id, verdict="right", by="dora", reason="it was")
+        assert await faults(service) == []
+        await service.abreak_glass(second, by="dan", **WHY)
+
+
+async def test_a_review_of_which_the_record_was_made_up_is_not_made_anew(store_url: str) -> None:
+    """Whoever can write to the database appends a record of a review that nobody did, and the row to it."""
+    async with serving(letters(break_glass=GLASS), store_url, NOWHERE, people=PEOPLE) as service:
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        await service.abreak_glass(request.id, by="dirk", **WHY)
+        (due,) = await rows(service, "reviews")
+        dora = next(one.id for one in await service.people.aall() if one.handle == "dora")
+        done: dict[str, Any] = {"verdict": "right", "by": dora, "at": service.store.clock.now()}
+        made_up = Reviewed(
+            **done,
+            **{name: due[name] for name in ("system", "run", "of", "decision", "approval")},
+            review=due["id"],
+            request=request.id,
+            step="stp_none",
+            reason="it was",
+            due=due["due_at"],
+        )
+        await service.store.write(lambda tx: append(tx, made_up))
+        await tamper(service, "reviews", **done)
+        made = await service.office.rebuild(by="alice", reason="somebody wrote in it")
+        assert made.not_made == (f"review {due['id']}",) and "its MAC is wrong" in str(await faults(service))
+
+
+@pytest.mark.parametrize("asks", [{"requires": "token"}, {"requires": "signed"}, {"fresh": 60}])
+async def test_we_are_as_sure_of_who_reviews_as_of_who_decides(store_url: str, asks: dict[str, Any]) -> None:
+    async with serving(letters(break_glass=GLASS, **asks), store_url, NOWHERE, people=PEOPLE) as service:
+        (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        keys = {who: await key_of(service, who) for who in ("dirk", "dora")}
+        signing = {who: Identity(handle=who, assurance="asserted-local", own=key) for who, key in keys.items()}
+        await service.abreak_glass(request.id, by=signing["dirk"], **WHY)
+        (review,) = await service.office.reviews()
+        with pytest.raises(NotSureEnough):
+            await service.office.review(review.id, verdict="right", by="dora", reason="it was")
+        done = await service.office.review(review.id, verdict="right", by=signing["dora"], reason="it was")
+        (record,) = await recorded(service, request.run, Reviewed)
+        assert (done.verdict, record.assurance) == ("right", "signed") and record.signature is not None
+        entries = await service.store.read(lambda tx: [*records_of(tx, ""), *records_of(tx, request.run)])
+        bodies = {place: entry.record.model_dump_json().encode() for place, entry in enumerate(entries)}
+        assert verifier.check_signatures(bodies) == (2, 0)
+        for old, new in (('"verdict":"right"', '"verdict":"wrong"'), ('"reason":"it was"', '"reason":"no"')):
+            changed = {place: body.replace(old.encode(), new.encode()) for place, body in bodies.items()}
+            with pytest.raises(verifier.Unsound, match=r"is not signed by|are not those that were signed"):
+                verifier.check_signatures(changed)
 
 
 async def test_a_no_has_a_code(sqlite_url: str) -> None:

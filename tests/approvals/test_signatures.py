@@ -60,7 +60,7 @@ async def _register(service: Service[Any, Any], handle: str, private: Ed25519Pri
     return made.id
 
 
-async def _key(service: Service[Any, Any], handle: str = "dora") -> Ed25519PrivateKey:
+async def key_of(service: Service[Any, Any], handle: str = "dora") -> Ed25519PrivateKey:
     private = Ed25519PrivateKey.generate()
     await _register(service, handle, private)
     return private
@@ -93,7 +93,7 @@ async def _signed(
 
 async def test_a_signed_answer_is_as_sure_as_can_be_and_fresh(store_url: str) -> None:
     async with serving(letters(requires="signed", fresh=60), store_url, origins={CARRIER: nowhere()}) as service:
-        private = await _key(service)
+        private = await key_of(service)
         run = await service.arun(Ask(), by="nils")
         with pytest.raises(NotSureEnough, match="signed"):
             await service.aapprove(run.waiting_for[0].id, by="dora")
@@ -113,11 +113,11 @@ async def test_edits_noes_and_votes_are_signed_too(store_url: str) -> None:
     people = {"emil": "lead", "alice": "boss"}
     app = letters(by=quorum(2, LEAD), requires="signed", denied=True)
     async with serving(app, store_url, origins={CARRIER: nowhere()}, people=people) as service:
-        dora, emil = await _key(service), await _key(service, "emil")
+        dora, emil = await key_of(service), await key_of(service, "emil")
         run = await service.arun(Ask(), by="nils")
         edited = await service.aedit(run.waiting_for[0].id, Letter(text="x"), by=_own(dora), reason="nicer")
         assert (await recorded(service, run.id, Decided))[-1].signature
-        alice = await _key(service, "alice")
+        alice = await key_of(service, "alice")
         await service.aapprove(edited.id, by=_own(emil, "emil"))
         assert (await recorded(service, run.id, Voted))[-1].signature
         given = await service.aapprove(edited.id, by=_own(alice, "alice"))
@@ -134,7 +134,7 @@ async def test_what_was_not_signed_so_is_not_taken(store_url: str, what: str) ->
     clock = FakeClock()
     app = letters(options=_kinder)
     async with serving(app, store_url, origins={CARRIER: nowhere()}, people={"emil": "lead"}, clock=clock) as service:
-        private, another = await _key(service), await _key(service, "emil")
+        private, another = await key_of(service), await key_of(service, "emil")
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
         (elsewhere,) = (await service.arun(Ask(text="b"), by="nils")).waiting_for
         answer = Answer(outcome="approved", option="kinder", reason="yes")
@@ -170,7 +170,7 @@ def _kinder(letter: Letter, ask: Ask) -> dict[str, Letter]:
 
 async def test_an_edited_message_is_the_one_that_was_signed(store_url: str) -> None:
     async with serving(letters(), store_url, origins={CARRIER: nowhere()}) as service:
-        private = await _key(service)
+        private = await key_of(service)
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
         meant = Answer(outcome="edited", proposes=digest_of_message({"text": "mine"}))
         signed = await _signed(service, request.id, meant, private)
@@ -181,7 +181,7 @@ async def test_an_edited_message_is_the_one_that_was_signed(store_url: str) -> N
 
 async def test_a_revoked_key_signs_nothing_new_and_what_it_signed_stays(store_url: str) -> None:
     async with serving(letters(), store_url, origins={CARRIER: nowhere()}, people={"emil": "lead"}) as service:
-        private = await _key(service)
+        private = await key_of(service)
         first, second = [(await service.arun(Ask(text=text), by="nils")).waiting_for[0].id for text in "ab"]
         decision = await service.aapprove(first, by=_own(private))
         id = key_id(public_of(private))
@@ -288,7 +288,7 @@ async def test_where_a_login_is_required_a_signature_needs_one_behind_it(
 
 async def test_rows_that_are_made_anew_keep_signatures(store_url: str) -> None:
     async with serving(letters(), store_url, origins={CARRIER: nowhere()}, people={"alice": "boss"}) as service:
-        private = await _key(service)
+        private = await key_of(service)
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
         await service.aapprove(request.id, by=_own(private), reason="it is right")
         before = await rows(service, "decisions")
@@ -306,7 +306,7 @@ async def test_a_rule_over_signed_answers_is_approved_by_signatures(store_url: s
         rule = await proposed(service, rule_file())
         with pytest.raises(NotSureEnough):
             await service.office.rules.approve(rule.head.id, by="dora")
-        dora, emil = await _key(service), await _key(service, "emil")
+        dora, emil = await key_of(service), await key_of(service, "emil")
         await service.office.rules.approve(rule.head.id, by=_own(dora))
         made = await service.office.rules.approve(rule.head.id, by=_own(emil, "emil"))
         assert made.head.state == "approved"

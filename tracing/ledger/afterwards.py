@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Act, Record
+from answerable.tracing.ledger.record import Act, Record, Signature
 
 
 class Escalated(Record):
@@ -53,3 +53,7 @@ class Reviewed(Act):
     by: str
     reason: str
     due: int  # when it was due
+    digest: str = ""  # of the request that was decided
+    signature: Signature | None = None  # the reviewer's own
+    salt: str = ""  # of the words in it, which are in this record
+    seal: str = ""  # a MAC of all this

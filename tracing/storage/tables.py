@@ -353,6 +353,7 @@ reviews = Table(
     Column("verdict", Text, nullable=False),  # "" until it is done: right, wrong
     Column("by", Text, nullable=False),  # person id, or ""
     Column("at", BigInteger),
+    Column("mac", Text, nullable=False, server_default=""),
 )
 Index("reviews_by_verdict", reviews.c.verdict, reviews.c.due_at, reviews.c.id)
 Index("reviews_by_system", reviews.c.system, reviews.c.of, reviews.c.made_at)

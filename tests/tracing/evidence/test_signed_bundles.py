@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from answerable.approvals.who.signatures import key_id, public_of
 from answerable.testing import nowhere
 from answerable.tracing.evidence.handing import verifier
-from tests.approvals.test_signatures import _key, _own
+from tests.approvals.test_signatures import _own, key_of
 from tests.orchestrator.letters import CARRIER, Ask, letters, serving
 from tests.tracing.evidence.bundles import bundle, files_of, opened
 
@@ -25,7 +25,7 @@ async def records(tmp_path: Path) -> dict[int, dict[str, Any]]:
     url = f"sqlite:///{tmp_path / 'answerable.db'}"
     people = {"emil": "lead", "alice": "boss"}
     async with serving(letters(), url, origins={CARRIER: nowhere()}, people=people) as service:
-        private = await _key(service)
+        private = await key_of(service)
         (request,) = (await service.arun(Ask(), by="nils", run_id="one")).waiting_for
         edited = await service.aedit(request.id, {"text": "x"}, by=_own(private), reason="nicer")
         await service.aapprove(edited.id, by="emil")

@@ -25,6 +25,7 @@ from answerable.tracing.evidence.story.document import document_of
 from answerable.tracing.evidence.story.page import page_of
 from answerable.tracing.evidence.story.story import Story
 from answerable.tracing.ledger.access import KeyRegistered, KeyRevoked
+from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.ledger.notes import Signer, VerifierKey
 from answerable.tracing.ledger.placed import Placed
@@ -133,7 +134,7 @@ def _records(story: Story) -> dict[int, Placed]:
         wanted = [one for fact in (*story.path, *carried_out) for one in fact.placed]
     cited = {place for line in story.lines for place in line.seqs}
     wanted += [one for one in (*story.sources.placed, *story.sources.around) if one.seq in cited]
-    answers = [one.record for one in wanted if isinstance(one.record, Decided | Voted | RuleApproved)]
+    answers = [one.record for one in wanted if isinstance(one.record, Decided | Voted | RuleApproved | Reviewed)]
     keys = {one.signature.key for one in answers if one.signature}
     wanted += [
         one

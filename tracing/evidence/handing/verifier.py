@@ -42,7 +42,7 @@ FILES = {"README.txt", "checkpoint.txt", "ledger.pub", "manifest.json", "proof.j
 FILES |= {"story.html", "story.json", "verify.py"}
 SWITCHED = {"payloads.json": "with_payloads", "people.json": "with_names"}
 WARNING = "nobody signed the bundle as a whole: the story and the names are not vouched for"
-SUBJECTS = {"decided": "request", "voted": "subject", "rule.approved": "rule"}
+SUBJECTS = {"decided": "request", "voted": "subject", "rule.approved": "rule", "reviewed": "review"}
 SHOWN = {"token", "oidc"}  # what somebody showed who registered a key, and was not merely said to be
 ANSWERS = {"approved", "edited", "rejected", "answered"}
 Key = tuple[str, bytes]  # its name, its 32 bytes
@@ -253,9 +253,14 @@ def check_signatures(records: dict[int, bytes]) -> tuple[int, int]:
             keys[id] = one
         elif one["kind"] == "key.revoked":
             keys.pop(one["key"], None)
-        elif one["kind"] in SUBJECTS and (one.get("signature") or one["assurance"] == "signed"):
+        elif one["kind"] in SUBJECTS and (one.get("signature") or one.get("assurance") == "signed"):
             signature = one.get("signature") or {}
             one = {"answer": one.get("outcome", "approved"), "option": "approve", **one}  # a rule is approved, or not
+            if one["kind"] == "reviewed":
+                one |= {"answer": "reviewed", "option": one["verdict"], "for_person": ""}
+                words = json.dumps([one["reason"], ""], ensure_ascii=False, separators=(",", ":"))
+                as_said = sha(bytes.fromhex(one["salt"]), words) == signature.get("said")
+                need(as_said, f"the words of {one['review']} are not those that were signed")
             one["answer"] = "break-glass" if one.get("broke_glass") else one["answer"]
             key = keys.get(str(signature.get("key")), {})
             subject = one[SUBJECTS[one["kind"]]]
