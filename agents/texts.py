@@ -13,6 +13,7 @@ from typing import Final
 from answerable.errors import InvalidInput
 
 LONGEST: Final = 20_000  # characters
+CUT: Final = "more characters"  # how a text ends that was cut
 _REFUSED: Final = frozenset({"Cc", "Cf", "Cs"})
 _JOINERS: Final = frozenset("\u200c\u200d")  # format characters, but part of how some languages (and emoji) are written
 
@@ -40,7 +41,7 @@ def check_text(what: str, text: str, *, required: bool = False, lines: bool = Tr
 def shortened(text: str, most: int) -> str:
     """`text`, cut after `most` characters; then it says how many are not there."""
     left = len(text) - most
-    return text if left <= 0 else f"{text[:most]} … and {left:,} more characters"
+    return text if left <= 0 else f"{text[:most]} … and {left:,} {CUT}"
 
 
 def check_handle(handle: str) -> str:

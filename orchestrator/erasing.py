@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Integer, bindparam, delete, func, or_, select, update
 
+from answerable.agents.texts import CUT
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.votes import Vote, read_vote
@@ -213,11 +214,11 @@ def _noes(tx: Tx, run: str, person: str) -> list[str]:
 def _forget_words(tx: Tx, run: str, person: str, said: Iterable[Decision], *, is_theirs: bool) -> None:
     row = tx.one(_RUN, run=run)
     if row is not None and row[1]:
-        detail = str(row[1])
-        for decision in said:
-            if decision.run == run:
-                detail = detail.replace(decision.reason, ERASED)
-        tx.run(_SET_DETAIL, run=run, new_detail=ERASED if is_theirs else detail)
+        detail, cut = str(row[1]), is_theirs
+        for decision in (one for one in said if one.run == run):
+            cut = cut or (decision.reason not in detail and detail.endswith(CUT))  # a part of it may stand there
+            detail = detail.replace(decision.reason, ERASED)
+        tx.run(_SET_DETAIL, run=run, new_detail=ERASED if cut else detail)
     for gather, items in tx.all(_GATHERS, run=run):
         emptied = without_words(items, of=person)
         if emptied != items:

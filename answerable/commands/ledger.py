@@ -60,6 +60,8 @@ def verify(ctx: click.Context, checkpoint: str, pubkey: str, head: str, deep: bo
         torn = 0
         if checkpoint or file.exists():
             kept, torn = read_checkpoint_file(file)
+        else:
+            _check_not_gone(file, await opened.read(anchored))
         key = await find_key(opened)
 
         def compare(tx: Tx) -> LedgerReport:
@@ -81,6 +83,17 @@ def verify(ctx: click.Context, checkpoint: str, pubkey: str, head: str, deep: bo
         if not macs:
             say("the key of decisions is not here: their MACs are not checked")
     ctx.exit(DONE if found.sound else DIFFERS)
+
+
+def _check_not_gone(file: Path, known: list[Anchored]) -> None:
+    """Raises: InvalidInput if the checkpoints were kept in this file, and it is not there."""
+    for one in known:
+        if one.receipt == str(file):
+            raise InvalidInput(
+                f"{file} is gone, in which checkpoints of up to {one.size} records were kept",
+                hint="restore it, or name one that was kept elsewhere: --checkpoint FILE;"
+                " for a copy of the store on another machine, ANSWERABLE_ANCHOR_FOLDER names another folder",
+            )
 
 
 def _compared(found: LedgerReport, file: str, torn: int) -> list[str]:

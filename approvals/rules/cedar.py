@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from answerable.agents.texts import shortened
 from answerable.errors import InvalidRule
 
 if TYPE_CHECKING:
     import cedarpy
 
+_LONGEST = 500  # characters of an error
 _ACTION = {"type": "Action", "id": "decide"}
 
 
@@ -65,7 +67,8 @@ class CedarPolicies:
         }
         said = self._ask(request, self._set, self._nothing, self._schema)
         if said.diagnostics.errors or said.decision is self._none:
-            return Judgement(trouble="; ".join(said.diagnostics.errors)[:500] or "Cedar came to no decision")
+            trouble = shortened("; ".join(said.diagnostics.errors), _LONGEST)
+            return Judgement(trouble=trouble or "Cedar came to no decision")
         rules = frozenset(reason.rpartition("/")[0] for reason in said.diagnostics.reasons)
         return Judgement(permits=rules) if said.allowed else Judgement(forbids=rules)
 

@@ -17,6 +17,7 @@ import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from answerable.agents.texts import shortened
 from answerable.errors import InvalidInput, ProviderUnavailable
 from answerable.inbox.addresses import is_loopback
 
@@ -124,7 +125,7 @@ class Asking:
         issuer = self.settings.issuer
         status, said = await self.ask("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if status != 200 or said.get("issuer") != issuer:
-            raise self.away(f"there is {str(said.get('issuer', 'no provider'))[:200]!r}")
+            raise self.away(f"there is {shortened(str(said.get('issuer', 'no provider')), 200)!r}")
         return said
 
     async def _fetch_keys(self, where: str) -> KeySet:

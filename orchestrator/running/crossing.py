@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from answerable.agents.messages import Message
+from answerable.agents.texts import shortened
 from answerable.orchestrator.graph import Condition, Edge, Graph
 from answerable.orchestrator.scopes import OverBudget, ScatterFrame, Scope, cross, land
 from answerable.tracing import ids
 from answerable.tracing.ledger.record import MessageRef
 
+_LONGEST = 300  # characters of an error
 SALT_BYTES = 16
 
 
@@ -138,7 +140,8 @@ def _says_yes(edge: Edge, condition: Condition, message: Message, out: Outflow) 
     try:
         return bool(condition(message))
     except Exception as error:  # noqa: BLE001 - the user's function
-        out.broken.append(f"the condition {edge.condition} of {edge.id} raised {type(error).__name__}: {error}"[:300])
+        said = f"the condition {edge.condition} of {edge.id} raised {type(error).__name__}: {error}"
+        out.broken.append(shortened(said, _LONGEST))
         return False
 
 

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from answerable.agents.texts import shortened
+
 _EVENTS = frozenset({"socket.connect", "socket.sendto", "subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"})
+_LONGEST = 200  # characters of where it went
 _MOST = 20  # alarms for one step; the first tell what is to be known
 
 
@@ -51,4 +54,4 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     seen = _seen.get()
     if seen is not None and len(seen) < _MOST:
         to = arguments[1] if event.startswith("socket.") and len(arguments) > 1 else arguments[:1]
-        seen.append(Egress(event, str(to)[:200]))
+        seen.append(Egress(event, shortened(str(to), _LONGEST)))

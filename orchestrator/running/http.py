@@ -13,10 +13,12 @@ from dataclasses import dataclass
 
 import httpx
 
+from answerable.agents.texts import shortened
 from answerable.errors import DeclarationError
 from answerable.tracing.spans.context import untraced
 
 MOST_BYTES = 16 * 1024 * 1024  # of an answer
+_LONGEST = 300  # characters of an error
 _NOT_SENT = (  # the last: a header or method that may not be written
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -138,4 +140,4 @@ class Client:
 
 
 def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")[:300]
+    return shortened(f"{type(error).__name__}: {error}".rstrip(": "), _LONGEST)

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from answerable.agents.outcomes import Expired, Rejected
+from answerable.agents.texts import shortened
 from answerable.approvals.asking.requests import RequestRow, get_request, unsettled_requests
 from answerable.approvals.deciding.deciding import expire
 from answerable.approvals.deciding.decisions import Decision, decision_on, distrust
@@ -37,6 +38,7 @@ from answerable.tracing.ledger.records import GatherClosed, RunEnded, RunRested
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.waking import wake_at
 
+LONGEST_DETAIL: Final = 2000  # characters of why a run ended
 Status = Literal["done", "denied", "stuck", "failed"]
 
 
@@ -276,13 +278,15 @@ async def _finish(execution: Execution, known: list[Asked]) -> bool:
         if any(is_unrouted(tx, request) for request in asked) or (asked and revoked_and_standing(tx, execution)):
             return False
         ended_at = execution.worker.store.clock.now()
-        set_status(tx, execution.run.id, status, detail=detail[:2000], result=result, ended_at=ended_at)
+        set_status(
+            tx, execution.run.id, status, detail=shortened(detail, LONGEST_DETAIL), result=result, ended_at=ended_at
+        )
         append(
             tx,
             RunEnded(
                 **(execution.stamp(guard) | {"at": ended_at}),  # as its row says
                 status=status,
-                detail=recorded[:2000],
+                detail=shortened(recorded, LONGEST_DETAIL),
                 result=commitment,
                 leftovers=leftovers,
             ),

@@ -27,6 +27,7 @@ from sqlalchemy import bindparam, update
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
+from answerable.agents.texts import shortened
 from answerable.approvals.gate import (
     EffectRow,
     Passed,
@@ -49,7 +50,17 @@ from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.planning import effect_id
 from answerable.orchestrator.running.stepping import OUTPUT, call_user, check_known, describe
 from answerable.orchestrator.running.transactional import Undone, in_transaction
-from answerable.orchestrator.running.verdicts import Done, Doubt, Not, Verdict, concluded, judge, made_of, read_answer
+from answerable.orchestrator.running.verdicts import (
+    LONGEST,
+    Done,
+    Doubt,
+    Not,
+    Verdict,
+    concluded,
+    judge,
+    made_of,
+    read_answer,
+)
 from answerable.orchestrator.running.view import Ready
 from answerable.tracing.clock import micros
 from answerable.tracing.failpoints import failpoint
@@ -266,7 +277,7 @@ class Sending:
             return set()
         if doubt is not None:
             error = f"{doubt.error}; it may not be sent again: {refused.reason}"
-            return await self._doubt(Doubt(error=error[:500]), None, None)
+            return await self._doubt(Doubt(error=shortened(error, LONGEST)), None, None)
         return await self._finish(lambda tx, _guard: self._withdrawn(tx, refused.reason))
 
     async def _refused(self, reason: str, row: EffectRow | None) -> set[str]:

@@ -17,10 +17,12 @@ from typing import Any, Literal
 from answerable.agents.calls import Request, Response
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Effect
+from answerable.agents.texts import shortened
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.running.http import Answered, NotSent, Result, Unknown
 from answerable.orchestrator.running.stepping import describe
 
+LONGEST = 500  # characters of an error
 NOT_NOW = frozenset({408, 425, 429, 503})
 CONFLICT = 409
 
@@ -75,7 +77,7 @@ def concluded(effect: Effect[Any, Any], verdict: Verdict, doubt: Doubt | None) -
     if doubt is None or not isinstance(verdict, Not):
         return verdict
     final = effect.guarantee == "idempotent" and not verdict.again and verdict.status != CONFLICT
-    return verdict if final else Doubt(error=f"{doubt.error}; then: {verdict.error}"[:500])
+    return verdict if final else Doubt(error=shortened(f"{doubt.error}; then: {verdict.error}", LONGEST))
 
 
 def read_answer(effect: Effect[Any, Any], fn: Callable[..., Any], message: Message, answer: Answered) -> Done:

@@ -50,6 +50,12 @@ def test_how_the_ledger_stands(desk: Desk, kept: Path, tmp_path: Path) -> None:
     assert "last checkpoint" in shown and "NotADirectoryError" in shown
     desk("people", "add", "fred")
     assert desk.json("ledger", "status")["anchors"][0]["tail"] == 0
+    file = checkpoints(tmp_path)
+    file.rename(tmp_path / "away")
+    gone = desk("ledger", "verify", code=1).stderr
+    assert f"{file} is gone, in which checkpoints of up to" in gone and "--checkpoint FILE" in gone
+    desk("ledger", "verify", "--checkpoint", str(tmp_path / "away"))
+    assert "cannot be read" in desk("ledger", "verify", "--checkpoint", str(tmp_path / "nothing"), code=1).stderr
 
 
 def test_records_are_proved_to_somebody_who_has_the_key(desk: Desk, kept: Path, tmp_path: Path) -> None:

@@ -171,6 +171,7 @@ async def test_what_is_about_a_subject(store_url: str, there: FakeReceiver, cloc
                 await office.erase_payloads("subject", "AX-7", by="dora", reason="again")
             records = [entry.record for entry in await office.store.read(lambda tx: records_of(tx, ""))]
             assert not any("AX-7" in record.model_dump_json() for record in records if isinstance(record, HoldPlaced))
+            assert b"AX-7" not in await _dump(office)
             assert await _faults(office) == []
 
 
@@ -269,6 +270,20 @@ async def test_a_person_goes_and_what_they_did_stays(store_url: str, there: Fake
             await service.afreeze("system", by=f"erased {id}", reason="still here?")
         await service.people.aadd("dora", roles=["lead"])
         assert id not in [one.id for one in await service.people.aall() if one.handle == "dora"]
+
+
+@pytest.mark.anyio
+async def test_words_that_were_cut_where_a_run_ended_go_too(
+    store_url: str, there: FakeReceiver, clock: FakeClock
+) -> None:
+    async with serving(letters(), store_url, there.origin, clock=clock, people={"erik": "lead"}) as service:
+        run = await service.arun(Ask(text="x"), by="nils")
+        await service.areject(run.waiting_for[0].id, by="dora", reason=f"{SECRET} " * 200)
+        run = await service.aresume(run.id)
+        assert run.status == "denied" and run.detail.endswith("more characters")
+        async with open_office(store_url, clock=clock) as office:
+            await office.erase_person("dora", by="erik", reason="they left")
+            assert SECRET.encode() not in await _dump(office) and await _faults(office) == []
 
 
 @pytest.mark.anyio

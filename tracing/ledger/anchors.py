@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQLite writes in the same way
 
+from answerable.agents.texts import shortened
 from answerable.errors import AnswerableError, InvalidInput, StoreUnavailable
 from answerable.tracing.clock import Micros
 from answerable.tracing.ledger.checkpoints import Checkpoint
@@ -148,7 +149,7 @@ async def _kept(anchor: Anchor, checkpoint: Checkpoint, at: Micros, before: Anch
     except Exception as error:  # noqa: BLE001 - a plugin's own; it is kept, shown, and the work goes on
         said = error.message if isinstance(error, AnswerableError) else f"{type(error).__name__}: {error}"
         _log.warning("the anchor %s does not keep %s: %s", before.name, checkpoint, said)
-        return replace(before, tries=before.tries + 1, error=said[:_ERROR_LETTERS], tried_at=now)
+        return replace(before, tries=before.tries + 1, error=shortened(said, _ERROR_LETTERS), tried_at=now)
     return Anchored(name=before.name, size=checkpoint.head.size, receipt=receipt, at=at, tried_at=now)
 
 

@@ -10,7 +10,7 @@ import random
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +216,34 @@ def test_what_would_fill_the_memory_or_the_terminal_is_refused(
         assert main([str(packed("\x1b[31m", how)), "--pubkey", handed.key]) == 1
         error = capsys.readouterr().err
         assert said in error and "\x1b" not in error
+
+
+def test_an_archive_in_which_files_overlap_or_something_lies_between_them_is_refused(handed: Handed) -> None:
+    """Another program might read another file under that name than this verifier did."""
+
+    def packed(names: Sequence[str], between: bytes = b"") -> bytes:
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w") as made:
+            for name in names:
+                made.writestr(zipfile.ZipInfo(name), b"{}")
+                data.write(between)
+                made.start_dir = data.tell()
+            made.comment = b"?" * 65
+        whole = data.getvalue()[:-65]
+        return whole + b"\n" + hashlib.sha256(whole).hexdigest().encode()
+
+    one, two = (packed([name, "manifest.json"]) for name in ("a", "a"))
+    with pytest.raises(Unsound, match="KeyError"):  # it is no bundle, but nothing is wrong with the archive
+        verify(one, handed.key)
+    at = two.rindex(b"PK\x01\x02") + 42  # where the directory says that the second file begins
+    moved = two[:at] + b"\0" * 4 + two[at + 4 :]
+    whole = moved[: -len(b"?" * 65)]
+    with pytest.raises(Unsound, match=r"overlap|File name in directory"):
+        verify(whole + b"\n" + hashlib.sha256(whole).hexdigest().encode(), handed.key)
+    for between in (b"x", b"PK\x03\x04"):
+        with pytest.raises(Unsound, match=r"something lies|overlap"):
+            verify(packed(["a", "manifest.json"], between), handed.key)
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        twice = packed(["manifest.json", "manifest.json"])
+    with pytest.raises(Unsound, match="two files of one name"):
+        verify(twice, handed.key)

@@ -70,6 +70,11 @@ def open_archive(data: bytes) -> tuple[dict[str, bytes], str]:
         need(len(names) == len(set(names)), "the archive has two files of one name")
         plain = all(one.compress_type == zipfile.ZIP_STORED for one in archive.infolist())
         need(plain, "the archive has a compressed file: unpacked, it might be of any size")
+        end = 0  # each file begins where the one before it ends, so that no byte is of two files, or of none
+        for one in sorted(archive.infolist(), key=lambda one: one.header_offset):
+            need(one.header_offset == end, f"{one.filename} overlaps another file, or something lies before it")
+            end += 30 + len(one.filename.encode()) + one.compress_size
+        need(archive.start_dir == end, "something lies after the last file of the archive")
         files = {name: archive.read(name) for name in names}
     manifest = json.loads(files["manifest.json"])
     need(manifest["format"] == "answerable-bundle/1", f"this verifier does not know the format {manifest['format']}")
@@ -360,7 +365,9 @@ def verify(data: bytes, key: str) -> list[str]:
 
 def shown(text: str) -> str:
     """Text of somebody else, not too long, and safe for a terminal."""
-    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text[:2000])
+    left = len(text) - 2000
+    safe = "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text[:2000])
+    return safe if left <= 0 else f"{safe} … and {left:,} more characters"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -143,7 +143,9 @@ def erase_subject(tx: Tx, subject: str, *, by: str, reason: str, at: int) -> lis
         found.setdefault(str(run), []).append(str(message))
     if not found:
         raise UnknownId("no message is about this subject", hint="its key is what `subject=` names in the message")
-    return [_erase(tx, run, about, "subject", by=by, reason=reason, at=at) for run, about in found.items()]
+    done = [_erase(tx, run, about, "subject", by=by, reason=reason, at=at) for run, about in found.items()]
+    holds.forget_subject(tx, subject)
+    return done
 
 
 def prune(tx: Tx, *, before: int, after: str, at_most: int, by: str, reason: str, at: int) -> Pruned:

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from answerable.errors import InvalidInput, UnknownId
 from answerable.tracing import ids
+from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.kept import HoldLifted, HoldPlaced
 from answerable.tracing.people import get_person
@@ -30,6 +31,11 @@ _GET = Statement(select(*holds.c).where(holds.c.id == bindparam("hold")))
 _ALL = Statement(select(*holds.c).order_by(holds.c.at, holds.c.id))
 _STANDING = Statement(select(*holds.c).where(holds.c.state == STANDING).order_by(holds.c.at, holds.c.id))
 _LIFT = Statement(update(holds).where(holds.c.id == bindparam("hold")).values(state="lifted"))
+_FORGET = Statement(
+    update(holds)
+    .where(holds.c.covers == "subject", holds.c.of == bindparam("subject"), holds.c.state != STANDING)
+    .values({"of": ERASED})
+)
 _RUN = Statement(select(runs.c.system).where(runs.c.id == bindparam("run")))
 _SYSTEM = Statement(select(systems.c.name).where(systems.c.name == bindparam("system")))
 _SUBJECTS_OF = Statement(select(subjects.c.subject).where(subjects.c.run == bindparam("run")).distinct())
@@ -102,6 +108,11 @@ def holds_on(tx: Tx, run: str) -> list[Hold]:
     about = {str(found[0]) for found in tx.all(_SUBJECTS_OF, run=run)} if standing else set()
     mine = {"run": {run}, "system": {str(row[0])} if row else set(), "subject": about}
     return [hold for hold in standing if hold.of in mine[hold.covers]]
+
+
+def forget_subject(tx: Tx, subject: str) -> None:
+    """Take a subject's key out of the rows of holds that were lifted."""
+    tx.run(_FORGET, subject=subject)
 
 
 def named_in_records(hold: Hold) -> str:
