@@ -47,7 +47,8 @@ def likeness(body: Mapping[str, Any], calls: Iterable[Sequence[CallParts]]) -> s
         for option, released in zip(body["options"], calls, strict=True)
     ]
     rest = {name: value for name, value in body.items() if name not in _OF_ITS_OWN}
-    return sha256(canonical({**rest, "asked": asked, "options": options})).hexdigest()
+    escalates = [one["by"] for one in body.get("escalations", ())]  # to whom, and not when
+    return sha256(canonical({**rest, "asked": asked, "options": options, "escalations": escalates})).hexdigest()
 
 
 def _to_the_byte(call: CallParts) -> list[str]:

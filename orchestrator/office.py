@@ -162,7 +162,10 @@ class Office:
         try:
             given = await self.act(work)
         except AlreadyDecided:  # by the same answer, sent twice at once?
-            earlier = await self.store.read(lambda tx: answered_before(tx, request, who=who, once=once))
+            now = self.store.clock.now()
+            earlier = await self.store.read(
+                lambda tx: answered_before(tx, self.key, request, who=who, once=once, at=now)
+            )
             if earlier is None:
                 raise
             return earlier

@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, select
 
 from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.ballots import ballot_of
 from answerable.approvals.deciding.deciding import Answer, Given, decide
 from answerable.approvals.deciding.decisions import get_decision
 from answerable.approvals.sealing.keys import Key
@@ -58,7 +59,7 @@ def answer_request(
     Raises: NotAuthenticated, NotAsShown, UnknownId, InvalidInput, NotEligible, NotSureEnough, AlreadyDecided, NotOpen.
     """
     check_standing(tx, key, who, at=at)
-    earlier = answered_before(tx, request_id, who=who, once=once)
+    earlier = answered_before(tx, key, request_id, who=who, once=once, at=at)
     if earlier is not None:
         return earlier, True
     digest = get_request(tx, request_id).digest
@@ -73,8 +74,8 @@ def answer_request(
     return given, False
 
 
-def answered_before(tx: Tx, request_id: str, *, who: Identity, once: Once | None) -> Given | None:
-    """The decision or vote that this very answer came to, if it was given before.
+def answered_before(tx: Tx, key: Key, request_id: str, *, who: Identity, once: Once | None, at: int) -> Given | None:
+    """The decision or vote that this very answer came to, if it was given before; a vote says who is missing now.
 
     Raises: InvalidInput if another answer has its key; UnknownId.
     """
@@ -85,4 +86,7 @@ def answered_before(tx: Tx, request_id: str, *, who: Identity, once: Once | None
         return None
     if row[0] != once.fingerprint or row[1] != request_id:
         raise InvalidInput("this Idempotency-Key was used for another answer", hint="give each answer a key of its own")
-    return get_decision(tx, row[2]) or find_vote(tx, row[2])
+    request, vote = get_request(tx, request_id), find_vote(tx, row[2])
+    if vote is not None and request.state == "open":
+        return replace(vote, missing=ballot_of(tx, key, request, at=at).missing(vote.option))
+    return vote or get_decision(tx, row[2])

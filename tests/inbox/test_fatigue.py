@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from answerable.agents.people import role
 from answerable.approvals.grouping import MOST_TOGETHER
 from answerable.orchestrator.reports import OpenRequest
 from answerable.tracing.ledger.records import Decided
-from tests.inbox.site import API, Site, problem, standing
-from tests.orchestrator.letters import Ask, recorded, tamper
+from tests.inbox.site import API, Site, kinder, problem, standing
+from tests.orchestrator.letters import Ask, letters, recorded, tamper
 
 
 @pytest.fixture
@@ -53,6 +54,15 @@ def test_what_asks_the_same_is_one_line_in_the_place_of_the_first(site: Site) ->
     assert len(mine.json()["requests"]) == 3
     text = site.browser("dora").get("/requests").text
     assert text.count('class="card"') == 2 and "3 that ask the same" in text
+
+
+def test_when_others_may_decide_as_well_makes_no_difference(store_url: str) -> None:
+    app = letters(options=kinder, escalate={600: role("boss")})
+    with standing(store_url, app=app) as site:
+        first, *_ = asked(site)
+        assert grouped(site) == [(first.id, 3)]
+        site.clock.advance(600 - 180)
+        assert grouped(site) == [(first.id, 3)] and site.service.request(first.id).stage == 1
 
 
 def test_a_group_is_read_page_by_page(site: Site) -> None:
