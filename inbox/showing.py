@@ -118,7 +118,7 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str, at: int) -> RequestS
     )
     in_force, decision = authority(tx, row.system).responsible, decision_on(tx, id)
     edited = tx.one(_EDITED_INTO, run=row.run, request=id)
-    frozen = row.is_held(frozen_for_show(tx, row.system))
+    frozen = row.state == "open" and row.is_held(frozen_for_show(tx, row.system))
     return RequestShown(
         row=row,
         options=options,

@@ -21,7 +21,7 @@ from answerable.approvals.voting.votes import Vote
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
 from answerable.tracing.clock import iso
-from answerable.tracing.freezes import SOURCE, Freeze
+from answerable.tracing.freezes import SOURCE, Freeze, frozen_for_show
 from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import Entry, records_of
 from answerable.tracing.ledger.placed import as_placed
@@ -42,7 +42,7 @@ def run_document(tx: Tx, run: str, *, graph: Graph | None = None) -> dict[str, A
     """Everything about a run. Edges that were declared are known with the graph only. Raises: UnknownId."""
     row, names = get_run(tx, run), handles(tx)
     entries = records_of(tx, run)
-    effects = effect_documents(tx, run)
+    effects, frozen = effect_documents(tx, run), frozen_for_show(tx, row.system)
     declared = {} if graph is None else {edge.id: edge_document(edge) for edge in graph.edges}
     return {
         **run_line(tx, row, names),
@@ -50,7 +50,7 @@ def run_document(tx: Tx, run: str, *, graph: Graph | None = None) -> dict[str, A
         "edges_crossed": _crossed(entries, declared),
         "records": len(entries),
         "spans": span_count(as_placed(entries)),
-        "requests": [request_document(request) for request in requests_of(tx, run)],
+        "requests": [request_document(request, frozen) for request in requests_of(tx, run)],
         "decisions": [decision_document(decision, names) for decision in decisions_of(tx, run)],
         "effects": effects,
         "effects_by_state": dict(sorted(Counter(effect["state"] for effect in effects).items())),
@@ -74,13 +74,14 @@ def run_line(tx: Tx, row: RunRow, names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def request_document(row: RequestRow) -> dict[str, Any]:
-    """A request, without what it shows."""
+def request_document(row: RequestRow, frozen: frozenset[str]) -> dict[str, Any]:
+    """A request, without what it shows, where these targets of its system are frozen."""
     return {
         "id": row.id,
         "run": row.run,
         "approval": row.approval,
         "state": row.state,
+        "frozen": row.state == "open" and row.is_held(frozen),
         "inversions": row.view["options"][0]["inversions"],
         "options": list(row.options),
         "digest": row.digest,

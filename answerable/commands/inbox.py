@@ -16,6 +16,7 @@ from answerable.orchestrator.balloting import ballot_document
 from answerable.orchestrator.documents import decision_document, handles, request_document
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.reports import OpenRequest, request_report
+from answerable.tracing.freezes import frozen_for_show
 from answerable.tracing.storage.store import Tx
 
 
@@ -28,8 +29,12 @@ def inbox(everything: bool, store: str, as_json: bool) -> None:
 
     async def asked(office: Office) -> tuple[list[OpenRequest], list[dict[str, Any]]]:
         found = await office.requests(open_only=not everything)
-        rows = [await office.store.read(lambda tx, id=one.id: get_request(tx, id)) for one in found]  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-        return found, [request_document(row) for row in rows]
+
+        def documents(tx: Tx) -> list[dict[str, Any]]:
+            frozen = {system: frozen_for_show(tx, system) for system in {one.system for one in found}}
+            return [request_document(get_request(tx, one.id), frozen[one.system]) for one in found]
+
+        return found, await office.store.read(documents)
 
     found, documents = at_office(store, asked)
     if as_json:
@@ -41,13 +46,13 @@ def inbox(everything: bool, store: str, as_json: bool) -> None:
             [
                 short(one.id),
                 f"{one.approval} of {one.system}",
-                one.state,
+                "frozen" if document["frozen"] else one.state,
                 "" if one.inversions is None else str(one.inversions),
                 ", ".join(one.options),
                 one.asks,
                 when(one.expires_at),
             ]
-            for one in found
+            for one, document in zip(found, documents, strict=True)
         ]
         columns = ("request", "approval", "state", "inversions", "options", "asks", "decide by")
         say(table(*columns, rows=rows, right=["inversions"]))
@@ -62,12 +67,13 @@ def show(request: str, store: str, as_json: bool) -> None:
 
     def look(tx: Tx) -> tuple[OpenRequest, dict[str, str], dict[str, Any]]:
         row, names = get_request(tx, whole_id(tx, "request", request)), handles(tx)
+        frozen = frozen_for_show(tx, row.system)
         made = decision_on(tx, row.id)
         decision = None if made is None else decision_document(made, names)
         return (
             request_report(tx, row),
             names,
-            {**request_document(row), **row.view, "options": row.view["options"], "decision": decision},
+            {**request_document(row, frozen), **row.view, "options": row.view["options"], "decision": decision},
         )
 
     async def after_escalating(office: Office) -> tuple[OpenRequest, dict[str, str], dict[str, Any]]:
@@ -79,7 +85,7 @@ def show(request: str, store: str, as_json: bool) -> None:
     if as_json:
         say_json({**document, **ballot})
     else:
-        say(request_shown(found, names, whole=True, ballot=ballot))
+        say(request_shown(found, names, whole=True, ballot=ballot, frozen=document["frozen"]))
 
 
 def _ballot(store: str, found: OpenRequest) -> dict[str, Any]:

@@ -38,13 +38,18 @@ def status_text(status: str) -> Text:
 
 
 def request_shown(
-    request: OpenRequest, names: Mapping[str, str], *, whole: bool = False, ballot: Mapping[str, Any] | None = None
+    request: OpenRequest,
+    names: Mapping[str, str],
+    *,
+    whole: bool = False,
+    ballot: Mapping[str, Any] | None = None,
+    frozen: bool = False,
 ) -> RenderableType:
     """A request with its options; `whole` adds the proposed message and every call, `ballot` who has answered."""
     head = Text.assemble(
         ("request ", "bold"),
         (request.id, "bold"),
-        f"  {plain(request.state)}\n",
+        "  frozen: it can be decided after the thaw\n" if frozen else f"  {plain(request.state)}\n",
         f"{plain(request.approval)} of {plain(request.system)}, run {request.run}\n",
         f"asks {plain(request.asks)}, until {when(request.expires_at)}; after a yes, its calls leave within"
         f" {length(micros(request.execute_within_seconds))}, or not at all",

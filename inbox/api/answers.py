@@ -34,6 +34,7 @@ class RequestLine(BaseModel):
     system: str
     approval: str
     state: str
+    frozen: bool = Field(default=False, description="It can be decided after the thaw.")
     asks: str = ""
     options: list[str] = []
     short_tier: str = ""
@@ -132,7 +133,6 @@ class RequestAnswer(RequestLine):
     started_by: str
     edited_by: str
     edited_into: str
-    frozen: bool
     escalations: list[EscalationAnswer]
     facts: list[FactAnswer] = Field(description="What it rests on, read again just before sending.")
     asked_anew: str = Field(description="The request that took its place, or empty.")

@@ -43,6 +43,7 @@ from answerable.inbox.problems import documented
 from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import decision_document, handles, request_document, vote_document
 from answerable.tracing.clock import iso
+from answerable.tracing.freezes import frozen_for_show
 from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.store import Tx
 
@@ -79,7 +80,7 @@ async def list_requests(
         counts = [count_alike(tx, row.alike) if grouped and isinstance(row, RequestRow) else 1 for row in page.rows]
         return RequestList(
             requests=[
-                line(row).model_copy(update={"count_alike": count})
+                line(row, frozen_for_show(tx, row.system)).model_copy(update={"count_alike": count})
                 for row, count in zip(page.rows, counts, strict=True)
             ],
             next=cursor_of(sort, page.after),
@@ -140,17 +141,22 @@ async def decide(
     return Decided(decision=decision(made, names), run=made.run, edited_into=edited_into)
 
 
-def line(row: RequestRow | ChangedRequest) -> RequestLine:
-    """A request in a list."""
+def line(row: RequestRow | ChangedRequest, frozen: frozenset[str]) -> RequestLine:
+    """A request in a list, where these targets of its system are frozen."""
     if isinstance(row, ChangedRequest):
         return RequestLine(id=row.id, run=row.run, system=row.system, approval=row.approval, state="changed")
-    return RequestLine(**request_document(row), system=row.system, short_tier=short_tier(row.view), alike=row.alike)
+    return RequestLine(
+        **request_document(row, frozen),
+        system=row.system,
+        short_tier=short_tier(row.view),
+        alike=row.alike,
+    )
 
 
 def answer(shown: RequestShown, names: dict[str, str]) -> RequestAnswer:
     """One request, whole."""
     return RequestAnswer(
-        **line(shown.row).model_dump(),
+        **{**line(shown.row, frozenset()).model_dump(), "frozen": shown.frozen},
         body=shown.row.body,
         tiers=list(shown.tiers),
         option_details=[
@@ -171,7 +177,6 @@ def answer(shown: RequestShown, names: dict[str, str]) -> RequestAnswer:
         started_by=shown.started_by,
         edited_by=shown.edited_by,
         edited_into=shown.edited_into,
-        frozen=shown.frozen,
         escalations=[
             EscalationAnswer(at=iso(one.at) or "", to=one.to, in_force=one.stands) for one in shown.after.stages
         ],

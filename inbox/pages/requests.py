@@ -30,6 +30,7 @@ from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, 
 from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.together import Told, answer_together
+from answerable.tracing.freezes import frozen_for_show
 from answerable.tracing.people import find_person
 from answerable.tracing.storage.store import Tx
 
@@ -71,9 +72,10 @@ async def list_requests(
                 "short": short_tier(row.view),
                 "sound": True,
                 "alike": count_alike(tx, row.alike) if grouped else 1,
+                "frozen": row.is_held(frozen_for_show(tx, row.system)),
             }
             if isinstance(row, RequestRow)
-            else {"row": row, "short": "", "sound": False, "alike": 1}
+            else {"row": row, "short": "", "sound": False, "alike": 1, "frozen": False}
             for row in found.rows
         ]
         return rows, cursor_of(sort, found.after), count_requests(tx, state="open")

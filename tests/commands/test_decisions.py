@@ -27,6 +27,16 @@ def test_an_inbox_shows_who_is_asked_what(desk: Desk) -> None:
     assert [one["state"] for one in desk.json("inbox", "--all")] == ["decided"]
 
 
+def test_what_is_frozen_is_said_where_people_look_for_what_they_can_decide(desk: Desk) -> None:
+    (request,) = desk.waiting().waiting_for
+    freeze = desk.json("freeze", "--as", "dora", "--reason", "wait")["id"]
+    (asked,) = desk.json("inbox")
+    assert (asked["state"], asked["frozen"], desk.json("show", request.id)["frozen"]) == ("open", True, True)
+    assert "frozen" in desk("inbox").stdout and "after the thaw" in desk("show", request.id).stdout
+    desk("thaw", freeze, "--as", "dora", "--reason", "go on")
+    assert "frozen" not in desk("inbox").stdout and desk.json("inbox")[0]["frozen"] is False
+
+
 def test_a_request_is_shown_with_each_call_that_an_option_would_release(desk: Desk) -> None:
     (request,) = desk.waiting("ann").waiting_for
     shown = desk("show", request.id).stdout

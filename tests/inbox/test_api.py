@@ -203,6 +203,7 @@ def test_a_freeze_stops_and_a_thaw_lets_go_on(site: Site) -> None:
     made = site.client.post(f"{API}/freezes", json={"system": "letters", "reason": "wait"}, headers=dora)
     assert (made.status_code, made.json()["state"], made.json()["by"]) == (201, "quiesced", "dora")
     assert site.shown(request.id)["frozen"] is True
+    assert site.client.get(f"{API}/requests", headers=dora).json()["requests"][0]["frozen"] is True
     assert problem(site.decide(request.id, answer="approve", option="kinder")) == (409, "not-open")
     (listed,) = site.client.get(f"{API}/freezes", headers=dora).json()["freezes"]
     assert listed == made.json()

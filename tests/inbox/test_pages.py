@@ -150,6 +150,7 @@ def test_something_is_frozen_and_thawed_on_the_page(site: Site) -> None:
     (freeze,) = site.service.freezes()
     assert "wait &lt;a moment&gt;" in dora.get("/freezes").text
     assert "after the" in dora.get(f"/requests/{request.id}").text
+    assert "<strong>Frozen:</strong>" in (listed := dora.get("/requests").text) and "Decide within" not in listed
     thaw = dora.form("/freezes", f"/freezes/{freeze.id}/thaw")
     refused = dora.post(f"/freezes/{freeze.id}/thaw", thaw)
     assert refused.status_code == 422 and site.service.freezes()
