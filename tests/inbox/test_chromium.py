@@ -134,6 +134,9 @@ def test_a_request_is_decided_on_a_phone(chromium: Browser, desk: Desk, scheme: 
             page.goto(served.address + path)
             assert page.evaluate("document.documentElement.scrollWidth") <= _PHONE["viewport"]["width"], path
             assert not _serious(page), path
+        page.goto(f"{served.address}/requests/{desk.waiting('ann and ' * 40).waiting_for[0].id}")
+        option = "e => parseFloat(getComputedStyle(e, '::before').width)"
+        assert page.locator("td.said").first.evaluate(option) > 60  # its name is on one line, however long what it says
         page.goto(served.address)
         page.get_by_role("link", name="sign").first.tap()
         page.get_by_role("button", name="Choose kinder").tap()

@@ -152,6 +152,7 @@ def test_the_tier_that_goes_short_is_said(sqlite_url: str) -> None:
         assert first["action_request"]["action"] == "weigh" and len(others) == 2
         assert "**medical goes short as proposed.**" in first["description"]
         assert "medical 1 of 5" in first["description"]
+        assert "nothing leaves: medical 0 of 5" in site.browser("dora").get(f"/requests/{first['id']}").text
 
 
 def test_a_request_that_was_changed_by_hand_is_not_shown(site: Site) -> None:

@@ -165,6 +165,7 @@ def test_what_is_not_there_is_a_page(site: Site) -> None:
     for path in ("/requests/req_0", "/runs/run_0", "/nowhere", "/static/nothing"):
         page = dora.get(path)
         assert page.status_code == 404 and "<h1>Not here</h1>" in page.text
+    assert ">There is no request req_0." in dora.get("/requests/req_0").text
 
 
 def test_without_its_program_a_run_shows_what_was_crossed_and_nothing_can_be_edited(sqlite_url: str) -> None:
