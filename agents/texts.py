@@ -34,7 +34,8 @@ def check_text(what: str, text: str, *, required: bool = False, lines: bool = Tr
                 f"{what} has the character U+{ord(character):04X}, which cannot be shown", hint="take it out"
             )
     if required and not text.strip():
-        raise InvalidInput(f"{what} is empty", hint="say why, for whoever reads it later")
+        hint = "say why, for whoever reads it later" if "reason" in what else "leave nothing out"
+        raise InvalidInput(f"{what} is empty", hint=hint)
     return text
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from answerable.approvals.voting.delegations import Delegation
+from answerable.approvals.voting.delegations import LONGEST_DAYS, Delegation
 from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option, who_acts
 from answerable.commands.options import json_option, reason_option, store_option
@@ -15,12 +15,15 @@ from answerable.commands.saying import command_line, say, say_json, short, table
 from answerable.commands.tokens import Duration
 from answerable.orchestrator.documents import delegation_document, handles
 from answerable.orchestrator.office import Office
+from answerable.tracing.clock import to_the_second
 
 
 @click.command()
 @click.argument("giver", metavar="FROM")
 @click.option("--to", required=True, metavar="WHOM", help="Who decides in their place.")
-@click.option("--until", "seconds", required=True, type=Duration(), help="When it ends: 90m, 12h, 30d; at most 90d.")
+@click.option(
+    "--until", "seconds", required=True, type=Duration(LONGEST_DAYS), help="When it ends: 90m, 12h, 30d; at most 90d."
+)
 @click.option("--system", default="", metavar="SYSTEM", help="Where. Default: everywhere.")
 @click.option("--approval", default="", metavar="APPROVAL", help="At which approval of it. Default: all.")
 @reason_option
@@ -41,7 +44,8 @@ def delegate(
     if as_json:
         say_json(made)
     else:
-        say(f"{made['to']} decides for {made['from']}{_where(made)} until {made['until'][:19]} UTC, as {made['id']}")
+        until = to_the_second(made["until"])
+        say(f"{made['to']} decides for {made['from']}{_where(made)} until {until} UTC, as {made['id']}")
         say(f"it ends before with: {command_line('delegations', 'revoke', made['id'], store=store)}")
 
 
@@ -67,7 +71,15 @@ def list_(everything: bool, store: str, as_json: bool) -> None:
         say("nobody decides in another person's place")
     else:
         rows = [
-            [short(one["id"]), one["from"], one["to"], _where(one), one["state"], one["until"][:19], one["reason"]]
+            [
+                short(one["id"]),
+                one["from"],
+                one["to"],
+                _where(one),
+                one["state"],
+                to_the_second(one["until"]),
+                one["reason"],
+            ]
             for one in found
         ]
         say(table("delegation", "from", "to", "where", "state", "until (UTC)", "reason", rows=rows))

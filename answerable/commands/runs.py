@@ -25,6 +25,7 @@ from answerable.orchestrator.office import Office
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.runs import all_runs
 from answerable.orchestrator.service import Service
+from answerable.tracing.clock import to_the_second
 from answerable.tracing.storage.store import Tx
 
 
@@ -50,7 +51,13 @@ def list_(store: str, as_json: bool) -> None:
         say("there are no runs yet")
     else:
         rows: list[list[str | Text]] = [
-            [short(one["run"]), one["system"], status_text(one["status"]), one["started_by"], one["started_at"][:19]]
+            [
+                short(one["run"]),
+                one["system"],
+                status_text(one["status"]),
+                one["started_by"],
+                to_the_second(one["started_at"]),
+            ]
             for one in found
         ]
         say(table("run", "system", "status", "started by", "at (UTC)", rows=rows))

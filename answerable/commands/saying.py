@@ -103,5 +103,5 @@ def short(id: str) -> str:
 
 
 def when(at: Micros | None) -> str:
-    """A time, in the local time zone."""
-    return "" if at is None else datetime.fromtimestamp(at / 1e6, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """A time, in the local time zone, which is said."""
+    return "" if at is None else datetime.fromtimestamp(at / 1e6, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -17,7 +17,7 @@ from answerable.tracing.clock import iso
 
 _UNITS: Final = {"m": 60, "h": 3600, "d": 24 * 3600}
 _DURATION: Final = re.compile(rf"([1-9][0-9]{{0,5}})([{''.join(_UNITS)}])")
-_LONGEST_SECONDS: Final = 366 * 24 * 3600
+_LONGEST_DAYS: Final = 366
 
 
 class Duration(click.ParamType[int]):
@@ -25,14 +25,19 @@ class Duration(click.ParamType[int]):
 
     name = "duration"
 
+    def __init__(self, longest_days: int = _LONGEST_DAYS) -> None:
+        self._longest_days = longest_days
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The seconds. Raises: click.BadParameter."""
         if isinstance(value, int):
             return value
         found = _DURATION.fullmatch(str(value))
         seconds = int(found[1]) * _UNITS[found[2]] if found else 0
-        if not 0 < seconds <= _LONGEST_SECONDS:
-            self.fail(f"{value!r} is no duration: write 90m, 12h or 30d, at most 366d", param, ctx)
+        if seconds <= 0:
+            self.fail(f"{value!r} is no duration: write 90m, 12h or 30d", param, ctx)
+        if seconds > self._longest_days * _UNITS["d"]:
+            self.fail(f"{value} is too long: at most {self._longest_days}d", param, ctx)
         return seconds
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shlex
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.who.credentials import (
@@ -38,6 +39,8 @@ def bind(
     person = get_person(tx, handle)
     if not issuer or not subject:
         raise InvalidInput("a login is an issuer and a subject", hint="the page for signing in says both")
+    if urlsplit(issuer).scheme not in ("http", "https"):
+        raise InvalidInput(f"{issuer!r} is no issuer", hint="an address, as the provider names itself: https://…")
     known, count = _newest(tx, issuer, subject)
     if known is not None and known.state(at=at) == "valid":
         raise InvalidInput(

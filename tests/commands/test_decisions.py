@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ def test_an_inbox_shows_who_is_asked_what(desk: Desk) -> None:
     assert asked["id"] == request.id and asked["digest"] == request.digest and asked["run"] == run.id
     assert asked["options"] == ["as-proposed", "kinder"] and asked["asks"] == "role lead" and asked["state"] == "open"
     assert request.id in desk("inbox").stdout
+    zone = datetime.fromtimestamp(request.expires_at / 1e6, UTC).astimezone().strftime(" %H:%M:%S %Z")
+    assert zone in desk("inbox").stdout and zone in desk("show", request.id).stdout
     desk("approve", request.id, "--option", "kinder", "--as", "dora")
     assert desk.json("inbox") == [] and "nobody is asked" in desk("inbox").stdout
     assert [one["state"] for one in desk.json("inbox", "--all")] == ["decided"]

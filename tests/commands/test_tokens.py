@@ -33,11 +33,21 @@ def test_a_token_is_shown_once_listed_and_revoked(desk: Desk) -> None:
     assert "answerable_tok_" in desk("token", "create", "dora").stdout
 
 
-@pytest.mark.parametrize("given", ["", "30", "0d", "-1d", "367d", "30 d", "1w", "1.5h", "1dd"])
+@pytest.mark.parametrize("given", ["", "30", "0d", "-1d", "30 d", "1w", "1.5h", "1dd"])
 def test_what_is_no_duration_is_wrong_usage(desk: Desk, given: str) -> None:
     desk("people", "add", "dora")
     assert "is no duration" in desk("token", "create", "dora", "--expires", given, code=2).stderr
     assert desk.json("token", "list") == []
+
+
+def test_what_is_too_long_is_told_the_most(desk: Desk) -> None:
+    desk("people", "add", "dora")
+    assert "at most 366d" in desk("token", "create", "dora", "--expires", "367d", code=2).stderr
+    desk("people", "add", "emil")
+    words = ("delegate", "dora", "--to", "emil", "--reason", "away", "--until")
+    assert "at most 90d" in desk(*words, "91d", code=2).stderr
+    said = desk(*words, "tomorrow", code=2).stderr
+    assert "is no duration" in said and "366" not in said
 
 
 def test_nobody_unknown_gets_one(desk: Desk) -> None:
@@ -92,6 +102,9 @@ def test_a_login_is_bound_listed_and_ended(desk: Desk) -> None:
     assert desk.json("people", "bindings")[0]["state"] == "ended"
     assert "ended already" in desk("people", "unbind", bound["id"], code=1).stderr
     assert "no binding" in desk("people", "unbind", "bnd_none", code=1).stderr
+    assert "is no issuer" in desk("people", "bind", "dora", "--issuer", "login", "--subject", "1", code=1).stderr
+    nobody = desk("people", "bind", "dora", "--issuer", "https://login.example", "--subject", "", code=1).stderr
+    assert "the subject is empty" in nobody and "say why" not in nobody
     desk(*words)
     assert "248289761001" in desk("people", "bindings").stdout
     desk("people", "add", "alice", "--role", "boss")
