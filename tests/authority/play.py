@@ -81,8 +81,13 @@ class Play(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def read(self, look: Callable[[Tx], Any]) -> Any:
-        """What the store says."""
-        return self.do(self.service.store.read(look))
+        """What the store says. SQLite is read on this thread, without a loop."""
+        reading = self.service.store.read(look)
+        try:
+            reading.send(None)
+        except StopIteration as done:
+            return done.value
+        raise AssertionError("it waits for somebody, and there is nobody else")
 
     def act(self, work: Coroutine[Any, Any, Any]) -> AnswerableError | None:
         """Try something: the error that it met, if any. Whoever died is followed by another process."""

@@ -30,7 +30,7 @@ ACTS = 400  # of one play
 @pytest.mark.parametrize("share", range(SHARES))
 def test_nobody_gets_more_than_they_may(share: int, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = hypothesis.settings(
-        max_examples=10,
+        max_examples=5,
         stateful_step_count=ACTS,
         phases=[Phase.generate],
         database=None,
