@@ -140,6 +140,7 @@ class Store:
         self._database = database
         self._process = os.getpid()
         self._closed = False
+        self._wrote_at = 0.0  # monotonic: when a transaction of this process was last written
         self._idle: list[Connection] = []  # the one used last is used next: its caches are warm
         self._threads = (
             None if database.dialect == "sqlite" else ThreadPoolExecutor(8, thread_name_prefix="answerable-store")
@@ -184,7 +185,7 @@ class Store:
                     self._threads, self._attempt, work, write, durable, retry.tries
                 )
             except _TryAgain as again:
-                await asyncio.sleep(retry.pause(again))
+                await asyncio.sleep(retry.pause(again, self._wrote_at))
 
     def _attempt(self, work: Callable[[Tx], T], write: bool, durable: bool, tries: int) -> T:
         if self._closed or os.getpid() != self._process:
@@ -198,6 +199,8 @@ class Store:
             began = True
             result = work(Tx(connection, self._database.dialect))
             connection.commit()
+            if write:
+                self._wrote_at = time.monotonic()
         except BaseException as error:
             if connection is not None:
                 self._roll_back(connection)
@@ -255,18 +258,22 @@ class _TryAgain(Exception):
 
 
 class _Retry:
-    """How often a transaction was tried, and for how much longer it will be."""
+    """How often a transaction was tried, and for how much longer it will be.
+
+    Among thousands it may be tried twice in ten seconds. As long as others of this process are written, the database is
+    not held by anybody, and its turn will come.
+    """
 
     def __init__(self, name: str) -> None:
         self.tries = 0
         self._name = name
-        self._give_up = 0.0
+        self._since = 0.0
 
-    def pause(self, again: _TryAgain) -> float:
+    def pause(self, again: _TryAgain, wrote_at: float) -> float:
         """How many seconds to wait before the next try. Raises: StoreUnavailable when it is enough."""
         now = time.monotonic()
-        self._give_up = self._give_up or now + LOCK_WAIT_SECONDS
-        if now > self._give_up:
+        self._since = max(self._since or now, wrote_at)
+        if now > self._since + LOCK_WAIT_SECONDS:
             raise StoreUnavailable(
                 f"{self._name}: another program has held the database for {LOCK_WAIT_SECONDS:.0f} s",
                 hint="find out what keeps a transaction open on it; nothing was written",
@@ -310,7 +317,7 @@ def _at_once(store: Store, work: Callable[[Tx], T], *, write: bool) -> T:
         try:
             return store._attempt(work, write, write, retry.tries)
         except _TryAgain as again:
-            time.sleep(retry.pause(again))
+            time.sleep(retry.pause(again, store._wrote_at))
 
 
 def _database(url: str) -> Database:

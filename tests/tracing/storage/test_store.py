@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -223,6 +226,27 @@ async def test_waiting_ends(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) ->
             open_store(sqlite_url).close()  # writes nothing
             holder.communicate("go on\n")
         await set_value(store, "a", "1")
+
+
+@pytest.mark.anyio
+async def test_who_has_no_luck_waits_while_others_are_written(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, now, tried = sqlite3.OperationalError("database is locked"), 0.0, 0
+    busy.sqlite_errorname = "SQLITE_BUSY"
+    monkeypatch.setattr(store_module, "time", SimpleNamespace(monotonic=lambda: now, sleep=time.sleep))
+
+    def unlucky(tx: Tx) -> int:
+        nonlocal now, tried
+        now, tried = now + 0.7 * store_module.LOCK_WAIT_SECONDS, tried + 1
+        if tried < 5:
+            raise busy
+        return tried
+
+    with opened(sqlite_url) as store:
+        waiting = asyncio.create_task(store.write(unlucky))
+        while not waiting.done():
+            await set_value(store, str(uuid.uuid4()), "1")
+            await asyncio.sleep(0)
+        assert await waiting == 5
 
 
 @pytest.mark.anyio
