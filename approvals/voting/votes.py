@@ -131,6 +131,7 @@ def cast_vote(
     at: int,
     signature: Signature | None = None,
     salt: str = "",
+    code: str = "",
 ) -> Vote:
     """Write a vote that was found to be right, with its record. The caller holds a lock on the subject."""
     number = len(tx.all(_OF_SUBJECT, subject=subject)) + 1
@@ -177,6 +178,7 @@ def cast_vote(
         commitment=ids.commitment(bytes.fromhex(vote.mac), reason.encode()) if reason else "",
         own=bool(standing.own),
         signature=signature,
+        code=code,
     )
     append(tx, sealed(key, record))
     return vote

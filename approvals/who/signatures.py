@@ -94,6 +94,7 @@ class Meant:
     option: str
     person: str
     for_person: str
+    code: str = ""  # of the reason
     reason: str = ""
     proposes: str = ""  # SHA-256 of the canonical JSON of an edited message, or ""
 
@@ -107,7 +108,7 @@ class Meant:
         return statement(FOR_ANSWERS, fields | {"key": key, "at": at, "said": said})
 
 
-_IN_STATEMENT: Final = ("system", "subject", "digest", "answer", "option", "person", "for_person")
+_IN_STATEMENT: Final = ("system", "subject", "digest", "answer", "option", "person", "for_person", "code")
 
 
 def statement(purpose: str, fields: Mapping[str, str | int]) -> bytes:

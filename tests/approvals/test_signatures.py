@@ -85,6 +85,7 @@ async def _signed(
         option=option,
         person=person,
         for_person="",
+        code=answer.code,
         reason=answer.reason,
         proposes=answer.proposes,
     )
@@ -111,7 +112,7 @@ async def test_a_signed_answer_is_as_sure_as_can_be_and_fresh(store_url: str) ->
 
 async def test_edits_noes_and_votes_are_signed_too(store_url: str) -> None:
     people = {"emil": "lead", "alice": "boss"}
-    app = letters(by=quorum(2, LEAD), requires="signed", denied=True)
+    app = letters(by=quorum(2, LEAD), requires="signed", denied=True, denials=2)
     async with serving(app, store_url, origins={CARRIER: nowhere()}, people=people) as service:
         dora, emil = await key_of(service), await key_of(service, "emil")
         run = await service.arun(Ask(), by="nils")
@@ -123,12 +124,21 @@ async def test_edits_noes_and_votes_are_signed_too(store_url: str) -> None:
         given = await service.aapprove(edited.id, by=_own(alice, "alice"))
         assert given.outcome == "approved" and given.assurance == "signed"
         other = await service.arun(Ask(text="b"), by="nils")
-        no = await service.areject(other.waiting_for[0].id, by=_own(dora), reason="not that")
-        assert no.assurance == "signed"
+        first = await service.areject(other.waiting_for[0].id, by=_own(dora), reason="not that", code="unsafe")
+        no = await service.areject(other.waiting_for[0].id, by=_own(emil, "emil"), reason="not that")
+        assert first.outcome == "voted" and no.outcome == "rejected" and no.assurance == "signed"
+        (vote,) = await recorded(service, other.id, Voted)
+        entries = await service.store.read(lambda tx: [*records_of(tx, ""), *records_of(tx, other.id)])
+        bodies = {place: entry.record.model_dump_json().encode() for place, entry in enumerate(entries)}
+        assert vote.code == "unsafe" and verifier.check_signatures(bodies) == (2, 0)
+        for code in (b'"code":"unsafe"', b'"code":"other"'):  # what a vote says, and what the decision does
+            changed = {place: body.replace(code, b'"code":"policy"') for place, body in bodies.items()}
+            with pytest.raises(verifier.Unsound, match="is not signed by"):
+                verifier.check_signatures(changed)
 
 
 @pytest.mark.parametrize(
-    "what", ["option", "outcome", "reason", "person", "digest", "value", "salt", "key", "late", "early"]
+    "what", ["option", "outcome", "reason", "code", "person", "digest", "value", "salt", "key", "late", "early"]
 )
 async def test_what_was_not_signed_so_is_not_taken(store_url: str, what: str) -> None:
     clock = FakeClock()
@@ -147,6 +157,8 @@ async def test_what_was_not_signed_so_is_not_taken(store_url: str, what: str) ->
             given = replace(answer, outcome="rejected", option="")
         elif what == "reason":
             given = replace(answer, reason="yes!")
+        elif what == "code":
+            given = replace(answer, code="policy")
         elif what == "person":
             who = "emil"
         elif what == "value":

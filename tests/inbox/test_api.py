@@ -305,7 +305,15 @@ def test_an_answer_is_signed_by_a_program_that_has_its_persons_key(sqlite_url: s
         (key,) = call(office.keys)
         salt, said = "ab" * 32, {"answer": "approve", "option": "kinder", "digest": request.digest, "reason": "yes"}
         meant: dict[str, Any] = {"system": "letters", "subject": request.id, "digest": request.digest}
-        meant |= {"answer": "approved", "option": "kinder", "person": me, "for_person": "", "key": key.id, "at": now}
+        meant |= {
+            "answer": "approved",
+            "option": "kinder",
+            "person": me,
+            "for_person": "",
+            "code": "",
+            "key": key.id,
+            "at": now,
+        }
         meant["said"] = sha256(bytes.fromhex(salt) + b'["yes",""]').hexdigest()
         text = "answerable answer/1\n" + json.dumps(meant, sort_keys=True, separators=(",", ":"))
         value = b64encode(private.sign(text.encode())).decode()

@@ -26,6 +26,7 @@ class Voted(Record):
     assurance: str
     commitment: str = ""  # of the reason, which lies beside the record with its salt, the vote's MAC
     own: bool = False  # they decide their own, as the declaration allows
+    code: str = ""  # of the reason
     signature: Signature | None = None  # by the person's own key
     seal: str = ""  # a MAC of all this
 

@@ -68,6 +68,7 @@ _OTHER = Ed25519PrivateKey.generate()
         ("decided", {"request": "req_another"}),
         ("decided", {"assurance": "token"}),
         ("decided", {"broke_glass": True}),
+        ("decided", {"code": "unsafe"}),
         ("decided", {"signature": None}),
         ("decided", {"signature.said": "0" * 64}),
         ("decided", {"signature.at": 1}),

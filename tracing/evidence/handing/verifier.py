@@ -270,7 +270,7 @@ def check_signatures(records: dict[int, bytes]) -> tuple[int, int]:
             key = keys.get(str(signature.get("key")), {})
             subject = one[SUBJECTS[one["kind"]]]
             said = {name: one[name] for name in ("system", "digest", "answer", "option", "for_person")}
-            said |= {"subject": subject, "person": one["by"], "key": signature.get("key")}
+            said |= {"subject": subject, "person": one["by"], "key": signature.get("key"), "code": one.get("code", "")}
             said |= {name: signature.get(name) for name in ("at", "said")}
             surely = key.get("assurance") in SHOWN
             signed_so = key.get("person") == one["by"] and (one["assurance"] == "signed") == surely
