@@ -410,6 +410,7 @@ class Service(Generic[In, Out]):
         Raises: InvalidMessage, NotEligible, AlreadyDecided, NotOpen, NotAsShown, UnknownId.
         """
         check_text("the reason", reason)
+        await self.office.escalate_due()
         made = await edit_request(
             self.runtime,
             request,

@@ -1,7 +1,8 @@
 """Caps: how often and how much a rule may decide per hour or day, counted in the transaction of the decision.
 
 1. What was used is one row for each cap, which all versions of a rule share: a new one begins where the old one was.
-2. Using it is one conditional update. Of two workers that race for the last unit, the database lets one through.
+2. Using it is one conditional update. Of two workers that race for the last unit, the database lets one through. Where
+   there are several caps, it is looked first whether all have room, behind a lock: what was not used is left as it is.
 3. A window is an hour or a day of UTC. A window that is older than the newest one that was used is closed: a clock that
    jumps back gives nothing anew.
 """
@@ -44,6 +45,12 @@ _THIS = (
     rule_uses.c.name == bindparam("name_"),
     rule_uses.c.cap == bindparam("cap_"),
 )
+_LOCK = Statement(
+    select(rule_uses.c.cap, rule_uses.c.window, rule_uses.c.used)
+    .where(rule_uses.c.system == bindparam("system_"), rule_uses.c.name == bindparam("name_"))
+    .order_by(rule_uses.c.cap)
+    .with_for_update()
+)
 _GIVE_BACK = Statement(update(rule_uses).where(*_THIS).values(used=rule_uses.c.used - bindparam("amount")))
 _USED = Statement(select(rule_uses.c.window, rule_uses.c.used).where(*_THIS))
 
@@ -66,7 +73,9 @@ def amounts(caps: Sequence[Cap], context: Mapping[str, Any]) -> dict[str, int] |
 
 def use(tx: Tx, system: str, name: str, caps: Sequence[Cap], wanted: Mapping[str, int], *, at: int) -> bool:
     """Use what is wanted of every cap; False, with nothing used, where one does not have it."""
-    done: list[str] = []
+    if len(caps) > 1 and not _have_room(tx, system, name, caps, wanted, at=at):
+        return False
+    done: list[str] = []  # given back where several use them for the first time at once
     for of, most, per in caps:
         cap = named_cap(of, per)
         amount, window = wanted[cap], window_of(per, at)
@@ -76,6 +85,16 @@ def use(tx: Tx, system: str, name: str, caps: Sequence[Cap], wanted: Mapping[str
         for used in done:
             tx.run(_GIVE_BACK, system_=system, name_=name, cap_=used, amount=wanted[used])
         return False
+    return True
+
+
+def _have_room(tx: Tx, system: str, name: str, caps: Sequence[Cap], wanted: Mapping[str, int], *, at: int) -> bool:
+    known = {cap: (window, amount) for cap, window, amount in tx.all(_LOCK, system_=system, name_=name)}
+    for of, most, per in caps:
+        cap, now = named_cap(of, per), window_of(per, at)
+        window, before = known.get(cap, (now, 0))
+        if window > now or wanted[cap] + (before if window == now else 0) > most:
+            return False
     return True
 
 

@@ -142,6 +142,19 @@ async def test_an_edit_escalates_when_what_it_edits_would_have(sqlite_url: str) 
         await service.aapprove(edited.id, by="mona")
 
 
+async def test_whoever_it_was_escalated_to_by_now_may_edit_it_though_nobody_looked(store_url: str) -> None:
+    clock = FakeClock()
+    async with serving(
+        letters(escalate=STAGES), store_url, "http://127.0.0.1:9", clock=clock, people=PEOPLE
+    ) as service:
+        run = await service.arun(Ask(), by="nils")
+        clock.advance(0.5 * HOUR)
+        edited = await service.aedit(run.waiting_for[0].id, Letter(text="hello"), by="mona", reason="shorter")
+        assert edited.stage == 1
+        assert [one.stage for one in await recorded(service, run.id, Escalated)] == [1, 1]
+        assert await faults(service) == []
+
+
 async def test_whoever_it_is_escalated_to_does_not_decide_their_own(sqlite_url: str) -> None:
     clock = FakeClock()
     async with serving(

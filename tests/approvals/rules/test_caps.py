@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.rules.caps import use, used
 from answerable.orchestrator.office import open_office
-from answerable.testing import FakeReceiver
+from answerable.testing import FakeClock, FakeReceiver
 from answerable.tracing.ledger.records import Decided, RequestMade
-from tests.approvals.rules.ruled import active, rule_file, ruled
+from tests.approvals.rules.ruled import SHORT, active, rule_file, ruled
 from tests.orchestrator.letters import Ask, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio
@@ -54,6 +55,27 @@ async def test_a_new_day_has_room_and_an_old_one_is_closed(store_url: str) -> No
     assert not await _use(store_url, 1, at=DAY + HOUR)
     assert await _used(store_url, at=2 * DAY + HOUR) == [1, 30]
     assert await _used(store_url, at=3 * DAY) == [0, 0]
+
+
+async def test_a_cap_that_has_no_room_leaves_the_others_as_they_were(store_url: str) -> None:
+    """Else the row of one would say of a new day that nothing was used, and no record says so."""
+    assert await _use(store_url, 30)
+    assert not await _use(store_url, 41, at=2 * DAY)
+    assert await _used(store_url) == [1, 30]
+    assert await _use(store_url, 10)
+
+
+async def test_what_a_cap_kept_from_a_rule_is_not_taken_for_a_change(store_url: str) -> None:
+    clock = FakeClock()
+    capped = rule_file(SHORT + '\n[[caps]]\nof = "seen.length"\nmost = 7\nper = "day"\n')
+    with FakeReceiver() as receiver:
+        async with serving(ruled(), store_url, receiver.origin, clock=clock) as service:
+            await active(service, capped)
+            assert (await service.arun(Ask(text="a"), by="nils")).status == "done"
+            clock.advance(24 * 3600)
+            assert (await service.arun(Ask(text="abc"), by="nils")).status == "waiting"
+            key = service.runtime.worker.key
+            assert await service.store.read(lambda tx: list(faults_of_tables(tx, key))) == []
 
 
 async def test_two_services_that_race_for_the_last_unit(store_url: str) -> None:
