@@ -1,5 +1,8 @@
 """The system of the authority tests: one writer, several ways of being asked, one call to the outside; no socket.
 
+What a letter is worth comes from what was asked, and not from the agents: they say of everything that it is worth
+nothing. Below zero nobody can tell. Slow letters go through the hands of a second agent, who has another owner.
+
 The receiver is a function in this process behind the real HTTP client: it notes every call as it arrives, and looks on
 at that instant whether the call may be there (`arriving`).
 """
@@ -11,35 +14,39 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from pydantic import BaseModel
 
 from answerable.agents.calls import POST, Call
 from answerable.agents.messages import Message
 from answerable.agents.nodes import END, START, Receiver
-from answerable.agents.options import DAY, HOUR, Retry
-from answerable.agents.people import person, quorum, role
+from answerable.agents.options import DAY, HOUR, MINUTE, Retry
+from answerable.agents.people import Person, Role, person, quorum, role
 from answerable.approvals.asking.quotas import Quota
-from answerable.approvals.node import exemption
+from answerable.approvals.node import BreakGlass, exemption
 from answerable.orchestrator.app import App
 from answerable.orchestrator.system import System
 
 CARRIER = Receiver("carrier", keeps_keys_for=365 * DAY)
 ORIGIN = "http://carrier.test"
 WITHIN = 4 * HOUR
-KINDS = ("plain", "own", "named", "exempt", "several", "facts", "pair")
+KINDS = ("plain", "own", "named", "exempt", "several", "facts", "pair", "slow", "slow", "dear", "dear", *["ruled"] * 4)
 APPROVALS: dict[str, tuple[str, ...]] = {**{kind: (kind,) for kind in KINDS}, "pair": ("plain", "named")}
-SEVERAL = quorum(2, role("lead")) & role("pharmacist")
+TWO = quorum(2, role("lead"))
+SEVERAL = TWO & role("pharmacist")
 _MANY = Quota(open=100_000, per_hour=100_000)
 
 
 class Ask(Message):
     kind: str
     critical: bool
+    worth: int = 0
 
 
 class Letter(Message):
     text: str
     kind: str
     critical: bool = False
+    worth: int = 0
 
 
 class Receipt(Message):
@@ -51,6 +58,11 @@ def write(ask: Ask) -> Letter:
     return Letter(text="dear you", kind=ask.kind, critical=False)
 
 
+def again(letter: Letter) -> Letter:
+    """An agent whom the first one makes act."""
+    return letter.model_copy(update={"text": "dearest you"})
+
+
 def kinder(letter: Letter, ask: Ask) -> dict[str, Letter]:
     return {"kinder": letter.model_copy(update={"text": f"{letter.text}, with love"})}
 
@@ -58,6 +70,22 @@ def kinder(letter: Letter, ask: Ask) -> dict[str, Letter]:
 @exemption(version=1)
 def harmless(letter: Letter, ask: Ask) -> bool:
     return not letter.critical and not ask.critical
+
+
+def worth(letter: Letter, ask: Ask) -> int:
+    """What the letter is worth: more, the more love is in it."""
+    if ask.worth < 0:
+        raise LookupError("nobody knows")
+    return ask.worth + letter.text.count("love")
+
+
+class Seen(BaseModel):
+    worth: int
+    critical: bool
+
+
+def seen(letter: Letter, ask: Ask) -> Seen:
+    return Seen(worth=ask.worth + letter.text.count("love"), critical=ask.critical)
 
 
 def post(letter: Letter) -> Call[Receipt]:
@@ -89,6 +117,18 @@ def asks_facts(letter: Letter) -> bool:
     return letter.kind == "facts"
 
 
+def asks_slow(letter: Letter) -> bool:
+    return letter.kind == "slow"
+
+
+def asks_dear(letter: Letter) -> bool:
+    return letter.kind == "dear"
+
+
+def asks_ruled(letter: Letter) -> bool:
+    return letter.kind == "ruled"
+
+
 STOCK = {"trucks": 3}  # what the world outside is like; each play begins with three
 
 
@@ -97,13 +137,16 @@ def trucks(letter: Letter, ask: Ask) -> dict[str, int]:
 
 
 def build() -> App[Ask, Receipt]:
-    """START → write → one or two of the approvals → post → END."""
+    """START → write (→ again) → one or two of the approvals → post → END."""
     system = System("desk", responsible="alice")
     writing = system.agent(owner="writers", name="write")(write)
     posting: Any = system.effect(
         "post", to=CARRIER, guarantee="idempotent", retry=Retry(attempts=2, pause_seconds=0), timeout=5
     )(post)
     system.edge(START, writing, purpose="somebody asks")
+    second = system.agent(owner="nils", name="again")(again)
+    system.edge(writing, second, when=asks_slow, purpose="say it better")
+    valued: dict[str, Any] = {"value": worth, "options": kinder}
     lead: dict[str, Any] = {"of": Letter, "by": role("lead"), "within": WITHIN, "quota": _MANY}
     for sign, condition in (
         (system.approval("plain", **lead, options=kinder), asks_plain),
@@ -112,11 +155,29 @@ def build() -> App[Ask, Receipt]:
         (system.approval("exempt", **lead, exempt=harmless), asks_exempt),
         (system.approval("several", **{**lead, "by": SEVERAL}, options=kinder, denials=2), asks_several),
         (system.approval("facts", **lead, facts=trucks), asks_facts),
+        (slow(system, lead), None),
+        (
+            system.approval(
+                "dear",
+                **{**lead, **valued},
+                above={10: TWO, 20: SEVERAL},
+                break_glass=BreakGlass(by=role("duty"), at_most=15, per_day=2),
+            ),
+            asks_dear,
+        ),
+        (system.approval("ruled", **{**lead, **valued}, above={20: TWO}, context=seen), asks_ruled),
     ):
-        system.edge(writing, sign, when=condition, purpose="may it be sent?")
+        system.edge(writing if condition else second, sign, when=condition, purpose="may it be sent?")
         system.edge(sign, posting, purpose="send it")
     system.edge(posting, END, purpose="the receipt")
     return system.build(Ask, Receipt)
+
+
+def slow(system: System, lead: dict[str, Any]) -> Any:
+    """Others may decide as well after half an hour and after two; what is decided is sent within two hours."""
+    stages: dict[float, Role | Person] = {30 * MINUTE: role("pharmacist"), 2 * HOUR: person("pia")}
+    glass = BreakGlass(by=role("duty"), per_day=1)
+    return system.approval("slow", **lead, options=kinder, escalate=stages, break_glass=glass, execute_within=2 * HOUR)
 
 
 @dataclass(frozen=True, kw_only=True)

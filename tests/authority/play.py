@@ -14,8 +14,8 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,29 +24,31 @@ from sqlalchemy import select
 
 from answerable.approvals.asking.requests import RequestRow, get_request, requests_of
 from answerable.approvals.deciding.decisions import Decision, decisions_of
+from answerable.approvals.deciding.reviews import review_of
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.gate import EffectRow, effects_of
-from answerable.approvals.voting.eligibility import Asked as Bound
-from answerable.approvals.voting.eligibility import Delegated, check_eligible
 from answerable.approvals.voting.votes import votes_on
 from answerable.errors import (
     AnswerableError,
-    NotEligible,
 )
 from answerable.orchestrator.runs import LEASE_SECONDS
 from answerable.tracing import failpoints
-from answerable.tracing.ledger.records import AnyRecord, Decided, EffectSent, HandoverAccepted, read_record
-from answerable.tracing.people import PersonRow, all_people
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import records
+from tests.authority.account import Account
 from tests.authority.desk import APPROVALS, STOCK, WITHIN, Arrived, Ask, Carrier
-from tests.authority.model import Asked, Model
-from tests.authority.process import Clock, Died, opened, registry
+from tests.authority.forging import change_rows
+from tests.authority.model import DAY, Asked, Model, Review, takes, worth_of
+from tests.authority.process import Clock, Died, Life, opened, registry
 from tests.reference.electing import Said
 
 WHERE = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
 _RECORDS = Statement(select(records.c.body).order_by(records.c.id))
+
+
+class Undone(Exception):
+    """What was tried is not to be written."""
 
 
 class Play(RuleBasedStateMachine):
@@ -69,9 +71,11 @@ class Play(RuleBasedStateMachine):
         self.carrier = Carrier(arriving=self.arriving)
         self.begun: dict[str, tuple[str, Ask]] = {}  # run → who began it, with what
         self.revoking = ""  # a decision
+        self.breaking = False  # whether it is glass that somebody breaks
+        self.rested: set[str] = set()  # runs that came to rest since, and wait for their time
         self.authors: dict[str, frozenset[str]] = {}  # of an edit, by the request that it replaced
         self.trying: tuple[str, str, Said] | None = None  # request, outcome: an answer whose end is not known
-        self.dead = False
+        self.life = Life()
         Play.playing = self
         failpoints.arm("")
         self.service = self.do(opened(self))
@@ -81,21 +85,24 @@ class Play(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def read(self, look: Callable[[Tx], Any]) -> Any:
-        """What the store says. SQLite is read on this thread, without a loop."""
-        reading = self.service.store.read(look)
+        """What the store says. On SQLite it says so at once, so no event loop is needed."""
+        work = self.service.store.read(look)
         try:
-            reading.send(None)
-        except StopIteration as done:
-            return done.value
-        raise AssertionError("it waits for somebody, and there is nobody else")
+            work.send(None)
+        except StopIteration as end:
+            return end.value
+        raise AssertionError("a reading waited")
 
     def act(self, work: Coroutine[Any, Any, Any]) -> AnswerableError | None:
         """Try something: the error that it met, if any. Whoever died is followed by another process."""
         Play.steps += 1
+        self.acting_at = self.model.now
         try:
             self.do(work)
+            self.life.check()  # somebody may have taken it for a store that is away
         except Died as died:
             self.seen["died"] += 1
+            self.rested.clear()
             self.bury()
             return died
         except AnswerableError as error:
@@ -106,37 +113,56 @@ class Play(RuleBasedStateMachine):
     def bury(self) -> None:
         """Be another process: nothing of the dead one is left but its lease."""
         failpoints.arm("")
+        self.do(self.be_still())
         with suppress(AnswerableError):
             self.do(self.service.aclose())
-        self.dead = False
+        self.life = Life()
         self.service = self.do(opened(self))
         self.move(LEASE_SECONDS + 1)
+
+    async def be_still(self) -> None:
+        """Nothing goes on in a process that is dead."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for one in others:
+            one.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def move(self, seconds: float) -> None:
         """Set the clock on, or back."""
         self.clock.time += round(seconds * 1_000_000)
         self.model.now = self.clock.time
+        for asked in self.model.requests.values():
+            asked.due = max(asked.due, self.model.is_due(asked))
+        if seconds < 0:
+            self.rested.clear()
+
+    @contextmanager
+    def then(self, at: int) -> Iterator[None]:
+        """As it was a moment ago, before whoever did it died."""
+        now, self.model.now = self.model.now, at
+        yield
+        self.model.now = now
 
     async def arriving(self, call: Arrived) -> None:
         """A call is there, at this very instant."""
-        await self.alook(call.run)
+        self.look(call.run)
         self.model.arriving(call)
         self.seen["arrived"] += 1
 
     def look(self, run: str, *, whole: bool = False) -> None:
-        """See what the store says of a run, as `alook`."""
-        self.do(self.alook(run, whole=whole))
-
-    async def alook(self, run: str, *, whole: bool = False) -> None:
         """See what the store says of a run; `whole`: everything that can be done for it was done a moment ago."""
-        asked, decided, calls = await self.service.store.read(
+        asked, decided, calls = self.read(
             lambda tx: (requests_of(tx, run), {one.request: one for one in decisions_of(tx, run)}, effects_of(tx, run))
         )
         for row in asked:
+            found = decided.get(row.id)
             if row.id not in self.model.requests:
                 self.learn(run, row, calls)
+                with self.then(row.made_at):
+                    self.is_ruled(row, found)
             known = self.model.requests[row.id]
-            found = decided.get(row.id)
+            assert known.stage <= row.stage <= known.due, "it escalated before its time"
+            known.stage = row.stage
             if found is not None and not known.forged and known.outcome:
                 self.voided(known, found)
             if known.outcome or known.forged:
@@ -147,10 +173,15 @@ class Play(RuleBasedStateMachine):
                     or (found.outcome, found.option) == (known.outcome, known.option)
                 )
             elif found is not None:
-                self.understand(run, row.id, known, found)
-            overdue = known.expires_at <= self.model.now and not self.model.frozen("system", f"agent:{known.approval}")
-            if whole and overdue and run not in self.model.over:
+                with self.then(found.at):
+                    self.understand(run, row.id, known, found)
+            held = self.model.frozen("system", f"agent:{known.approval}") or run in self.model.over
+            if whole and known.expires_at <= self.model.now and not held:
                 assert known.outcome or known.forged, "it was not denied when its time was over"
+            if whole and self.model.is_open(known):
+                assert known.stage >= self.model.is_due(known), "it was not escalated"
+        if whole:
+            self.rested.add(run)
         if whole and self.carrier.mood == "answers":
             self.nothing_is_kept(run, {call.id: call.state for call in calls})
 
@@ -164,11 +195,15 @@ class Play(RuleBasedStateMachine):
         for name, calls_of in bytes_of.items():
             (shown,) = (option["message"] for option in row.view["options"] if option["name"] == name)
             assert [json.loads(body) for body in calls_of.values()] == [shown], "shown is not what would be sent"
-        starter, _ = self.begun[run]
+        starter, ask = self.begun[run]
         edited = self.model.requests.get(row.edited_from)
         assert row.expires_at == (edited.expires_at if edited else row.made_at + WITHIN * 1_000_000)
-        assert row.approval in APPROVALS[self.begun[run][1].kind]
-        self.model.requests[row.id] = Asked(
+        assert row.made_at in (self.acting_at, self.model.now)
+        assert row.approval in APPROVALS[ask.kind]
+        worths = {one["name"]: worth_of(one["message"]["text"], ask.worth) for one in row.view["options"]}
+        if row.approval in ("dear", "ruled"):
+            assert worths == {one["name"]: one["value"] for one in row.view["options"]}
+        asked = Asked(
             run=run,
             approval=row.approval,
             started_by=starter,
@@ -176,26 +211,81 @@ class Play(RuleBasedStateMachine):
             expires_at=row.expires_at,
             bytes_of=bytes_of,
             trucks=self.model.trucks,
+            worths=worths,
+            made_at=edited.made_at if edited else row.made_at,
         )
+        asked.due = self.model.is_due(asked)
+        self.model.requests[row.id] = asked
+
+    def is_ruled(self, row: RequestRow, found: Decision | None) -> None:
+        """A request that is new: a rule has decided it, or its cap kept it from that, exactly where that has to be."""
+        asked, rules = self.model.requests[row.id], self.model.rules
+        if row.approval != "ruled" or row.edited_from or row.in_place_of:
+            assert not row.capped and (found is None or found.outcome != "ruled")
+            return
+        used = dict(rules.used)
+        critical = self.begun[asked.run][1].critical
+        decides, capped = rules.judge(
+            asked.worths, critical=critical, now=row.made_at, close=self.model.world(asked).too_close
+        )
+        if rules.spoiled and (found is None or found.outcome != "ruled") and not row.capped:
+            rules.used = used  # whether the process knows of it yet, nobody can tell
+            return
+        assert row.capped == (capped.label if capped else ""), f"{row.capped!r}, but {capped}; {rules}"
+        self.seen["capped"] += capped is not None
+        if decides is None:
+            assert found is None or found.outcome != "ruled", f"{found} by no rule of {rules}"
+            return
+        assert found is not None and (found.outcome, found.by) == ("ruled", decides.label), f"{found}; {decides}"
+        assert found.option == decides.option
+        asked.rule = decides.id
 
     def understand(self, run: str, request: str, known: Asked, found: Decision) -> None:
-        """A decision that is new: by somebody whose process died, by the passing of time, by the exemption."""
+        """A decision that is new: by somebody whose process died, by the passing of time, by the exemption, by a rule.
+
+        A rule was found to be the one that has to decide before.
+        """
+        worth = known.worths.get(found.option)
         if found.outcome == "expired":
             assert known.expires_at <= self.model.now and not found.by
         elif found.outcome == "exempted":
             assert self.model.accepted and not self.begun[run][1].critical and known.approval == "exempt"
+        elif found.outcome == "ruled":
+            assert known.rule
+            known.people = self.model.rules.all[known.rule].people
         else:
             assert self.trying is not None, "a decision that nobody made"
-            assert (request, found.outcome, found.option) == (*self.trying[:2], self.trying[2].option)
-            assert self.trying[1] == "edited" or self.model.decides(known, self.trying[2])
+            said = self.trying[2]
+            assert (request, found.outcome, found.option) == (*self.trying[:2], said.option)
+            assert bool(found.broke_glass) is self.breaking
+            known.people = {said.by}
+            if not self.breaking and found.outcome != "edited":
+                assert self.model.decides(known, said)
+                known.people = self.model.parts(known, said)
+                self.seen["beyond a threshold"] += takes(known.approval, worth) != takes(known.approval, 0)
+                self.seen["only by escalation"] += not self.model.world(known, escalated=False).may(said)
+        self.is_to_be_reviewed(request, known, found)
         known.outcome, known.option, known.decided_at, known.decision = found.outcome, found.option, found.at, found.id
         self.seen[found.outcome] += 1
+
+    def is_to_be_reviewed(self, request: str, known: Asked, found: Decision) -> None:
+        """Broken glass within a day; what a rule decides within a week, if the rule says so."""
+        review = self.read(lambda tx: review_of(tx, found.id))
+        sampled = bool(known.rule) and self.model.rules.all[known.rule].sample
+        due = found.at + DAY if found.broke_glass else found.at + 7 * DAY if sampled else None
+        assert due == (review.due_at if review else None)
+        if review:
+            self.model.reviews[review.id] = Review(of=review.of, request=request, due_at=review.due_at)
+        if found.broke_glass:
+            self.model.broken.append((known.approval, found.at))
 
     def voided(self, known: Asked, found: Decision) -> None:
         """A decision that was revoked: by somebody, or since the facts have moved."""
         if found.revoked and known.outcome != "void":
             moved = known.approval == "facts" and known.trucks != self.model.trucks
-            assert (found.revoked == "facts" and moved) or self.revoking == found.id
+            ruled = bool(known.rule) and self.model.rules.all[known.rule].state == "revoked"
+            why = {"facts": moved, "person": self.revoking == found.id, "rule": ruled}
+            assert why[found.revoked], f"{found.revoked}: {known}"
             known.outcome = "void"
             self.seen[f"revoked: {found.revoked}"] += 1
 
@@ -227,44 +317,34 @@ class Play(RuleBasedStateMachine):
         try:
             failpoints.arm("")
             self.read(self.whole)
+            if not self.spoiled and Play.steps % 3 == 0:  # one play of three: it takes as long as half of a play's acts
+                self.every_change_is_found()
         finally:
             self.do(self.service.aclose())
             shutil.rmtree(self.folder)
 
     def whole(self, tx: Tx) -> None:
-        """Every record names who answered then, every call reaches a decision, and only what was forged is faulty."""
-        responsible = {person.handle: person.id for person in all_people(tx)}["alice"]
-        decided: dict[str, Decided] = {}
-        sent: set[str] = set()
-        for record in every_record(tx):
-            if isinstance(record, HandoverAccepted):
-                responsible = record.responsible
-            assert not record.system or record.responsible == responsible, record
-            if isinstance(record, Decided):
-                decided[record.decision] = record
-            if isinstance(record, EffectSent):
-                cited = decided[record.decision]
-                assert cited.by in record.chain and record.responsible in record.chain
-                assert cited.outcome in ("approved", "exempted") and record.grant in cited.grants
-                sent.add(record.effect)
-        assert sent >= self.model.happened.keys()
-        wrong = {fault.where.partition(" ")[2] for fault in faults_of_tables(tx, self.service.office.key)}
-        spoiled = {id for id, asked in self.model.requests.items() if asked.forged}
-        assert bool(wrong) == bool(spoiled), wrong
+        """The account holds, everything that happened is in it, and only what was forged is faulty."""
+        account = Account()
+        account.read(bytes(body) for (body,) in tx.all(_RECORDS))
+        assert account.sent >= self.model.happened.keys()
+        self.seen.update(account.seen)
+        wrong = [str(fault) for fault in faults_of_tables(tx, self.service.office.key)]
+        assert bool(wrong) == self.spoiled, wrong
 
+    @property
+    def spoiled(self) -> bool:
+        """Whether somebody wrote rows by hand."""
+        return any(asked.forged for asked in self.model.requests.values()) or self.model.rules.spoiled
 
-def eligible(
-    person: PersonRow, bound: Bound, responsible: str, option: str, given: Sequence[Delegated], whom: str
-) -> bool:
-    """Whether our code lets this person decide."""
-    try:
-        check_eligible(person, bound, responsible=responsible, option=option, delegations=given, for_person=whom)
-    except NotEligible:
-        return False
-    return True
+    def every_change_is_found(self) -> None:
+        """One row of each table that authority is made of is changed, and each is found; nothing of it stays."""
 
+        def work(tx: Tx) -> None:
+            changed = change_rows(tx)
+            found = {fault.where.partition(" ")[0] for fault in faults_of_tables(tx, self.service.office.key)}
+            assert changed <= found, changed - found
+            raise Undone
 
-def every_record(tx: Tx) -> Iterator[AnyRecord]:
-    """The ledger, in the order in which it was written."""
-    for (body,) in tx.all(_RECORDS):
-        yield read_record(bytes(body))
+        with suppress(Undone):
+            self.do(self.service.store.write(work))

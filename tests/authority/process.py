@@ -25,6 +25,18 @@ class Died(StoreUnavailable):
     """This process is dead: it does nothing any more."""
 
 
+class Life:
+    """A process: once it is dead it stays that, whatever of it goes on."""
+
+    def __init__(self) -> None:
+        self.dead = False
+
+    def check(self) -> None:
+        """Raises: Died."""
+        if self.dead:
+            raise Died("dead")
+
+
 class Clock:
     """A clock that is set by hand, forwards and back."""
 
@@ -43,7 +55,8 @@ def registry() -> dict[str, Person]:
         "emil": {"lead", "pharmacist"},
         "walt": {"lead"},
         "nils": {"lead"},
-        "zoe": {"pharmacist"},
+        "pia": {"duty"},
+        "zoe": {"pharmacist", "duty"},
     }
     return {who: Person(set(roles.get(who, ())), {"writers"} if who == "walt" else set()) for who in PEOPLE}
 
@@ -56,12 +69,12 @@ async def make_empty(folder: Path) -> None:
 
 
 class Mortal(Protocol):
-    """What a process is part of: it is `dead` when it was killed."""
+    """What a process is part of."""
 
     folder: Path
     clock: Clock
     carrier: Carrier
-    dead: bool
+    life: Life
 
 
 async def opened(play: Mortal) -> Service[Any, Any]:
@@ -73,16 +86,14 @@ async def opened(play: Mortal) -> Service[Any, Any]:
     await client.close()
     client._client = httpx.AsyncClient(transport=play.carrier.transport(), trust_env=False)
     store: Any = service.store
-    write, read = store.write, store.read
+    write, read, life = store.write, store.read, play.life
 
     async def mortal_write(work: Callable[[Tx], Any], *, durable: bool = False) -> Any:
-        if play.dead:
-            raise Died("dead")
+        life.check()
         return await write(work, durable=durable)
 
     async def mortal_read(work: Callable[[Tx], Any]) -> Any:
-        if play.dead:
-            raise Died("dead")
+        life.check()
         return await read(work)
 
     store.write, store.read = mortal_write, mortal_read
