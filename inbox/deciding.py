@@ -50,7 +50,6 @@ async def give(
         seen=seen,
         once=once,
         signed=answer.signed,
-        budget=answer.budget,
     )
     decision = await office.store.read(lambda tx: decision_on(tx, request))
     assert decision is not None, request

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from answerable.approvals.deciding.deciding import Answer
 from answerable.errors import VersionGone
 from answerable.inbox.oidc.vouching import Provider
 from answerable.orchestrator.office import Office
@@ -25,15 +24,13 @@ P = ParamSpec("P")
 class Desk:
     """`services` by the name of their system; `origins` are the addresses by which people reach it, the first its own.
 
-    `jaeger` is the address of Jaeger's page, or "". `budget` is how often one person decides in a day without saying
-    why; 0: as often as they like. `provider` is whom people may sign in with.
+    `jaeger` is the address of Jaeger's page, or "". `provider` is whom people may sign in with.
     """
 
     office: Office
     services: Mapping[str, Service[Any, Any]] = field(default_factory=dict)
     origins: tuple[str, ...]
     jaeger: str = ""
-    budget: int = 0
     statistics_per_person: bool = False
     provider: Provider | None = None
 
@@ -41,10 +38,6 @@ class Desk:
     def now(self) -> int:
         """Microseconds since the Unix epoch."""
         return self.office.store.clock.now()
-
-    def within_budget(self, answer: Answer) -> Answer:
-        """An answer that is held against the budget of whoever gives it."""
-        return replace(answer, budget=self.budget)
 
     def service(self, system: str) -> Service[Any, Any]:
         """The service of a system. Raises: VersionGone if its program is not at hand here."""

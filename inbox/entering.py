@@ -67,6 +67,11 @@ async def actor(request: Request) -> Identity:
     return who
 
 
+def charge(request: Request, who: Identity, answers: int) -> None:
+    """Have somebody be answered later for having given many answers at once."""
+    limits_of(request).charge(who.handle, DECIDING, answers, now=the_desk(request).now)
+
+
 async def page_reader(request: Request) -> Identity:
     """The person who looks at a page. Raises: NotAuthenticated, TooManyRequests."""
     who = await _by_session(request)

@@ -1,7 +1,8 @@
 """How often one person, or one address that nobody vouches for, is answered.
 
 1. A bucket for each name: it holds `burst` answers and fills up with `per_second`. It counts in this process only.
-2. It goes by the store's clock. What is refused is refused before it costs anything.
+2. Many answers at once take as many, which may leave less than nothing: the next one waits until that is made up for.
+3. It goes by the store's clock. What is refused is refused before it costs anything.
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ class Limits:
     def take(self, name: str, rate: Rate, *, now: int) -> None:
         """Take one answer. Raises: TooManyRequests."""
         self.check(name, rate, now=now)
-        self._left[name, rate] = (self._filled(name, rate, now) - 1, now)
+        self.charge(name, rate, 1, now=now)
+
+    def charge(self, name: str, rate: Rate, count: int, *, now: int) -> None:
+        """Take so many answers, whether there are as many or not."""
+        self._left[name, rate] = (self._filled(name, rate, now) - count, now)
 
     def check(self, name: str, rate: Rate, *, now: int) -> None:
         """Whether there is one to take. Raises: TooManyRequests."""

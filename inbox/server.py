@@ -111,13 +111,14 @@ async def serve_inbox(
     """
     _check_receivers(services, origins)
     async with open_office(store) as office:
+        for each in (office, *(service.office for service in services.values())):
+            each.budget = budget
         vouching = Provider(provider) if provider is not None else None
         desk = Desk(
             office=office,
             services=services,
             origins=origins,
             jaeger=jaeger,
-            budget=budget,
             statistics_per_person=statistics_per_person,
             provider=vouching,
         )

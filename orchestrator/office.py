@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from answerable.agents.texts import check_handle, check_names, check_text
@@ -64,9 +65,13 @@ RUNS_AT_ONCE: Final = 50  # that one transaction prunes
 
 
 class Office:
-    """A store and its key. `committed` is called after each act."""
+    """A store and its key. `committed` is called after each act.
+
+    `budget` is how often one person decides here in a day before they have to say why; 0: as often as they like.
+    """
 
     def __init__(self, store: Store, key: Key, *, committed: Callable[[], None] = lambda: None) -> None:
+        self.budget = 0
         self.store = store
         self.key = key
         self.committed = committed
@@ -148,7 +153,7 @@ class Office:
 
         Raises: NotEligible, AlreadyDecided, NotOpen, NotAsShown, InvalidInput, UnknownId, NotAuthenticated.
         """
-        who = identified(by)
+        who, answer = identified(by), replace(answer, budget=self.budget)
         check_text("the option", answer.option, lines=False)
         if answer.for_person:
             check_handle(answer.for_person)

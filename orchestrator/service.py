@@ -401,11 +401,10 @@ class Service(Generic[In, Out]):
         seen: str = "",
         once: Once | None = None,
         signed: Signed | None = None,
-        budget: int = 0,
     ) -> OpenRequest:
         """Propose another message instead: a new request, for somebody else to decide.
 
-        `seen` and `once` as in `Office.decide`; `signed` is the person's own signature of it; `budget` as in `Answer`.
+        `seen` and `once` as in `Office.decide`; `signed` is the person's own signature of it.
 
         Raises: InvalidMessage, NotEligible, AlreadyDecided, NotOpen, NotAsShown, UnknownId.
         """
@@ -420,7 +419,7 @@ class Service(Generic[In, Out]):
             seen=seen,
             once=once,
             signed=signed,
-            budget=budget,
+            budget=self.office.budget,
         )
         return await self.arequest(made)
 

@@ -74,12 +74,11 @@ def approve(
         outcome="approved",
         option=option,
         reason=reason,
-        budget=budget,
         for_person=for_person,
         code=code,
         break_glass=break_glass,
     )
-    _answer(store, request, answer, by, alike=alike, as_json=as_json)
+    _answer(store, request, answer, by, budget=budget, alike=alike, as_json=as_json)
 
 
 @click.command()
@@ -97,36 +96,40 @@ def reject(
     request: str, reason: str, alike: bool, for_person: str, budget: int, code: str, by: By, store: str, as_json: bool
 ) -> None:
     """Say no to REQUEST: none of its calls leaves."""
-    answer = Answer(outcome="rejected", reason=reason, budget=budget, for_person=for_person, code=code)
-    _answer(store, request, answer, by, alike=alike, as_json=as_json)
+    answer = Answer(outcome="rejected", reason=reason, for_person=for_person, code=code)
+    _answer(store, request, answer, by, budget=budget, alike=alike, as_json=as_json)
 
 
 @click.command()
 @click.argument("request")
 @click.option("--text", required=True, metavar="TEXT", help="What to answer.")
+@budget_option
 @as_option
 @sign_option
 @service_option
 @store_option
 @json_option
-def respond(request: str, text: str, by: By, service: str, store: str, as_json: bool) -> None:
+def respond(request: str, text: str, budget: int, by: By, service: str, store: str, as_json: bool) -> None:
     """Answer REQUEST with a text, where its system has a way back for one."""
     row = read(store, lambda tx: get_request(tx, whole_id(tx, "request", request)))
     check_response(find_program(service, row.system, store).app.graph, row.approval)
     answer = Answer(outcome="answered", reason=text)
-    _decide(store, row.id, as_json, lambda office, id: office.decide(id, answer, by=by))
+    _decide(store, row.id, as_json, budget, lambda office, id: office.decide(id, answer, by=by))
 
 
 @click.command()
 @click.argument("request")
 @click.option("--file", required=True, type=click.File("rb"), metavar="FILE", help="The message as JSON; - is stdin.")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
+@budget_option
 @as_option
 @sign_option
 @service_option
 @store_option
 @json_option
-def edit(request: str, file: IO[bytes], reason: str, by: By, service: str, store: str, as_json: bool) -> None:
+def edit(
+    request: str, file: IO[bytes], reason: str, budget: int, by: By, service: str, store: str, as_json: bool
+) -> None:
     """Propose another message in the place of REQUEST: a new request, for somebody else to decide."""
     try:
         message = json.loads(file.read())
@@ -137,6 +140,7 @@ def edit(request: str, file: IO[bytes], reason: str, by: By, service: str, store
     row = read(store, lambda tx: get_request(tx, whole_id(tx, "request", request)))
     program, _ = program_of_run(service, store, row.run)
     with program as serving:
+        serving.office.budget = budget
         made = serving.edit(row.id, message, by=by, reason=reason)
     if as_json:
         say_json({"request": made.id, "edited_from": row.id, "digest": made.digest, "options": list(made.options)})
@@ -145,13 +149,14 @@ def edit(request: str, file: IO[bytes], reason: str, by: By, service: str, store
         say(f"\nsomebody else decides it: {command_line('show', made.id, store=store)}")
 
 
-def _answer(store: str, request: str, answer: Answer, by: By, *, alike: bool, as_json: bool) -> None:
+def _answer(store: str, request: str, answer: Answer, by: By, *, budget: int, alike: bool, as_json: bool) -> None:
     """Answer one request, or all that ask the same."""
     if not alike:
-        _decide(store, request, as_json, lambda office, id: office.decide(id, answer, by=by))
+        _decide(store, request, as_json, budget, lambda office, id: office.decide(id, answer, by=by))
         return
 
     async def work(office: Office) -> tuple[list[Told], dict[str, str]]:
+        office.budget = budget
         row = await office.store.read(lambda tx: get_request(tx, whole_id(tx, "request", request)))
         found = dict(await office.store.read(lambda tx: members(tx, row.alike)))
         told = await answer_together(office, {row.id: row.digest, **found}, answer, by=by)
@@ -184,8 +189,9 @@ def _told_in_words(told: Told) -> str:
     return f"{told.given.outcome} {told.given.option}".strip() + waits
 
 
-def _decide(store: str, request: str, as_json: bool, deciding: Deciding) -> None:
+def _decide(store: str, request: str, as_json: bool, budget: int, deciding: Deciding) -> None:
     async def work(office: Office) -> tuple[Given, dict[str, Any]]:
+        office.budget = budget
         id = await office.store.read(lambda tx: whole_id(tx, "request", request))
         made = await deciding(office, id)
         names = await office.store.read(handles)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, Field, StringConstraints
 
 from answerable.approvals.deciding.answering import Once
@@ -19,7 +19,7 @@ from answerable.inbox.api.bodies import Code, Digest, Name, Taken, Text
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.api.requests import decision, fingerprint
 from answerable.inbox.desk import Desk
-from answerable.inbox.entering import actor, desk_of
+from answerable.inbox.entering import actor, charge, desk_of
 from answerable.inbox.problems import Problem, document_of, documented
 from answerable.orchestrator.documents import handles, vote_document
 from answerable.orchestrator.together import Told, answer_together
@@ -80,6 +80,7 @@ class DecidedAll(BaseModel):
 
 @router.post("", responses=documented(409))
 async def decide_all(
+    request: Request,
     body: AnswerAll,
     desk: Annotated[Desk, Depends(desk_of)],
     who: Annotated[Identity, Depends(actor)],
@@ -95,7 +96,8 @@ async def decide_all(
     approve = body.answer == "approve"
     given = Answer(outcome="approved" if approve else "rejected", option=body.option, reason=body.reason)
     once = Once(key=key, fingerprint=fingerprint(body)) if key else None
-    told = await answer_together(desk.office, digests, desk.within_budget(given), by=who, once=once)
+    charge(request, who, len(digests) - 1)  # one was taken as it came in
+    told = await answer_together(desk.office, digests, given, by=who, once=once)
     names = await desk.office.store.read(handles)
     return DecidedAll(results=[_one(one, names) for one in told])
 

@@ -130,9 +130,7 @@ async def decide(
     if body.signature is not None:
         proposes = digest_of_message(body.message) if isinstance(body, Edit) else ""
         given = replace(given, signed=Signed(**body.signature.model_dump()), proposes=proposes)
-    made, edited_into = await give(
-        desk, request, desk.within_budget(given), message, by=who, seen=body.digest, once=once
-    )
+    made, edited_into = await give(desk, request, given, message, by=who, seen=body.digest, once=once)
     response.headers["Location"] = f"/api/v1/requests/{edited_into or request}"
     names = await desk.office.store.read(handles)
     if isinstance(made, Vote):

@@ -15,7 +15,7 @@ from answerable.approvals.deciding.answering import Once
 from answerable.approvals.deciding.budgets import decided_lately
 from answerable.approvals.deciding.deciding import Answer
 from answerable.approvals.deciding.reasons import CODES
-from answerable.approvals.grouping import count_alike
+from answerable.approvals.grouping import MOST_TOGETHER, count_alike
 from answerable.approvals.node import RESPONSE
 from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, NotSureEnough, StoreCorrupt, UnknownId
@@ -23,7 +23,7 @@ from answerable.inbox.api.cursors import Cursor, Filter, Id, after, cursor_of
 from answerable.inbox.comparing import compare
 from answerable.inbox.deciding import give
 from answerable.inbox.desk import Desk
-from answerable.inbox.entering import desk_of, page_reader
+from answerable.inbox.entering import charge, desk_of, page_reader
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, surer
@@ -131,11 +131,13 @@ async def decide(
     try:
         if kind not in answers or not form.get("digest"):
             raise InvalidInput("the form did not say how it is answered", hint="press one of the buttons")
-        key, given = form.get("once"), desk.within_budget(answers[kind])
+        key, given = form.get("once"), answers[kind]
         fingerprint = sha256(f"{kind}\0{option}\0{whom}\0{reason}\0{form.get('digest')}".encode()).hexdigest()
         once = Once(key=f"page:{key}", fingerprint=fingerprint) if key else None
         if to_all:
-            told = await answer_together(desk.office, _shown_alike(form.get("alike")), given, by=form.who, once=once)
+            alike = _shown_alike(form.get("alike"))
+            charge(request, form.who, min(len(alike), MOST_TOGETHER) - 1)  # one was taken as it came in
+            told = await answer_together(desk.office, alike, given, by=form.who, once=once)
             return await _together_page(request, desk, id, form.who, told)
         await give(desk, id, given, by=form.who, seen=form.get("digest"), once=once)
     except (NotAuthenticated, StoreCorrupt, UnknownId):
@@ -217,7 +219,7 @@ async def request_page(
         editable=service is not None,
         answerable=service is not None and bool(service.app.graph.outgoing(shown.row.approval, RESPONSE)),
         overdue=desk.now >= shown.row.expires_at,
-        budget=desk.budget if desk.budget and lately >= desk.budget else 0,
+        budget=desk.office.budget if 0 < desk.office.budget <= lately else 0,
         lately=lately,
     )
 

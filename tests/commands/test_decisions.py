@@ -202,4 +202,6 @@ def test_beyond_a_budget_a_reason_is_asked_for(desk: Desk) -> None:
     desk("approve", first, *words, ANSWERABLE_BUDGET="1")
     said = desk("approve", second, *words, "--budget", "1", code=1).stderr
     assert "beyond the budget of 1" in said
+    edit = ("edit", second, "--file", "-", "--as", "dora", "--budget", "1")
+    assert "beyond the budget of 1" in desk(*edit, code=1, given='{"text": "nicer"}').stderr
     desk("approve", second, *words, "--budget", "1", "--reason", "I read it")

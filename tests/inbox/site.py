@@ -152,6 +152,7 @@ def standing(
         service.people.add("dora", roles=["lead"])
         service.people.add("emil", roles=["lead"])
         services = {app.graph.system: service} if program else {}
+        service.office.budget = of_desk.pop("budget", 0)
         desk = Desk(office=service.office, services=services, origins=(ORIGIN, "http://localhost:8765"), **of_desk)
         made = TestClient(
             inbox(desk),

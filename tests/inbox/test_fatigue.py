@@ -9,6 +9,7 @@ import pytest
 
 from answerable.agents.people import role
 from answerable.approvals.grouping import MOST_TOGETHER
+from answerable.errors import InvalidInput
 from answerable.orchestrator.reports import OpenRequest
 from answerable.tracing.ledger.records import Decided
 from tests.inbox.site import API, Site, kinder, problem, standing
@@ -190,6 +191,37 @@ def test_a_group_is_held_against_the_budget_one_by_one(budgeted: Site) -> None:
     assert [one["problem"] and one["problem"]["code"] for one in told] == [None, None, "invalid-input"]
 
 
+def test_what_is_decided_elsewhere_counts_for_the_same_budget(budgeted: Site) -> None:
+    """The office holds everybody against it: a program, a page, and who works with the service itself."""
+    service = budgeted.service
+    for name in ("a", "b"):
+        service.approve(budgeted.asked(name).id, option="kinder", by="dora")
+    third = budgeted.asked("c")
+    with pytest.raises(InvalidInput, match="beyond the budget of 2"):
+        service.approve(third.id, option="kinder", by="dora")
+    with pytest.raises(InvalidInput, match="beyond the budget of 2"):
+        service.edit(third.id, {"text": "nicer"}, by="dora")
+    assert problem(budgeted.decide(third.id, answer="approve", option="kinder")) == (422, "invalid-input")
+    assert service.approve(third.id, option="kinder", by="dora", reason="I read it").outcome == "approved"
+
+
+# -- the limit of answers -------------------------------------------------------------------------------------------
+
+
+def test_many_answers_at_once_take_as_many_of_what_one_person_may_give(site: Site) -> None:
+    several = [site.asked("ann") for _ in range(70)]
+    told = answer_all(site, several, answer="approve", option="kinder").json()["results"]
+    assert len(told) == 70 and all(one["problem"] is None for one in told)
+    more = site.asked("more")
+    assert problem(site.decide(more.id, answer="approve", option="kinder")) == (429, "too-many-requests")
+    assert site.decide(more.id, "emil", answer="approve", option="kinder").status_code == 201
+    site.clock.advance(10)  # 60 and 10 more were given: nothing is left still
+    last = site.asked("last")
+    assert problem(site.decide(last.id, answer="approve", option="kinder")) == (429, "too-many-requests")
+    site.clock.advance(1)
+    assert site.decide(last.id, answer="approve", option="kinder").status_code == 201
+
+
 def test_an_edit_is_held_against_the_budget(budgeted: Site) -> None:
     for name in ("a", "b"):
         assert budgeted.decide(budgeted.asked(name).id, answer="approve", option="kinder").status_code == 201
@@ -203,6 +235,6 @@ def test_an_edit_is_held_against_the_budget(budgeted: Site) -> None:
 
 
 def test_without_a_budget_nobody_is_asked_why(site: Site) -> None:
-    assert site.client.app.state.desk.budget == 0  # type: ignore[attr-defined]  # an application of FastAPI
+    assert site.service.office.budget == 0
     for name in "abc":
         assert site.decide(site.asked(name).id, answer="approve", option="kinder").status_code == 201
