@@ -36,6 +36,9 @@ class EdgeDrawn:
 
     path: str
     title: str
+    source: str
+    target: str
+    carries: str
     count: int
 
 
@@ -49,13 +52,20 @@ class Drawing:
     edges: Sequence[EdgeDrawn]
 
 
-def draw(run: Mapping[str, Any], steps: Iterable[Any], graph: Graph | None, frozen: frozenset[str]) -> Drawing:
-    """The drawing of a run's document (`run_document`), with its steps and what is frozen in its system."""
+def draw(
+    run: Mapping[str, Any], steps: Iterable[Any], graph: Graph | None, frozen: frozenset[str], *, whole: bool = True
+) -> Drawing:
+    """The drawing of a run's document (`run_document`), with its steps and what is frozen in its system.
+
+    Without the `whole`, END is drawn only where an edge leads there.
+    """
     crossed = {(edge["source"], edge["target"], edge["carries"]): edge["count"] for edge in run["edges_crossed"]}
     declared = [(edge["source"], edge["target"], edge["carries"]) for edge in run["edges_declared"]]
     edges = list(dict.fromkeys([*declared, *crossed]))
     names = [START_NAME, *graph.order] if graph else [START_NAME]
-    names = list(dict.fromkeys([*names, *(end for edge in edges for end in edge[:2] if end != END_NAME), END_NAME]))
+    ends = [end for edge in edges for end in edge[:2]]
+    last = [END_NAME] if whole or END_NAME in ends else []
+    names = list(dict.fromkeys([*names, *(end for end in ends if end != END_NAME), *last]))
     pairs = [(source, target) for source, target, _ in edges]
     layout = lay_out(names, pairs)
     states = _states(run, steps, frozen)
@@ -78,6 +88,9 @@ def draw(run: Mapping[str, Any], steps: Iterable[Any], graph: Graph | None, froz
             EdgeDrawn(
                 path=layout.line(source, target)[0],
                 title=f"{source} → {target}: {carries}, crossed {crossed.get((source, target, carries), 0)} times",
+                source=source,
+                target=target,
+                carries=carries,
                 count=crossed.get((source, target, carries), 0),
             )
             for source, target, carries in edges

@@ -27,6 +27,7 @@ from answerable.inbox.entering import charge, desk_of, page_reader
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, surer
+from answerable.inbox.paths import path_to
 from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.together import Told, answer_together
@@ -200,11 +201,13 @@ async def request_page(
     draft = {} if trouble else await kept_draft(desk, who, id, "answer")
     service = desk.services.get(shown.row.system)
     lately = await desk.office.store.read(lambda tx: _decided_lately(tx, who.handle, desk.now))
+    led_here = await desk.office.store.read(lambda tx: path_to(tx, shown.row))
     return page(
         request,
         "request.html",
         who=who,
         shown=shown,
+        led_here=led_here,
         comparison=compare(shown, before),
         trouble=trouble,
         for_person=for_person,
