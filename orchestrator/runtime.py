@@ -23,6 +23,7 @@ from answerable.orchestrator.running.asking import run_approval
 from answerable.orchestrator.running.execution import Execution, Worker
 from answerable.orchestrator.running.gathering import Gathering
 from answerable.orchestrator.running.http import Client
+from answerable.orchestrator.running.inward import take_inward
 from answerable.orchestrator.running.loading import read_view
 from answerable.orchestrator.running.rest import Waiting, at_rest
 from answerable.orchestrator.running.sending import run_effect
@@ -142,7 +143,7 @@ class Runtime:
                 return set()
             try:
                 if isinstance(node, Agent):
-                    return await run_agent(execution, node, ready)
+                    return await run_agent(execution, node, ready, take_inward)
                 if isinstance(node, Approval):
                     return await run_approval(execution, node, ready)
                 assert isinstance(node, Effect), node

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import json
 import os
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -37,11 +36,11 @@ class Key:
     def mac(self, kind: str, *fields: object) -> str:
         """The MAC of a row: 64 hexadecimal digits."""
         fixed = json.dumps([kind, *(str(field) for field in fields)])  # no field can pass for its neighbour
-        return hmac.new(self._secret, fixed.encode(), sha256).hexdigest()
+        return hmac.digest(self._secret, fixed.encode(), "sha256").hex()
 
     def of_store(self, name: str) -> Key:
         """The key of one store: stores that share a file do not take each other's rows for their own."""
-        return Key(hmac.new(self._secret, name.encode(), sha256).digest())
+        return Key(hmac.digest(self._secret, name.encode(), "sha256"))
 
     def holds(self, mac: str, kind: str, *fields: object) -> bool:
         """Whether `mac` is that of a row with these fields."""

@@ -47,9 +47,10 @@ class Valued:
     trouble: str = ""
 
 
-async def causes_of(execution: Execution, ready: Ready) -> Causes:
-    """What led to a step, by everything that it consumed."""
+async def causes_of(execution: Execution, ready: Ready, *, sent: bool = False) -> Causes:
+    """What led to a step, by everything that it consumed; `sent`: to what this step, an agent's, sends on."""
     agents, approvals = _upstream(execution, ready)
+    agents |= {ready.node} if sent else set()
     run = execution.run.id
     if not approvals:
         return Causes(agents=sorted(agents))

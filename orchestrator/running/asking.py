@@ -1,6 +1,7 @@
 """Asking: what an approval does with a message that comes to it.
 
 1. Its step writes its request (`requesting.py`), and ends. Nothing waits in it; `routing.py` sends on what is decided.
+   Where it can, it does so in the transaction of the step before it (`inward.py`).
 2. An exemption that the RI accepted, and that says yes to this message and the run's input, decides at once; the
    grants cite it. One that raises means: ask. Else a standing rule may decide (`ruling.py`). What was revoked before
    is asked of a person.
@@ -9,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from answerable.agents.copies import own
@@ -17,7 +19,6 @@ from answerable.approvals.deciding.deciding import Passing, record_passing
 from answerable.approvals.deciding.exemptions import is_accepted
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.errors import UnknownOrigin
-from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running.anew import Before, what_was_revoked
 from answerable.orchestrator.running.asked import causes_of
 from answerable.orchestrator.running.execution import Ending, Execution
@@ -29,7 +30,7 @@ from answerable.orchestrator.running.flooding import (
 )
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.offering import OPTIONS_WITHIN_SECONDS
-from answerable.orchestrator.running.requesting import prepare_request, row_of, stored_message, write_request
+from answerable.orchestrator.running.requesting import Asked, prepare_request, row_of, stored_message, write_request
 from answerable.orchestrator.running.ruling import RulesChanged, Ruling, judged, rule_on
 from answerable.orchestrator.running.stepping import call_user, describe
 from answerable.orchestrator.running.view import Ready
@@ -39,7 +40,7 @@ from answerable.tracing.storage.store import Tx
 
 
 async def run_approval(execution: Execution, approval: Approval[Any], ready: Ready) -> set[str]:
-    """Ask about one message; the nodes that have something to do now (none, unless an exemption let it pass)."""
+    """Ask about one message; the nodes that have something to do now (none, unless it passed by itself)."""
     now = execution.worker.store.clock.now()
     source = source_of_step(execution, ready)
     attempt = await execution.begin(ready, also=(source,))
@@ -58,30 +59,9 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
         raise
     except Exception as error:  # noqa: BLE001 - an effect's function is the user's; its failure is the step's
         return await execution.finish(ready, Ending(error=describe(error, None)), attempt=attempt, started_at=now)
-    exempt = "" if before else await _exempted(execution, approval, message)
-    produced = [option.message for option in asked.options[1:]]
-    clock, key, waits = execution.worker.store.clock, execution.worker.key, True
-
-    def settle(tx: Tx, guard: Guard) -> Ending:
-        nonlocal waits
-        ruling = rule_on(tx, execution, guard, asked.said, rules, at=passes_at) if rules else Ruling()
-        passing = Passing(outcome="exempted", option=AS_PROPOSED, by=exempt) if exempt else ruling.passing
-        waits = passing is None
-        if waits:
-            check_quota(tx, execution, approval, source, at=now)
-        asks = source if waits else ""
-        request = row_of(execution, asked, source=asks, capped=ruling.capped, passed=not waits)
-        records = write_request(tx, execution, guard, asked, request)
-        failpoint("request:before-commit")
-        if passing is None:
-            return Ending(produced=produced, records=records)
-        append_all(tx, records)
-        record_passing(tx, key, request, passing, responsible=guard.responsible, at=passes_at)
-        return Ending(produced=produced, out=next(one.out for one in asked.options if one.name == passing.option))
-
+    exempt = "" if before else await exempted(execution, approval, message)
     while True:
-        passes_at = clock.now()
-        rules = None if exempt or before else await judged(execution, approval, asked.said["options"], at=passes_at)
+        settle = await settling(execution, asked, source=source, exempt=exempt, ruled=not (exempt or before))
         try:
             woken = await execution.finish(ready, settle, attempt=attempt, started_at=now)
             break
@@ -93,12 +73,40 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
             execution.view.blocked.add(ready.step)
             return set()
     failpoint("request:after-commit")
-    if waits:
-        execution.worker.progress(Progress(execution.run.id, approval.name, "waiting", detail=asked.id))
     return woken
 
 
-async def _exempted(execution: Execution, approval: Approval[Any], message: Message) -> str:
+async def settling(
+    execution: Execution, asked: Asked, *, source: str, exempt: str, ruled: bool
+) -> Callable[[Tx, Guard], Ending]:
+    """What writes a request, in the transaction that ends its step, with the decision where it passes by itself.
+
+    That raises RulesChanged or QuotaReached before it writes anything. `exempt` (NAME@VERSION) lets it pass; `ruled`
+    says whether a standing rule may.
+    """
+    approval, key, at = asked.approval, execution.worker.key, execution.worker.store.clock.now()
+    rules = await judged(execution, approval, asked.said["options"], at=at) if ruled else None
+
+    def settle(tx: Tx, guard: Guard) -> Ending:
+        ruling = rule_on(tx, execution, guard, asked.said, rules, at=at) if rules else Ruling()
+        passing = Passing(outcome="exempted", option=AS_PROPOSED, by=exempt) if exempt else ruling.passing
+        if passing is None:
+            check_quota(tx, execution, approval, source, at=at)
+        asks = source if passing is None else ""
+        request = row_of(execution, asked, source=asks, capped=ruling.capped, passed=passing is not None)
+        records = write_request(tx, execution, guard, asked, request)
+        produced = [option.message for option in asked.options[1:]]
+        failpoint("request:before-commit")
+        if passing is None:
+            return Ending(produced=produced, records=records, waits_for=asked.id)
+        append_all(tx, records)
+        record_passing(tx, key, request, passing, responsible=guard.responsible, at=at)
+        return Ending(produced=produced, out=next(one.out for one in asked.options if one.name == passing.option))
+
+    return settle
+
+
+async def exempted(execution: Execution, approval: Approval[Any], message: Message) -> str:
     """NAME@VERSION of the exemption that lets this message pass, or ""."""
     if approval.exempt is None:
         return ""

@@ -19,6 +19,7 @@ from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent, Effect, Node
 from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Response
 from answerable.agents.prioritization import Prioritization, Tally, tally, wrong_sums
+from answerable.approvals.asking.quotas import source_of
 from answerable.approvals.rules.judging import RuleBook
 from answerable.approvals.sealing.keys import Key
 from answerable.errors import Erased, InvalidMessage, LeaseLost, StoreCorrupt
@@ -72,16 +73,42 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a step ended: what it produced, what left it, why it failed ("" if not), and other records of the fact."""
+    """How a step ended: what it produced, what left it, why it failed ("" if not), and other records of the fact.
+
+    `waits_for` is the request that a person is to decide, or "".
+    """
 
     produced: Sequence[Written] = ()
     out: Outflow = field(default_factory=Outflow)
     error: str = ""
     records: Sequence[Record] = ()
+    waits_for: str = ""
 
     @property
     def state(self) -> Literal["done", "failed"]:
         return "failed" if self.error else "done"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inward:
+    """An approval's step that may be taken in the transaction of the step before it (`inward.py`).
+
+    `at` is when that ended and this began (microseconds), `ready` what it takes, `settle` writes what comes of it, and
+    says None where that is left to a transaction of its own.
+    """
+
+    at: int
+    ready: Ready
+    settle: Callable[[Tx, Guard], Ending | None]
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnd:
+    """A step that a transaction ended, and with which attempt."""
+
+    ready: Ready
+    end: Ending
+    attempt: int
 
 
 @dataclass(kw_only=True)
@@ -183,10 +210,10 @@ class Execution:
         self.worker.committed()
         return result
 
-    def stamp(self, guard: Guard, *through: str) -> dict[str, Any]:
-        """What every record of this run says: when, where, who answers, and how authority came to them."""
+    def stamp(self, guard: Guard, *through: str, at: int = 0) -> dict[str, Any]:
+        """What every record of this run says: when (now, or `at`), where, who answers, how authority came to them."""
         return {
-            "at": self.worker.store.clock.now(),
+            "at": at or self.worker.store.clock.now(),
             "system": self.run.system,
             "run": self.run.id,
             "responsible": guard.responsible,
@@ -223,10 +250,11 @@ class Execution:
         *,
         effect: str = "",
         after: str = "",
+        at: int = 0,
     ) -> int:
         if guard.holds(*targets) or guard.status in ENDS:
             return 0
-        now = self.worker.store.clock.now()
+        now = at or self.worker.store.clock.now()
         if self.run.segment_after:
             self.segment = go_on(tx, self.run.id, at=now, works=True)
         attempt = journal.begin_step(
@@ -241,7 +269,7 @@ class Execution:
         )
         if attempt:
             record = StepStarted(
-                **self.stamp(guard),
+                **self.stamp(guard, at=at),
                 step=ready.step,
                 node=ready.node,
                 attempt=attempt,
@@ -253,16 +281,29 @@ class Execution:
             append_all(tx, [record])
         return attempt
 
-    def _begin_next(self, tx: Tx, guard: Guard, out: Outflow) -> None:
-        """Begin the agent's step that follows at once, if one alone does, in the transaction that makes it ready."""
-        ready = self.view.follower(out) if self.leads else None
+    def _begin_next(self, tx: Tx, guard: Guard, sender: Ready, out: Outflow, inward: Inward | None) -> StepEnd | None:
+        """Begin the step that follows at once, if one alone does, in the transaction that makes it ready.
+
+        An approval's that is `inward` ends there, too, unless it is held back; so it is returned.
+        """
+        ready = inward.ready if inward else self.view.follower(out) if self.leads else None
         if ready is None:
-            return
+            return None
         node = self.node(ready.node)
-        if isinstance(node, Agent) and not self.side_by_side(node).locked():
-            ((edge, crossing, _),) = out.crossings
-            targets = (f"agent:{ready.node}", f"edge:{edge.id}")
-            self._begun[ready.step] = self._begin(tx, guard, ready, targets, crossing.step)
+        if isinstance(node, Effect) or self.side_by_side(node).locked():
+            return None
+        ((edge, crossing, _),) = out.crossings
+        targets = [f"agent:{ready.node}", f"edge:{edge.id}"]
+        if not isinstance(node, Agent):
+            targets.append(source_of(sender.node, self.run.started_by))
+        at = inward.at if inward else 0
+        attempt = self._begun[ready.step] = self._begin(tx, guard, ready, targets, crossing.step, at=at)
+        end = inward.settle(tx, guard) if inward and attempt else None
+        if inward is None or end is None:
+            return None
+        self._write_end(tx, guard, ready, end, attempt=attempt, started_at=inward.at, parent=crossing.step)
+        self._begin_next(tx, guard, ready, end.out, None)
+        return StepEnd(ready, end, attempt)
 
     async def finish(
         self,
@@ -272,42 +313,70 @@ class Execution:
         attempt: int,
         started_at: int,
         durable: bool = False,
+        inward: Inward | None = None,
     ) -> set[str]:
         """Record a step's end with everything that follows from it; the nodes that have something to do now.
 
         An `ending` that is a function is computed in the transaction. If another worker recorded the step first,
         nothing is written. Raises: LeaseLost, StoreError, and what the function raises.
         """
-        run_input = await self.run_input() if self.graph.demands is not None else None
+        if self.graph.demands is not None:
+            await self.run_input()  # so that it is known in the transaction
+        parent = self.parent(ready)
 
-        def work(tx: Tx, guard: Guard) -> Ending:
+        def work(tx: Tx, guard: Guard) -> list[StepEnd]:
             end = ending(tx, guard) if callable(ending) else ending
-            if not journal.finish_step(tx, self.run.id, ready.step, state=end.state, error=end.error):
-                raise LeaseLost(f"another worker has recorded {ready.step}", hint="it goes on there")
-            journal.write_messages(tx, self.run.id, end.produced)
-            journal.write_outflow(tx, self.run.id, end.out)
-            stamp = self.stamp(guard)
-            crossed = [self.crossed(edge, crossing, one, stamp, run_input) for edge, crossing, one in end.out.crossings]
-            append_all(tx, (*end.records, self._finished(ready, end, stamp, attempt, started_at), *crossed))
-            self._begin_next(tx, guard, end.out)
+            at = inward.at if inward else 0
+            self._write_end(tx, guard, ready, end, attempt=attempt, started_at=started_at, parent=parent, at=at)
+            taken = self._begin_next(tx, guard, ready, end.out, inward)
             failpoint("step:before-finish")
-            return end
+            return [StepEnd(ready, end, attempt), *([taken] if taken else [])]
 
-        end = await self.write(work, durable=durable)
+        first, *taken = await self.write(work, durable=durable)
         failpoint("step:after-finish")
-        for one in end.produced:
-            self.view.messages[one.id] = one.message
-        self.view.add_step(
-            StepRow(
-                ready.step, ready.node, ready.generation, attempt, end.state, ready.scope, ready.consumed, end.error
-            )
-        )
+        woken = self._know(first)
+        for one in taken:
+            self.worker.progress(Progress(self.run.id, one.ready.node, "working"))
+            woken = self._know(one)
+        return woken
+
+    def _write_end(
+        self,
+        tx: Tx,
+        guard: Guard,
+        ready: Ready,
+        end: Ending,
+        *,
+        attempt: int,
+        started_at: int,
+        parent: str,
+        at: int = 0,
+    ) -> None:
+        if not journal.finish_step(tx, self.run.id, ready.step, state=end.state, error=end.error):
+            raise LeaseLost(f"another worker has recorded {ready.step}", hint="it goes on there")
+        journal.write_messages(tx, self.run.id, end.produced)
+        journal.write_outflow(tx, self.run.id, end.out)
+        stamp, run_input = self.stamp(guard, at=at), self.view.messages.get(self.run.input)
+        crossed = [self.crossed(edge, crossing, one, stamp, run_input) for edge, crossing, one in end.out.crossings]
+        finished = self._finished(ready, end, stamp, attempt, started_at, parent)
+        append_all(tx, (*end.records, finished, *crossed))
+
+    def _know(self, one: StepEnd) -> set[str]:
+        """Take a step's end into the view, now that it is committed; the nodes that have something to do for it."""
+        ready, end = one.ready, one.end
+        self._begun.pop(ready.step, None)
+        for produced in end.produced:
+            self.view.messages[produced.id] = produced.message
+        fields = (ready.step, ready.node, ready.generation, one.attempt, end.state, ready.scope, ready.consumed)
+        self.view.add_step(StepRow(*fields, end.error))
         woken = self.view.add_outflow(end.out)
         self.worker.progress(Progress(self.run.id, ready.node, end.state, detail=end.error))
+        if end.waits_for:
+            self.worker.progress(Progress(self.run.id, ready.node, "waiting", detail=end.waits_for))
         return woken
 
     def _finished(
-        self, ready: Ready, end: Ending, stamp: Mapping[str, Any], attempt: int, started_at: int
+        self, ready: Ready, end: Ending, stamp: Mapping[str, Any], attempt: int, started_at: int, parent: str
     ) -> StepFinished:
         node = self.node(ready.node)
         return StepFinished(
@@ -321,7 +390,7 @@ class Execution:
             started_at=started_at,
             outcome=end.state,
             error=end.error,
-            parent=self.parent(ready),
+            parent=parent,
             consumed=ready.consumed,
             links=self.links(ready),
             produced=tuple(one.ref for one in end.produced),

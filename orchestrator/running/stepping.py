@@ -14,10 +14,10 @@ import asyncio
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from answerable.agents.context import Step
 from answerable.agents.messages import Message
@@ -27,7 +27,7 @@ from answerable.errors import AnswerableError, InvalidMessage
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
 from answerable.orchestrator.running.egress import Egress, watch_egress
-from answerable.orchestrator.running.execution import Ending, Execution
+from answerable.orchestrator.running.execution import Ending, Execution, Inward
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.view import Ready
 from answerable.tracing.ledger.records import UndeclaredEgress
@@ -38,7 +38,11 @@ OUTPUT = "out"
 LONGEST_ERROR = 500  # characters
 
 
-async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) -> set[str]:
+Following: TypeAlias = Callable[[Execution, Ready, Outflow], Awaitable[Inward | None]]
+"""Says what the end of a step takes along (`inward.py`)."""
+
+
+async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready, following: Following) -> set[str]:
     """Run one step of an agent; the nodes that have something to do now.
 
     Raises: LeaseLost, StoreError: the framework's own reasons to stop.
@@ -64,12 +68,11 @@ async def run_agent(execution: Execution, agent: Agent[Any, Any], ready: Ready) 
             if tries < agent.options.retry.attempts:
                 await asyncio.sleep(agent.options.retry.pause_after(tries))
                 continue
-            ending = Ending(error=error_before)
+            ending, inward = Ending(error=error_before), None
         else:
-            ending = Ending(produced=produced, out=out)
-        return await execution.finish(
-            ready, _with_egress(execution, ready, ending, egress), attempt=attempt, started_at=started_at
-        )
+            ending, inward = Ending(produced=produced, out=out), await following(execution, ready, out)
+        ended = _with_egress(execution, ready, ending, egress)
+        return await execution.finish(ready, ended, attempt=attempt, started_at=started_at, inward=inward)
 
 
 def _span_of(execution: Execution, ready: Ready, attempt: int) -> AbstractContextManager[None]:
