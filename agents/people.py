@@ -73,6 +73,8 @@ class Places:
     of: tuple[Named, ...]
 
     def __str__(self) -> str:
+        if not self.of:
+            return "the Responsible Individual"
         names = ", ".join(one.code() for one in self.of)
         return f"{self.people} of {names if len(self.of) == 1 else f'({names})'}"
 
@@ -102,6 +104,9 @@ class Quorum(Nameable):
 
 
 Whom: TypeAlias = Role | Person | Quorum
+
+RESPONSIBLE: Final = Quorum(((Places(1, ()),),))
+"""Nobody by name or role: one place, which whoever answers for the system fills, as they may any."""
 
 
 def role(name: str) -> Role:
@@ -217,7 +222,7 @@ def _way(way: Iterable[Places]) -> tuple[Places, ...]:
     words = " and ".join(map(str, made))
     if sum(places.people for places in made) > MOST_PEOPLE:
         raise DeclarationError(f"{words}: nobody can bring more than {MOST_PEOPLE} people together for one decision")
-    by_name = tuple(places for places in made if all(isinstance(one, Person) for one in places.of))
+    by_name = tuple(places for places in made if places.of and all(isinstance(one, Person) for one in places.of))
     handles = sorted({one for places in by_name for one in places.of}, key=str)
     if unfilled(by_name, [_one_of(one) for one in handles]):
         raise DeclarationError(f"{words}: the same person would have to count twice", hint="name somebody else, too")

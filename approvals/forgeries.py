@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from sqlalchemy import Integer, Table, bindparam, select
 
+from answerable.approvals.accepting.accepting import wrong_records
+from answerable.approvals.accepting.exemptions import all_accepted
 from answerable.approvals.asking.requests import call_digest, read_request
 from answerable.approvals.deciding.decisions import Decision
-from answerable.approvals.deciding.exemptions import all_accepted
 from answerable.approvals.deciding.reviews import Review
 from answerable.approvals.gate import EffectRow, Grant
 from answerable.approvals.rules.rows import read_rule_row
@@ -91,6 +92,8 @@ def forgeries(tx: Tx, key: Key) -> Iterator[Fault]:
     for accepted in all_accepted(tx):
         if not accepted.genuine(key):
             yield Fault(where=f"exemption {accepted.name}@{accepted.version} of {accepted.approval}", what=_WRONG)
+    for approval in wrong_records(tx, key):
+        yield Fault(where=f"approval {approval}", what="a record of its rules of deciding was not made by this system")
 
 
 def _rows(tx: Tx, table: Table) -> Iterator[dict[str, Any]]:

@@ -12,10 +12,11 @@ from answerable.approvals.deciding.answering import Once, answer_request
 from answerable.approvals.deciding.ballots import ballot_of
 from answerable.approvals.deciding.deciding import Answer
 from answerable.approvals.node import Approval
+from answerable.approvals.rules.rows import generation
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.who.identity import Identity
 from answerable.approvals.who.signatures import Signed, digest_of_message
-from answerable.errors import InvalidMessage
+from answerable.errors import InvalidMessage, NotAsShown
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.asked import causes_of_edit
 from answerable.orchestrator.running.crossing import message_id, written
@@ -54,8 +55,8 @@ async def edit_request(
     request = await worker.store.read(lambda tx: get_request(tx, request_id))
     row = await worker.store.read(lambda tx: get_run(tx, request.run))
     runtime.check_version(row)
-    approval = worker.graph.nodes[request.approval]
-    assert isinstance(approval, Approval), request.approval
+    asking = await worker.asks(request.approval)
+    approval = asking.approval
     edited = read_back(written(message_id(request.step, f"edit:{request.id}:message"), _read(approval, message)))
     person, editors = await worker.store.read(
         lambda tx: _editors(tx, worker.key, request, by.handle, at=worker.store.clock.now())
@@ -82,6 +83,9 @@ async def edit_request(
         _, again = answer_request(tx, worker.key, request.id, answer, who=by, at=now, seen=seen, once=once)
         if again:
             return
+        if generation(tx, row.system) != asking.generation:
+            worker.asking.forget(request.approval)
+            raise NotAsShown(f"whom {request.approval} asks was changed a moment ago", hint="propose it again")
         journal.write_messages(tx, row.id, [edited, *(option.message for option in asked.options[1:])])
         guard = Guard(authority(tx, row.system).responsible, frozenset(), row.status)
         append_all(tx, write_request(tx, execution, guard, asked, row_of(execution, asked)))

@@ -15,12 +15,13 @@ from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from answerable.agents.texts import check_handle, check_names, check_text
+from answerable.approvals.accepting.accepting import Standing, accept_rules, standings
+from answerable.approvals.accepting.exemptions import accept_exemption
 from answerable.approvals.asking.requests import all_requests, get_request, open_requests
 from answerable.approvals.deciding.answering import Once, answer_request, answered_before
 from answerable.approvals.deciding.deciding import Answer, Given
 from answerable.approvals.deciding.decisions import get_decision
 from answerable.approvals.deciding.escalating import due_escalations, escalate_due
-from answerable.approvals.deciding.exemptions import accept_exemption
 from answerable.approvals.deciding.reasons import check_reason
 from answerable.approvals.deciding.reviewing import do_review
 from answerable.approvals.deciding.reviews import Review, Verdict, all_reviews
@@ -221,6 +222,22 @@ class Office:
         """
         who = identified(by)
         await self.act(lambda tx, now: accept_exemption(tx, self.key, system, approval, by=who.handle, at=now), who=who)
+
+    async def approvals(self) -> list[Standing]:
+        """The approvals of this store's systems: by which rules each asks, and which are proposed."""
+        found = await self.store.read(lambda tx: standings(tx, self.key))
+        return [found[place] for place in sorted(found)]
+
+    async def accept_approval(self, system: str, approval: str, *, by: By, digest: str = "") -> Standing:
+        """The RI puts the rules of deciding in force that are proposed for an approval; of several, those of `digest`.
+
+        Raises: NotEligible, NotSureEnough, InvalidInput, NotAsShown, UnknownId, NotAuthenticated.
+        """
+        who = identified(by)
+        check_text("the digest", digest, lines=False)
+        return await self.act(
+            lambda tx, now: accept_rules(tx, self.key, system, approval, who=who, digest=digest, at=now), who=who
+        )
 
     # -- stops, runs and handovers ------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from answerable.agents.nodes import Effect
 from answerable.agents.prioritization import Prioritization
+from answerable.approvals.accepting.declared import RulesOfDeciding, rules_of
 from answerable.approvals.node import Approval
 from answerable.approvals.rules.contexts import Place, schema_of
 from answerable.errors import UnknownId
@@ -35,6 +36,15 @@ def _place(graph: Graph, approval: str) -> Place:
         effects=effects, tiers=graph.tiers if ranks else (), seen=node.seen, value=node.value is not None
     )
     return Place(system=graph.system, approval=approval, schema=schema, effects=effects, asked=_asked(graph, node))
+
+
+def rules_declared(graph: Graph) -> dict[str, RulesOfDeciding]:
+    """The rules of deciding that an app declares, by approval."""
+    return {
+        name: rules_of(node, releases=released_by(graph, node))
+        for name, node in graph.nodes.items()
+        if isinstance(node, Approval)
+    }
 
 
 def released_by(graph: Graph, approval: Approval[Any]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
+from answerable.approvals.accepting.accepting import place_in_force, standings
 from answerable.approvals.deciding.reasons import Reason
 from answerable.approvals.revoking import revoke_what_a_rule_decided
 from answerable.approvals.rules import life
@@ -53,9 +54,12 @@ class RuleDesk:
     async def propose(self, rule: RuleFile, place: Place, *, by: By) -> RuleRow:
         """The author proposes a rule for a place. Raises: InvalidRule, InvalidInput, NotEligible, UnknownId."""
         who, key = identified(by), self._office.key
-        return await self._office.act(
-            lambda tx, now: life.propose(tx, key, rule, place, by=who.handle, at=now), who=who
-        )
+
+        def work(tx: Tx, now: int) -> RuleRow:
+            in_force = place_in_force(standings(tx, key), place)  # whom the approval asks, whatever is declared here
+            return life.propose(tx, key, rule, in_force, by=who.handle, at=now)
+
+        return await self._office.act(work, who=who)
 
     async def approve(self, rule: str, *, by: By, seen: str = "") -> RuleRow:
         """Approve a rule that is proposed, the one with the digest `seen`, if that is given.

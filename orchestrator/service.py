@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
 from answerable.agents.texts import check_handle, check_text
+from answerable.approvals.accepting.accepting import Standing, declare, said_of
 from answerable.approvals.asking.requests import get_request
 from answerable.approvals.deciding.answering import Once
 from answerable.approvals.deciding.deciding import Answer, Given
@@ -33,6 +34,7 @@ from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
 from answerable.orchestrator.editing import edit_request
 from answerable.orchestrator.office import Office
+from answerable.orchestrator.places import rules_declared
 from answerable.orchestrator.portal import Portal
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.reports import OpenRequest, Run, run_report
@@ -155,13 +157,16 @@ class Service(Generic[In, Out]):
                 sampled=self._flow.settings.samples,
                 committed=self._flow.nudge,
             )
-            version, now = self.app.version, store.clock.now()
+            version, now, declared = self.app.version, store.clock.now(), rules_declared(graph)
 
-            def register(tx: Tx) -> None:
+            def register(tx: Tx) -> list[Standing]:
                 people.register_system(tx, graph.system, responsible=graph.responsible, version=version, at=now)
+                waiting = declare(tx, key, graph.system, declared, version=version, at=now)
                 failpoint("connect:before-commit")
+                return waiting
 
-            await store.write(register, durable=True)
+            for one in await store.write(register, durable=True):
+                _log.warning("%s", said_of(one, declared[one.approval]))
             failpoint("connect:after-commit")
             self._meters = await open_meters(store, self._flow.settings)
         except BaseException:
@@ -437,6 +442,13 @@ class Service(Generic[In, Out]):
             raise UnknownId(f"{system!r} has no approval {approval!r}")
         await self.office.accept_exemption(system, node, by=by)
 
+    async def aaccept_approval(self, approval: str, *, by: By, digest: str = "") -> Standing:
+        """The RI puts the rules of deciding in force that are proposed for an approval; of several, those of `digest`.
+
+        Raises: NotEligible, NotSureEnough, InvalidInput, NotAsShown, UnknownId.
+        """
+        return await self.office.accept_approval(self.app.graph.system, approval, by=by, digest=digest)
+
     # -- stops and handovers ------------------------------------------------------------------------------------------
 
     async def afreeze(self, target: str = freezes.WHOLE_SYSTEM, *, by: By, reason: str) -> Freeze:
@@ -483,7 +495,7 @@ class Service(Generic[In, Out]):
     approve, reject = blocking(aapprove), blocking(areject)
     respond, edit, revoke = blocking(arespond), blocking(aedit), blocking(arevoke)
     break_glass = blocking(abreak_glass)
-    accept_exemption = blocking(aaccept_exemption)
+    accept_exemption, accept_approval = blocking(aaccept_exemption), blocking(aaccept_approval)
     freeze, thaw = blocking(afreeze), blocking(athaw)
     freezes, freeze_state = blocking(afreezes), blocking(afreeze_state)
     handover, accept_handover = blocking(ahandover), blocking(aaccept_handover)

@@ -176,6 +176,14 @@ def authority(tx: Tx, system: str) -> Authority:
     return Authority(responsible=row[0], successor=row[1])
 
 
+def check_responsible(tx: Tx, system: str, person: PersonRow, *, what: str) -> None:
+    """Raises: NotEligible if somebody else answers for the system; UnknownId."""
+    if person.id != authority(tx, system).responsible:
+        raise NotEligible(
+            f"{person.handle} does not answer for {system!r}", hint=f"only the Responsible Individual accepts {what}"
+        )
+
+
 def all_systems(tx: Tx) -> list[str]:
     """The names of the systems that were connected to this store."""
     return [str(row[0]) for row in tx.all(_SYSTEMS)]

@@ -19,6 +19,7 @@ from answerable.commands.saying import say_error, to_stderr
 from answerable.errors import AnswerableError
 
 COMMANDS: Final = {
+    "approvals": "approvals",
     "approve": "decisions",
     "bundle": "bundle",
     "decisions": "decided",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from answerable.approvals.deciding.exemptions import is_accepted
+from answerable.approvals.accepting.exemptions import is_accepted
 from answerable.approvals.node import Approval
 from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option

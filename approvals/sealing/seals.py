@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TypeAlias, TypeVar
 
 from answerable.approvals.sealing.keys import Key
+from answerable.tracing.ledger.accepting import ApprovalAccepted, ApprovalDeclared
 from answerable.tracing.ledger.access import KeyRegistered
 from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.records import Decided, ExemptionAccepted
@@ -20,6 +21,8 @@ Sealed: TypeAlias = (
     KeyRegistered
     | Decided
     | ExemptionAccepted
+    | ApprovalDeclared
+    | ApprovalAccepted
     | RuleProposed
     | RuleApproved
     | RuleRevoked
@@ -32,6 +35,8 @@ R = TypeVar(
     KeyRegistered,
     Decided,
     ExemptionAccepted,
+    ApprovalDeclared,
+    ApprovalAccepted,
     RuleProposed,
     RuleApproved,
     RuleRevoked,

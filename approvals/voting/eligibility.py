@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from answerable.agents.people import Named, Places, Quorum, Role
+from answerable.agents.people import RESPONSIBLE, Named, Places, Quorum, Role
 from answerable.errors import NotEligible
 from answerable.tracing.people import PersonRow
 
@@ -143,8 +143,14 @@ def _standing(
             hint="`answerable delegate` makes one, by whoever is to be acted for",
         )
     whom = asked.whom(option) if option else asked.by
+    who = for_person or person.handle
+    if whom == RESPONSIBLE:
+        raise NotEligible(
+            f"{who} may not decide this: until its rules of deciding are accepted, it asks {whom}",
+            hint="they decide, or accept what `answerable approvals list` shows",
+        )
     raise NotEligible(
-        f"{for_person or person.handle} may not decide this: it asks {whom} or the Responsible Individual",
+        f"{who} may not decide this: it asks {whom} or the Responsible Individual",
         hint="somebody with that role decides; `answerable people add HANDLE --role ROLE` gives it",
     )
 

@@ -5,7 +5,8 @@
 2. An exemption that the RI accepted, and that says yes to this message and the run's input, decides at once; the
    grants cite it. One that raises means: ask. Else a standing rule may decide (`ruling.py`). What was revoked before
    is asked of a person.
-3. What is beyond the quota of its source is not asked (`flooding.py`).
+3. It asks by the rules of deciding that are in force, whatever is declared here (`accepted.py`).
+4. What is beyond the quota of its source is not asked (`flooding.py`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
+from answerable.approvals.accepting.exemptions import is_accepted
 from answerable.approvals.deciding.deciding import Passing, record_passing
-from answerable.approvals.deciding.exemptions import is_accepted
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.errors import UnknownOrigin
+from answerable.orchestrator.running.accepted import Asking
 from answerable.orchestrator.running.anew import Before, what_was_revoked
 from answerable.orchestrator.running.asked import causes_of
 from answerable.orchestrator.running.execution import Ending, Execution
@@ -31,7 +33,7 @@ from answerable.orchestrator.running.flooding import (
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.offering import OPTIONS_WITHIN_SECONDS
 from answerable.orchestrator.running.requesting import Asked, prepare_request, row_of, stored_message, write_request
-from answerable.orchestrator.running.ruling import RulesChanged, Ruling, judged, rule_on
+from answerable.orchestrator.running.ruling import RulesChanged, Ruling, check_asking, judged, rule_on
 from answerable.orchestrator.running.stepping import call_user, describe
 from answerable.orchestrator.running.view import Ready
 from answerable.tracing.failpoints import failpoint
@@ -46,6 +48,24 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
     attempt = await execution.begin(ready, also=(source,))
     if attempt == 0:
         return set()
+    while True:
+        try:
+            return await _ask(execution, approval.name, ready, source, attempt=attempt, started_at=now)
+        except RulesChanged:
+            continue
+        except QuotaReached:
+            if not await stop_source(execution, approval, source):
+                return {approval.name}
+            execution.view.blocked.add(ready.step)
+            return set()
+
+
+async def _ask(
+    execution: Execution, name: str, ready: Ready, source: str, *, attempt: int, started_at: int
+) -> set[str]:
+    """Ask by the rules that are in force now. Raises: RulesChanged, QuotaReached; nothing was written then."""
+    asking = await execution.worker.asks(name)
+    approval = asking.approval
     (arrival,) = ready.combination.values()
     message = await execution.message(execution.view.crossings[arrival.id].message)
     stored = await stored_message(execution, execution.view.crossings[arrival.id].message, message)
@@ -58,26 +78,17 @@ async def run_approval(execution: Execution, approval: Approval[Any], ready: Rea
     except UnknownOrigin:  # not the message's fault: the run goes on in a service that knows it
         raise
     except Exception as error:  # noqa: BLE001 - an effect's function is the user's; its failure is the step's
-        return await execution.finish(ready, Ending(error=describe(error, None)), attempt=attempt, started_at=now)
+        ending = Ending(error=describe(error, None))
+        return await execution.finish(ready, ending, attempt=attempt, started_at=started_at)
     exempt = "" if before else await exempted(execution, approval, message)
-    while True:
-        settle = await settling(execution, asked, source=source, exempt=exempt, ruled=not (exempt or before))
-        try:
-            woken = await execution.finish(ready, settle, attempt=attempt, started_at=now)
-            break
-        except RulesChanged:
-            continue
-        except QuotaReached:
-            if not await stop_source(execution, approval, source):
-                return {approval.name}
-            execution.view.blocked.add(ready.step)
-            return set()
+    settle = await settling(execution, asking, asked, source=source, exempt=exempt, ruled=not (exempt or before))
+    woken = await execution.finish(ready, settle, attempt=attempt, started_at=started_at)
     failpoint("request:after-commit")
     return woken
 
 
 async def settling(
-    execution: Execution, asked: Asked, *, source: str, exempt: str, ruled: bool
+    execution: Execution, asking: Asking, asked: Asked, *, source: str, exempt: str, ruled: bool
 ) -> Callable[[Tx, Guard], Ending]:
     """What writes a request, in the transaction that ends its step, with the decision where it passes by itself.
 
@@ -85,9 +96,10 @@ async def settling(
     says whether a standing rule may.
     """
     approval, key, at = asked.approval, execution.worker.key, execution.worker.store.clock.now()
-    rules = await judged(execution, approval, asked.said["options"], at=at) if ruled else None
+    rules = await judged(execution, asking.place, asked.said["options"], at=at) if ruled else None
 
     def settle(tx: Tx, guard: Guard) -> Ending:
+        check_asking(execution, guard, asking)
         ruling = rule_on(tx, execution, guard, asked.said, rules, at=at) if rules else Ruling()
         passing = Passing(outcome="exempted", option=AS_PROPOSED, by=exempt) if exempt else ruling.passing
         if passing is None:

@@ -26,6 +26,7 @@ from answerable.errors import Erased, InvalidMessage, LeaseLost, StoreCorrupt
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal
+from answerable.orchestrator.running.accepted import Asking, AskingBook
 from answerable.orchestrator.running.crossing import Crossing, Outflow, Written
 from answerable.orchestrator.running.journal import Guard, StepRow
 from answerable.orchestrator.running.view import Ready, RunView
@@ -69,6 +70,11 @@ class Worker:
     sampled: Callable[[str], bool]  # whether a run is projected to spans
     committed: Callable[[], None]  # told after each commit, so that what follows the ledger may go on
     rules: RuleBook = field(default_factory=RuleBook)
+    asking: AskingBook = field(default_factory=AskingBook)
+
+    async def asks(self, approval: str) -> Asking:
+        """How an approval asks now, or did a moment ago. Raises: StoreError."""
+        return await self.asking.get(self.graph, self.store, self.key, approval)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,10 +42,12 @@ async def take_inward(execution: Execution, sender: Ready, out: Outflow) -> Inwa
     ((_, _, one),) = out.crossings
     source = source_of(sender.node, execution.run.started_by)
     try:
+        asking = await execution.worker.asks(approval.name)
+        approval = asking.approval
         causes = await causes_of(execution, sender, sent=True)
         asked = await prepare_request(execution, approval, ready.step, ready.scope, one, causes)
         exempt = await _exempted(execution, approval, one.message)
-        settle = await settling(execution, asked, source=source, exempt=exempt, ruled=not exempt)
+        settle = await settling(execution, asking, asked, source=source, exempt=exempt, ruled=not exempt)
     except Exception:  # noqa: BLE001 - whatever it is, the approval's own step finds it, and says so
         return None
 

@@ -26,7 +26,7 @@ from answerable.approvals.asking.requests import PlannedCall, asked_in
 from answerable.approvals.deciding.deciding import Passing
 from answerable.approvals.node import Approval
 from answerable.approvals.rules.caps import use
-from answerable.approvals.rules.contexts import context_of
+from answerable.approvals.rules.contexts import Place, context_of
 from answerable.approvals.rules.judging import Judged
 from answerable.approvals.rules.rows import RuleHead, held
 from answerable.approvals.sealing.keys import Key
@@ -34,6 +34,7 @@ from answerable.approvals.voting.delegations import in_force
 from answerable.approvals.voting.eligibility import too_close
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.places import place_of
+from answerable.orchestrator.running.accepted import Asking
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.stepping import describe
@@ -83,14 +84,19 @@ def _seen(approval: Approval[Any], message: Message, run_input: Any) -> BaseMode
     return seen
 
 
-async def judged(
-    execution: Execution, approval: Approval[Any], options: Sequence[Mapping[str, Any]], *, at: int
-) -> Judged:
-    """What the rules say of a request with these options, as they are now or were a moment ago."""
-    worker, system = execution.worker, execution.run.system
-    while (found := worker.rules.judge(place_of(execution.graph, approval.name), options, at=at)) is None:
-        await worker.store.read(lambda tx: worker.rules.learn(tx, worker.key, system, approval.name))
+async def judged(execution: Execution, place: Place, options: Sequence[Mapping[str, Any]], *, at: int) -> Judged:
+    """What the rules of a place say of a request with these options, as they are now or were a moment ago."""
+    worker = execution.worker
+    while (found := worker.rules.judge(place, options, at=at)) is None:
+        await worker.store.read(lambda tx: worker.rules.learn(tx, worker.key, place.system, place.approval))
     return found
+
+
+def check_asking(execution: Execution, guard: Guard, asking: Asking) -> None:
+    """Whether an approval still asks as it did. Raises: RulesChanged, and then it is read anew."""
+    if guard.rules != asking.generation:
+        execution.worker.asking.forget(asking.place.approval)
+        raise RulesChanged
 
 
 def rule_on(tx: Tx, execution: Execution, guard: Guard, said: Mapping[str, Any], found: Judged, *, at: int) -> Ruling:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from sqlalchemy import select
 
-from answerable.approvals.deciding.exemptions import all_accepted
+from answerable.approvals.accepting.exemptions import all_accepted
 from answerable.approvals.voting.delegations import all_delegations
 from answerable.errors import AnswerableError, InvalidInput, NotEligible, UnknownId
 from answerable.orchestrator.runs import ENDS, find_run

@@ -267,6 +267,18 @@ async def exempted(url: str) -> None:
 
 
 @scenario
+async def rules_accepted(url: str) -> None:
+    """Two leads decide; a version that asks one is connected, asks two, and asks one when that was accepted."""
+    async with serving(letters(by=quorum(2, LEAD)), url, "http://127.0.0.1:9"):
+        pass
+    with FakeReceiver() as receiver:
+        async with serving(letters(), url, receiver.origin) as service:
+            await service.arun(Ask(), by="nils", run_id="as-before")
+            await service.aaccept_approval("sign", by="alice")
+            await signed(service)
+
+
+@scenario
 async def ruled_on(url: str) -> None:
     """A standing rule decides once, its cap keeps it from deciding again, and it is revoked."""
     with FakeReceiver() as receiver:

@@ -71,12 +71,13 @@ def letters(
     owner: str = "writers",
     responsible: str = "alice",
     by: Any = LEAD,
+    named: str = "sign",
     **approval: Any,
 ) -> App[Ask, Receipt]:
     """START → write → sign → post → END; with `denied`, sign.denied → explain → END."""
     system = System("letters", responsible=responsible)
     writing = system.agent(owner=owner, name="write")(writer)
-    sign = system.approval("sign", of=Letter, by=by, within=within, **approval)
+    sign = system.approval(named, of=Letter, by=by, within=within, **approval)
     posting: Any = system.effect("post", to=to, guarantee=guarantee, retry=retry, timeout=timeout, query=query)(poster)
     system.edge(START, writing, purpose="somebody asks")
     system.edge(writing, sign, purpose="may it be sent?")

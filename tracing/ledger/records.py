@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
+from answerable.tracing.ledger.accepting import ApprovalAccepted, ApprovalDeclared
 from answerable.tracing.ledger.access import (
     IdentityBound,
     IdentityUnbound,
@@ -424,6 +425,8 @@ AnyRecord = Annotated[
     | HandoverOffered
     | HandoverAccepted
     | ExemptionAccepted
+    | ApprovalDeclared
+    | ApprovalAccepted
     | RuleProposed
     | RuleApproved
     | RuleRevoked

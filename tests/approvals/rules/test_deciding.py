@@ -81,6 +81,7 @@ async def test_nobody_decides_their_own_by_a_rule_that_they_approved(store_url: 
             await service.people.aadd("dora", roles=["lead"], teams=["writers"])  # she owns the writer now
             assert (await service.arun(Ask(text="hi"), by="nils")).status == "waiting"
         async with serving(ruled(may_decide_own=True), store_url, receiver.origin) as service:
+            await service.aaccept_approval("sign", by="alice")
             assert (await service.arun(Ask(text="hi"), by="dora")).status == "done"
 
 

@@ -24,6 +24,7 @@ from answerable.tracing.evidence.story.answers import explain
 from answerable.tracing.evidence.story.document import document_of
 from answerable.tracing.evidence.story.page import page_of
 from answerable.tracing.evidence.story.story import Story
+from answerable.tracing.ledger.accepting import ApprovalAccepted
 from answerable.tracing.ledger.access import KeyRegistered, KeyRevoked
 from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.checkpoints import Checkpoint
@@ -134,7 +135,8 @@ def _records(story: Story) -> dict[int, Placed]:
         wanted = [one for fact in (*story.path, *carried_out) for one in fact.placed]
     cited = {place for line in story.lines for place in line.seqs}
     wanted += [one for one in (*story.sources.placed, *story.sources.around) if one.seq in cited]
-    answers = [one.record for one in wanted if isinstance(one.record, Decided | Voted | RuleApproved | Reviewed)]
+    of_people = Decided | Voted | RuleApproved | Reviewed | ApprovalAccepted
+    answers = [one.record for one in wanted if isinstance(one.record, of_people)]
     keys = {one.signature.key for one in answers if one.signature}
     wanted += [
         one

@@ -25,6 +25,8 @@ AROUND: Final = (
     "handover.offered",
     "handover.accepted",
     "exemption.accepted",
+    "approval.declared",
+    "approval.accepted",
     "delegated",
     "delegation.revoked",
     "rule.proposed",

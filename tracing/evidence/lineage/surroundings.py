@@ -5,7 +5,9 @@
 2. A freeze touches the path if it held something on it (the system, a node, an edge that was crossed) while the path
    was made.
 3. A delegation by which somebody answered on it is told, and its end.
-4. An exemption that let something pass is told with the record of its acceptance; a standing rule with those of its
+4. Where a request asked by rules of deciding that somebody accepted, the acceptance is told: of its approval the newest
+   before it.
+5. An exemption that let something pass is told with the record of its acceptance; a standing rule with those of its
    proposal, its approval and its end.
 """
 
@@ -15,6 +17,7 @@ from collections.abc import Iterable, Sequence
 
 from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.freezes import WHOLE_SYSTEM
+from answerable.tracing.ledger.accepting import ApprovalAccepted
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import (
     Crossed,
@@ -25,6 +28,7 @@ from answerable.tracing.ledger.records import (
     Froze,
     HandoverAccepted,
     HandoverOffered,
+    RequestMade,
     StepStarted,
     StoreRestored,
     SystemRegistered,
@@ -43,6 +47,8 @@ def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:
     targets = _targets(path)
     exempted = {(made.approval, made.by) for fact in path for made in fact.all(Decided) if made.outcome == "exempted"}
     rules = {made.rule for fact in path for made in fact.all(Decided) if made.rule}
+    asked: dict[tuple[str, int], Placed] = {}  # approval and when it asked → the acceptance that it asked by
+    asks = {(made.approval, made.at) for fact in path for made in fact.all(RequestMade)}
     acted = {getattr(one.record, "delegation", "") for fact in path for one in fact.placed} - {""}
     before: Placed | None = None  # what put the first RI in force
     found: list[Placed] = []
@@ -57,6 +63,8 @@ def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:
             case ExemptionAccepted() as accepted if accepted.at <= end:
                 if (accepted.approval, f"{accepted.exemption}@{accepted.version}") in exempted:
                     found.append(one)
+            case ApprovalAccepted(approval=approval, at=at):
+                asked |= {when: one for when in asks if when[0] == approval and at <= when[1]}
             case RuleRecord(rule=rule, at=at) if rule in rules and at <= end:
                 found.append(one)
             case DelegationMade(delegation=delegation, at=at) | DelegationRevoked(delegation=delegation, at=at):
@@ -66,6 +74,7 @@ def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:
                 freezes[froze.freeze] = [one]
             case FreezeQuiesced(freeze=freeze) | Thawed(freeze=freeze) if freeze in freezes:
                 freezes[freeze].append(one)
+    found += dict.fromkeys(asked.values())
     for about in freezes.values():
         lifted = about[-1].record
         if not isinstance(lifted, Thawed) or lifted.at >= begin:

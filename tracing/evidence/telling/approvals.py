@@ -137,8 +137,8 @@ def _asks(record: RequestMade, known: Known) -> Text:
 
 def _whom(plain: Sequence[Any]) -> Text:
     whom = quorum_from(plain)
-    (one, *others) = whom.named
-    if isinstance(one, Role) and not others and str(whom) == str(one):
+    one = next(iter(whom.named), None)
+    if isinstance(one, Role) and str(whom) == str(one):
         return text(" asked a ", Piece(one.name, "strong"))
     return text(" asked ", Piece(str(whom), "strong"))
 

@@ -18,6 +18,7 @@ from answerable.tracing.evidence.telling.effects import tell_effect
 from answerable.tracing.evidence.telling.known import Known, Told
 from answerable.tracing.evidence.telling.steps import tell_step
 from answerable.tracing.evidence.telling.words import Line, Piece, Text, as_plain, join, text
+from answerable.tracing.ledger.accepting import ApprovalAccepted, ApprovalDeclared
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import (
@@ -90,6 +91,14 @@ def _tell_around(record: Record, known: Known) -> Told | None:
         case ExemptionAccepted(by=by, exemption=exemption, version=version, approval=approval):
             words = text(name(by), " accepted the exemption ", Piece(f"{exemption}@{version}", "strong"))
             return Told("authority", text(words, " for ", Piece(approval, "node")))
+        case ApprovalDeclared(approval=approval, first=first, digest=digest):
+            how = "are in force, as it was first declared" if first else "were proposed"
+            return Told(
+                "authority", text("the rules of deciding of ", Piece(approval, "node"), f" {how} ({digest[:12]})")
+            )
+        case ApprovalAccepted(by=by, approval=approval, digest=digest):
+            words = text(name(by), " accepted the rules of deciding of ", Piece(approval, "node"), f" ({digest[:12]})")
+            return Told("authority", words)
         case Froze(by="", target=target, reason=reason):
             return Told("freeze", text(Piece(target, "bad"), " asked too much and was frozen: ", Piece(reason, "said")))
         case RuleProposed() as rule:

@@ -14,10 +14,10 @@ from sqlalchemy import bindparam, select
 from answerable.approvals.node import Approval, Exemption
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.sealing.seals import sealed
-from answerable.errors import InvalidInput, NotEligible
+from answerable.errors import InvalidInput
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import ExemptionAccepted
-from answerable.tracing.people import authority, get_person, stamp
+from answerable.tracing.people import check_responsible, get_person, stamp
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import exemptions
@@ -69,11 +69,7 @@ def accept_exemption(tx: Tx, key: Key, system: str, approval: Approval[Any], *, 
     if exempt is None:
         raise InvalidInput(f"approval {approval.name!r} declares no exemption")
     person = get_person(tx, by)
-    responsible = authority(tx, system).responsible
-    if person.id != responsible:
-        raise NotEligible(
-            f"{by} does not answer for {system!r}", hint="only the Responsible Individual accepts an exemption"
-        )
+    check_responsible(tx, system, person, what="an exemption")
     if is_accepted(tx, key, system, approval):
         return
     tx.run(

@@ -1,0 +1,71 @@
+"""`answerable approvals`: by which rules each approval asks, and that the RI accepts what is proposed instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.text import Text
+
+from answerable.approvals.who.identity import By, identified
+from answerable.commands.acting import as_option, sign_option
+from answerable.commands.options import json_option, store_option, system_option
+from answerable.commands.reaching import at_office, one_system, read
+from answerable.commands.saying import say, say_json
+from answerable.orchestrator.accepted import approval_document
+from answerable.orchestrator.documents import handles
+from answerable.orchestrator.office import Office
+from answerable.tracing.clock import to_the_second
+
+
+@click.group()
+def approvals() -> None:
+    """Who decides at each approval, and what is proposed instead."""
+
+
+@approvals.command("list")
+@store_option
+@json_option
+def list_(store: str, as_json: bool) -> None:
+    """By which rules each approval asks, and what of them a newer version of its system would change."""
+
+    async def work(office: Office) -> list[dict[str, Any]]:
+        names = await office.store.read(handles)
+        return [approval_document(one, names) for one in await office.approvals()]
+
+    found = at_office(store, work)
+    if as_json:
+        say_json(found)
+        return
+    for one in found:
+        _say(one)
+    if not found:
+        say("no approval is known here: connect the app once")
+
+
+@approvals.command()
+@click.argument("approval")
+@click.option("--digest", default="", metavar="DIGEST", help="Of several that are proposed, which; or its beginning.")
+@as_option
+@sign_option
+@system_option
+@store_option
+def accept(approval: str, digest: str, by: By, system: str, store: str) -> None:
+    """Put what is proposed for APPROVAL in force; only the Responsible Individual may."""
+    known = read(store, lambda tx: one_system(tx, system))
+    at_office(store, lambda office: office.accept_approval(known, approval, by=by, digest=digest))
+    say(f"{identified(by).handle} has accepted the rules of deciding of {approval}: it asks by them from here on")
+
+
+def _say(one: dict[str, Any]) -> None:
+    state = "in force" if one["in_force"] else "nothing is in force: the Responsible Individual alone decides"
+    say(Text.assemble((one["approval"], "bold"), f" of {one['system']}  {state}"))
+    if one["in_force"]:
+        rules = one["in_force"]
+        how = f"accepted by {one['by']} ({one['assurance']})" if one["by"] else "as it was first declared"
+        say(*(f"  {name}: {words}" for name, words in rules["rules"].items()))
+        say(f"  since {to_the_second(one['since'])} UTC, {how}; digest {rules['digest'][:12]}")
+    for rules in one["proposed"]:
+        say(Text(f"  proposed by version {rules['version'][:12]}, {to_the_second(rules['at'])} UTC:", "yellow"))
+        say(*(f"    {each['name']}: {each['was'] or 'nothing'} → {each['would_be']}" for each in rules["changes"]))
+        say(f"    accept it: answerable approvals accept {one['approval']} --digest {rules['digest'][:12]} --as PERSON")

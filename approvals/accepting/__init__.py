@@ -1,0 +1,1 @@
+"""What the Responsible Individual accepts: exemptions, and the rules of deciding of an approval."""

@@ -1,0 +1,38 @@
+"""Records of the rules of deciding of approvals: declared, accepted; the rules for all records are in `records`.
+
+What they say is part of the fact, as a declaration has it; there is no table beside them. See `approvals/accepting`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from answerable.tracing.ledger.record import Act, Record, Signature
+
+
+class ApprovalDeclared(Record):
+    """An app was connected with rules of deciding that are new to its approval: in force if they are the `first`."""
+
+    kind: Literal["approval.declared"] = "approval.declared"
+    durable: ClassVar[bool] = True
+    approval: str
+    version: str  # of the app
+    digest: str
+    text: str  # all of the rules, as canonical JSON
+    number: int  # how often rules of this approval had been accepted
+    first: bool
+    seal: str = ""  # a MAC of all this
+
+
+class ApprovalAccepted(Act):
+    """The RI accepted the rules of deciding of an approval: it asks by them from here on."""
+
+    kind: Literal["approval.accepted"] = "approval.accepted"
+    durable: ClassVar[bool] = True
+    approval: str
+    digest: str
+    before: str  # the digest of those that were in force, "" for none
+    number: int  # of the acceptances of this approval, from 1 on
+    by: str
+    signature: Signature | None = None  # by their own key
+    seal: str = ""  # a MAC of all this
