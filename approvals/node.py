@@ -18,6 +18,7 @@ from answerable.approvals.asking.quotas import Quota
 M = TypeVar("M", bound=Message)
 
 AS_PROPOSED = "as-proposed"
+AS_EDITED = "as-edited"  # what somebody edited, in a request that is asked anew after that was taken back
 DENIED = "denied"
 RESPONSE = "response"
 

@@ -32,11 +32,12 @@ def facts_shown(view: Mapping[str, Any]) -> tuple[FactShown, ...]:
 
 def why_anew(before: Mapping[str, Any], by: str) -> str:
     """Why it is asked anew, in words; `by` is what to call the person."""
+    edited = "; what had been approved was an edit, and is the option as-edited here" if before.get("edited") else ""
     if before["cause"] == "facts":
-        return "what the decision rested on had changed before it was sent"
+        return f"what the decision rested on had changed before it was sent{edited}"
     if before["cause"] == "rule":
         return f"{by} revoked the rule {before['rule']} that had decided it"
-    return f"{by} took the decision back"
+    return f"{by} took the decision back{edited}"
 
 
 def _json(facts: Mapping[str, Any], name: str) -> str | None:

@@ -5,6 +5,8 @@
 2. Where something that followed was sent, it cannot: that stays as it is. Nobody is asked anew then; the calls that
    were withdrawn end as such, and the run goes on with that.
 3. What was revoked once is asked of a person, in this generation and in later ones.
+4. If it was an edit that was approved, the new request, which is about what came to the approval, offers the edited
+   message as one more option. Whoever wrote the edit led to that request, and does not decide it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from sqlalchemy import bindparam, select
 from answerable.approvals.asking.requests import RequestRow, get_request, requests_of
 from answerable.approvals.deciding.deciding import withdraw_effect
 from answerable.approvals.deciding.decisions import Decision, decision_on, get_decision
+from answerable.approvals.node import AS_EDITED
 from answerable.approvals.revoking import WITHDRAWN, revocation_of
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.execution import Execution
@@ -105,6 +108,7 @@ class Before:
 
     request: RequestRow
     revoked: DecisionRevoked
+    edited: str  # the message (id) that somebody edited, or ""
 
     def shown(self) -> dict[str, Any]:
         """What the new request shows of it, but for the facts."""
@@ -116,19 +120,22 @@ class Before:
             "code": record.code,
             "reason": record.reason,
             "rule": record.rule,
+            "edited": bool(self.edited),
         }
 
 
 def what_was_revoked(tx: Tx, run: str, ready: Ready) -> Before | None:
     """The newest request of an earlier generation of this step of which the decision was revoked."""
     earlier = [step_id(run, ready.node, ready.combination, number) for number in range(ready.generation)]
-    found: list[RequestRow] = []
+    found: list[tuple[RequestRow, Decision]] = []
     for request in requests_of(tx, run):
         decision = decision_on(tx, request.id) if request.step in earlier else None
         if decision is not None and decision.revoked:
-            found.append(request)
+            found.append((request, decision))
     if not found:
         return None
-    newest = max(found, key=lambda one: earlier.index(one.step))
+    newest, decided = max(found, key=lambda one: earlier.index(one[0].step))
     record = revocation_of(tx, newest)
-    return Before(request=newest, revoked=record) if record is not None else None
+    offered = newest.option(AS_EDITED)  # it was asked anew itself
+    edited = decided.message if newest.edited_from else str(offered["message"]["id"]) if offered else ""
+    return Before(request=newest, revoked=record, edited=edited) if record is not None else None

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from answerable.agents.copies import own
@@ -22,7 +23,7 @@ from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.errors import UnknownOrigin
 from answerable.orchestrator.running.accepted import Asking
 from answerable.orchestrator.running.anew import Before, what_was_revoked
-from answerable.orchestrator.running.asked import causes_of
+from answerable.orchestrator.running.asked import causes_of, causes_of_edit
 from answerable.orchestrator.running.execution import Ending, Execution
 from answerable.orchestrator.running.flooding import (
     QuotaReached,
@@ -73,6 +74,8 @@ async def _ask(
     if ready.generation:
         before = await execution.worker.store.read(lambda tx: what_was_revoked(tx, execution.run.id, ready))
     causes = await causes_of(execution, ready)
+    if before is not None and before.edited:
+        causes = replace(causes, editors=causes_of_edit(before.request, causes.editors).editors)
     try:
         asked = await prepare_request(execution, approval, ready.step, ready.scope, stored, causes, before=before)
     except UnknownOrigin:  # not the message's fault: the run goes on in a service that knows it

@@ -1,6 +1,7 @@
 """Offering: the options of a request, and what is computed of each.
 
-`as-proposed` is always an option; the approval's `options` function offers others. Of each it is computed what would
+`as-proposed` is always an option; the approval's `options` function offers others, and `as-edited` is what somebody
+edited before that was taken back. Of each it is computed what would
 leave with it, the exact calls, what it means for the tiers, what it is worth, and what rules see of it.
 """
 
@@ -18,7 +19,7 @@ from answerable.agents.prioritization import Tally
 from answerable.approvals.asking.requests import (
     PlannedCall,
 )
-from answerable.approvals.node import AS_PROPOSED, Approval
+from answerable.approvals.node import AS_EDITED, AS_PROPOSED, Approval
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.running.asked import Valued, valued
 from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
@@ -91,11 +92,13 @@ async def options_of(
     run_input: Any,
     *,
     edit: str,
+    edited: Message | None,
     now: int,
 ) -> tuple[list[Option], str]:
     """The options about a message, "as-proposed" first, and why there are no others, if computing them failed.
 
-    `edit` is the prefix of an edited message's slots, or "". Raises: BrokenCondition, UnknownOrigin.
+    `edit` is the prefix of an edited message's slots, or ""; `edited` is what an edit said that was taken back, if one
+    was. Raises: BrokenCondition, UnknownOrigin.
     """
     offered: dict[str, Message] = {}
     trouble = ""
@@ -104,6 +107,8 @@ async def options_of(
             offered = await _offered(approval, proposed.message, run_input)
         except Exception as error:  # noqa: BLE001 - the user's function; the request is made without its options
             trouble = describe(error, OPTIONS_WITHIN_SECONDS)
+    if edited is not None:
+        offered[AS_EDITED] = edited
     named = [(AS_PROPOSED, proposed)]
     named += [(name, written(message_id(step, f"{edit}option:{name}"), offered[name])) for name in sorted(offered)]
     options = []
@@ -134,7 +139,7 @@ async def _offered(approval: Approval[Any], message: Message, run_input: Any) ->
                 f"option {name!r} of {approval.name} is {type(option).__name__}, not {approval.of.__name__}"
             )
         option.from_bytes(option.to_bytes())  # made without validation?
-        if name == AS_PROPOSED or not name.replace("-", "").replace("_", "").isalnum():
+        if name in (AS_PROPOSED, AS_EDITED) or not name.replace("-", "").replace("_", "").isalnum():
             raise InvalidMessage(f"{name!r} is no name for an option of {approval.name}")
     if len(offered) > MOST_OPTIONS:
         raise InvalidMessage(

@@ -86,7 +86,10 @@ async def prepare_request(
     run_input = await execution.run_input()
     edit = f"edit:{edited_from.id}:" if edited_from else ""
     facts = await facts_to_ask(approval, proposed.message, run_input)
-    options, trouble = await options_of(execution, approval, step, scope, proposed, run_input, edit=edit, now=now)
+    edited = await execution.message(before.edited) if before and before.edited else None
+    options, trouble = await options_of(
+        execution, approval, step, scope, proposed, run_input, edit=edit, edited=edited, now=now
+    )
     view = {
         "message": json.loads(proposed.payload),
         "options": [option.shown() for option in options],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.authority.desk import Arrived
-from tests.authority.rulebook import APPROVE, Rules
+from tests.authority.rulebook import APPROVE, Rule, Rules
 from tests.reference.electing import Said, Somebody, Tree, World
 
 SECOND = 1_000_000  # microseconds
@@ -202,6 +202,12 @@ class Model:
         """Everybody, and what approving a rule asks."""
         pairs = self.pairs() if delegations else []
         return self.rules.world(self.rules.all[rule], self.everybody(), self.responsible, pairs)
+
+    def stands(self, rule: Rule) -> bool:
+        """Whether those who approved a rule could approve it now: a delegate for whoever it was."""
+        pairs = [(said.for_person, said.by) for said in rule.answers if said.for_person]
+        world = self.rules.world(rule, self.everybody(), self.responsible, pairs)
+        return APPROVE in world.decided(rule.answers)
 
     def is_open(self, asked: Asked) -> bool:
         """Whether it can be answered now by anybody."""

@@ -196,7 +196,7 @@ class Play(RuleBasedStateMachine):
             (shown,) = (option["message"] for option in row.view["options"] if option["name"] == name)
             assert [json.loads(body) for body in calls_of.values()] == [shown], "shown is not what would be sent"
         starter, ask = self.begun[run]
-        edited = self.model.requests.get(row.edited_from)
+        edited, voided = self.model.requests.get(row.edited_from), self.model.requests.get(row.in_place_of)
         assert row.expires_at == (edited.expires_at if edited else row.made_at + WITHIN * 1_000_000)
         assert row.made_at in (self.acting_at, self.model.now)
         assert row.approval in APPROVALS[ask.kind]
@@ -207,7 +207,7 @@ class Play(RuleBasedStateMachine):
             run=run,
             approval=row.approval,
             started_by=starter,
-            authors=self.authors.get(row.edited_from, frozenset()),
+            authors=self.authors.get(row.edited_from, frozenset()) | (voided.authors if voided else frozenset()),
             expires_at=row.expires_at,
             bytes_of=bytes_of,
             trucks=self.model.trucks,
@@ -226,7 +226,11 @@ class Play(RuleBasedStateMachine):
         used = dict(rules.used)
         critical = self.begun[asked.run][1].critical
         decides, capped = rules.judge(
-            asked.worths, critical=critical, now=row.made_at, close=self.model.world(asked).too_close
+            asked.worths,
+            critical=critical,
+            now=row.made_at,
+            close=self.model.world(asked).too_close,
+            stands=self.model.stands,
         )
         if rules.spoiled and (found is None or found.outcome != "ruled") and not row.capped:
             rules.used = used  # whether the process knows of it yet, nobody can tell

@@ -2,7 +2,8 @@
 
 1. Of a name, the highest version that was ever approved and has begun is the one that counts; it decides nothing once
    it is revoked or over. No older one comes back.
-2. What any of them forbids, and where one fails, none decides. Those that choose different options decide nothing.
+2. What any of them forbids, and where one fails, none decides, though too few stand behind it now; such a one permits
+   nothing. Those that choose different options decide nothing.
 3. What was used is counted by name, in the hour or day of UTC; an older window than the newest is closed.
 """
 
@@ -88,11 +89,18 @@ class Rules:
         return [one for one in newest if one.state == "approved" and now < one.expires_at]
 
     def judge(
-        self, worths: Mapping[str, int | None], *, critical: bool, now: int, close: Callable[[str, str], bool]
+        self,
+        worths: Mapping[str, int | None],
+        *,
+        critical: bool,
+        now: int,
+        close: Callable[[str, str], bool],
+        stands: Callable[[Rule], bool],
     ) -> tuple[Rule | None, Rule | None]:
         """The rule that decides a request with these options, which uses its caps; or the first that its caps kept.
 
-        `close` says whether somebody is too close to it to choose an option.
+        `close` says whether somebody is too close to it to choose an option, `stands` whether those who approved a rule
+        could approve it now.
         """
         found: list[Rule] = []
         active = self.active(now)
@@ -103,7 +111,7 @@ class Rules:
             said = {one.id: one.says(worth, critical) for one in active}
             if {"forbid", "fail"} & set(said.values()):
                 return None, None
-            found += [one for one in active if said[one.id] == "permit" and one.option == option]
+            found += [one for one in active if said[one.id] == "permit" and one.option == option and stands(one)]
         capped: Rule | None = None
         if len({one.option for one in found}) != 1:
             return None, None

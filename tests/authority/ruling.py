@@ -125,6 +125,7 @@ class Ruling(Play):
         if state != known.state:
             assert wanted is type(None) and completes and state == "approved"
             known.state, known.approvers = state, parts
+            known.answers.append(said)
             assert approvers == parts
             self.seen["rule approved"] += 1
         elif votes > len(known.answers):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from answerable.agents.options import Retry
+from answerable.approvals.asking.resting import why_anew
 from answerable.approvals.deciding.reasons import Reason
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.gate import Passed, let_pass
@@ -65,6 +66,41 @@ async def test_what_was_not_sent_is_void_and_asked_anew(store_url: str) -> None:
     shown = new.view["before"]
     assert (shown["request"], shown["cause"], shown["reason"]) == (old.id, "person", "they moved away")
     assert sorted(one["state"] for one in grants) == ["consumed", "revoked"]
+
+
+async def test_an_edit_that_was_taken_back_is_offered_when_it_is_asked_anew(store_url: str) -> None:
+    """Once, and after it was taken back again; and whoever wrote it does not decide that."""
+    people = {"emil": "lead", "erik": "lead"}
+    with FakeReceiver() as receiver:
+        async with serving(letters(), store_url, receiver.origin, people=people) as service:
+            run = await service.arun(Ask(), by="nils")
+            edited = await service.aedit(run.waiting_for[0].id, {"text": "nicer"}, by="dora")
+            decision = await service.aapprove(edited.id, by="emil")
+            for option in ("as-proposed", "as-edited"):
+                await service.arevoke(decision.id, by="emil", **BACK)
+                (new,) = (await service.aresume(run.id)).waiting_for
+                assert new.options == ("as-proposed", "as-edited") and new.view["before"]["edited"]
+                assert [one["message"]["text"] for one in new.view["options"]] == ["dear a", "nicer"]
+                assert "as-edited" in why_anew(new.view["before"], "emil")
+                with pytest.raises(NotEligible, match="wrote this edit"):
+                    await service.aapprove(new.id, option="as-proposed", by="dora")
+                decision = await service.aapprove(new.id, option=option, by="erik")
+            assert receiver.received == [] and await faults(service) == []
+            done = await service.aresume(run.id)
+            assert done.result == Receipt(text="nicer") and len(receiver.received) == 1
+            assert await faults(service) == []
+
+
+async def test_where_no_edit_was_approved_none_is_offered(store_url: str) -> None:
+    with FakeReceiver() as receiver:
+        async with serving(letters(), store_url, receiver.origin, people={"emil": "lead"}) as service:
+            run = await service.arun(Ask(), by="nils")
+            decision = await service.aapprove(run.waiting_for[0].id, by="emil")
+            await service.arevoke(decision.id, by="emil", **BACK)
+            (new,) = (await service.aresume(run.id)).waiting_for
+            assert new.options == ("as-proposed",) and not new.view["before"]["edited"]
+            edited = await service.aedit(new.id, {"text": "nicer"}, by="dora")
+            assert edited.options == ("as-proposed",)
 
 
 async def test_who_may_take_a_decision_back(sqlite_url: str) -> None:
