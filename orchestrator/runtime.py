@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -18,7 +19,7 @@ from answerable.agents.nodes import Agent, Effect
 from answerable.approvals.gate import refuse_unprepared
 from answerable.approvals.node import Approval
 from answerable.errors import LeaseLost, StoreError, VersionGone
-from answerable.orchestrator.compilation import compile_graph
+from answerable.orchestrator.compilation import CompiledGraph, compile_graph
 from answerable.orchestrator.running.asking import run_approval
 from answerable.orchestrator.running.execution import Execution, Worker
 from answerable.orchestrator.running.gathering import Gathering
@@ -54,9 +55,13 @@ class Runtime:
         self.version = version
         self.client = Client()
         self.gathering = Gathering(worker.graph)
-        self.langgraph = compile_graph(worker.graph, self, StoreSaver(worker.store))
         self._executions: dict[str, Execution] = {}  # those that `advance` leads
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @cached_property
+    def langgraph(self) -> CompiledGraph:
+        """The graph as LangGraph runs it; compiled when it is first asked for, as who decides needs none."""
+        return compile_graph(self.worker.graph, self, StoreSaver(self.worker.store))
 
     async def close(self) -> None:
         """Close what it opened."""

@@ -57,15 +57,17 @@ def played(
     with tempfile.TemporaryDirectory() as folder:
         game = Game(case=case, url=url_in(folder), receiver=receiver, disorder=disorder, run=run)
         asyncio.run(game.play(most_turns=most_turns))
-        return asyncio.run(_evidence(game))
+        found: list[Evidence] = []
+        asyncio.run(_evidence(game, found))  # of a result that it returned, asyncio would make a text
+        return found[0]
 
 
-async def _evidence(game: Game) -> Evidence:
+async def _evidence(game: Game, found: list[Evidence]) -> None:
     store = open_store(game.url)
     try:
         key = await open_key(store)
         await sequence_all(store)  # the last process may have died before it did
-        return await store.read(lambda tx: _read(tx, game, key))
+        found.append(await store.read(lambda tx: _read(tx, game, key)))
     finally:
         store.close()
 

@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final
 
-from sqlalchemy import MetaData, text
+from sqlalchemy import Index, MetaData, Table, text
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from answerable.tracing.storage.statements import DIALECTS, Statement
@@ -44,7 +45,7 @@ def missing(metadata: MetaData, dialect: str, columns: Iterable[tuple[str, str]]
     for table in metadata.sorted_tables:
         known = there.get(table.name)
         if known is None:
-            yield str(CreateTable(table).compile(dialect=compiler))
+            yield _creation(table, dialect)
         else:
             for column in table.columns:
                 if column.name not in known:
@@ -52,4 +53,11 @@ def missing(metadata: MetaData, dialect: str, columns: Iterable[tuple[str, str]]
                     yield f"ALTER TABLE {name} ADD COLUMN {CreateColumn(column).compile(dialect=compiler)}"
         for index in sorted(table.indexes, key=lambda one: str(one.name)):
             if index.name not in indexes:
-                yield str(CreateIndex(index).compile(dialect=compiler))
+                yield _creation(index, dialect)
+
+
+@cache
+def _creation(made: Table | Index, dialect: str) -> str:
+    """The statement that makes it; written once in a process, for it is slow."""
+    statement = CreateTable(made) if isinstance(made, Table) else CreateIndex(made)
+    return str(statement.compile(dialect=DIALECTS[dialect]))
