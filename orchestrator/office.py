@@ -264,7 +264,7 @@ class Office:
         return await self.act(lambda tx, now: freezes.standing_freezes(tx, system, at=now))
 
     async def thaw(self, freeze: str, *, by: By, reason: str) -> None:
-        """Lift a freeze. Raises: UnknownId, InvalidInput, NotAuthenticated."""
+        """Lift a freeze. Raises: UnknownId, InvalidInput, NotAuthenticated, NotEligible."""
         who = identified(by)
         await self.act_as(who, reason, lambda tx, now: freezes.thaw(tx, freeze, by=who.handle, reason=reason, at=now))
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.errors import InvalidInput, UnknownId
+from answerable.errors import InvalidInput, NotEligible, UnknownId
 from answerable.tracing import ids
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import FreezeQuiesced, Froze, Thawed
@@ -174,12 +174,15 @@ def standing_freezes(tx: Tx, system: str, *, at: int) -> list[Freeze]:
 def thaw(tx: Tx, id: str, *, by: str, reason: str, at: int) -> None:
     """Lift a freeze. A target that another freeze holds stays frozen.
 
-    Raises: UnknownId for an unknown freeze or person; InvalidInput if it was lifted already.
+    Raises: UnknownId for an unknown freeze or person; InvalidInput if it was lifted already; NotEligible for whoever
+    started the runs of a source that asked too much.
     """
     standing = freeze_state(tx, id, at=at)
     person = get_person(tx, by)
     if standing.state == "lifted":
         raise InvalidInput(f"{id} was lifted already")
+    if standing.target.startswith(f"{SOURCE}:") and standing.target.endswith(f"@{person.id}"):
+        raise NotEligible(f"{by} started the runs that asked too much", hint="somebody else lifts this")
     tx.one(_FROZEN, system=standing.system)  # the lock
     tx.run(_SET_STATE, freeze=id, new_state="lifted")
     left = sorted({row[2] for row in tx.all(_STANDING, system=standing.system)})

@@ -11,7 +11,7 @@ from answerable.agents.options import HOUR
 from answerable.agents.outcomes import Ended
 from answerable.agents.prioritization import Demand, Prioritization
 from answerable.approvals.asking.quotas import Quota
-from answerable.errors import DeclarationError, InvalidMessage
+from answerable.errors import DeclarationError, InvalidMessage, NotEligible
 from answerable.orchestrator.app import App
 from answerable.orchestrator.running.flooding import MOST_SHOWN_BYTES
 from answerable.orchestrator.service import Service
@@ -168,6 +168,8 @@ async def test_only_a_person_lifts_it_and_then_it_may_ask_as_often_again(store_u
             (stop,) = await service.afreezes()
             assert stop.by == ""
             clock.advance(1)
+            with pytest.raises(NotEligible, match="nils started the runs that asked too much"):
+                await service.athaw(stop.id, by="nils", reason="I am not done")
             await service.athaw(stop.id, by="dora", reason="a busy day")
             await service.aresume(run.id)
             assert await of_run(service, run.id) == asked

@@ -9,6 +9,7 @@ import pytest
 from answerable.approvals.asking.listing import page_of_requests
 from answerable.approvals.asking.quotas import Quota
 from answerable.approvals.asking.requests import RequestRow
+from answerable.errors import NotEligible
 from answerable.inbox import limits
 from answerable.inbox.guarding import MOST_BYTES
 from answerable.testing import FakeReceiver
@@ -69,4 +70,7 @@ async def test_a_flood_of_5_000_requests_beside_a_medical_one(store_url: str) ->
             assert isinstance(first, RequestRow) and (first.run, first.approval) == (medical.id, "weigh")
             await service.aapprove(first.id, by="dora")
             assert (await service.aresume(medical.id)).result == Account(lines=["planned"])
+            (stop,) = await service.afreezes()
+            with pytest.raises(NotEligible, match="nils started the runs"):
+                await service.athaw(stop.id, by="nils", reason="I am not done")
             assert len(await frozen(service)) == 1
