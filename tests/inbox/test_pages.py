@@ -17,6 +17,17 @@ def test_the_inbox_lists_what_is_asked_and_leads_to_it(site: Site) -> None:
     assert "Nobody" not in page.text and request.id not in dora.get("/requests?state=decided").text
 
 
+def test_an_inbox_that_finds_nothing_says_what_it_looked_for(site: Site) -> None:
+    dora = site.browser("dora")
+    assert "None is" not in dora.get("/requests").text
+    site.asked()
+    assert "1 request waits for an answer. None is what you look for: open, of lettres." in (
+        dora.get("/requests?system=lettres").text
+    )
+    assert "None is what you look for: decided." in dora.get("/requests?state=decided").text
+    assert "None is" not in dora.get("/requests").text
+
+
 def test_a_request_is_shown_with_its_options_calls_and_digest(site: Site) -> None:
     request, dora = site.asked("ann"), site.browser("dora")
     page = dora.get(f"/requests/{request.id}").text
