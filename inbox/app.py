@@ -17,6 +17,7 @@ from starlette.routing import Match
 
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, UnknownId
 from answerable.inbox.api import (
+    approvals,
     decisions,
     delegations,
     events,
@@ -34,6 +35,8 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.feed import Feed
 from answerable.inbox.guarding import Guarded
 from answerable.inbox.limits import Limits
+from answerable.inbox.pages import approvals as approvals_pages
+from answerable.inbox.pages import delegations as delegations_pages
 from answerable.inbox.pages import editing, entering, vouching
 from answerable.inbox.pages import freezes as freezes_pages
 from answerable.inbox.pages import requests as requests_pages
@@ -85,7 +88,20 @@ def inbox(desk: Desk) -> FastAPI:
     ):
         app.add_exception_handler(kind, handle)
     api = APIRouter(prefix=PREFIX)
-    for each in (me, requests, interrupts, decisions, delegations, reviews, rules, runs, freezes, statistics, events):
+    for each in (
+        me,
+        requests,
+        interrupts,
+        decisions,
+        approvals,
+        delegations,
+        reviews,
+        rules,
+        runs,
+        freezes,
+        statistics,
+        events,
+    ):
         api.include_router(each.router)
     app.include_router(api)
     for pages in (
@@ -93,6 +109,8 @@ def inbox(desk: Desk) -> FastAPI:
         vouching,
         editing,
         requests_pages,
+        approvals_pages,
+        delegations_pages,
         reviews_pages,
         rules_pages,
         runs_pages,

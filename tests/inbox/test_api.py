@@ -255,6 +255,8 @@ def test_the_document_says_what_there_is(site: Site) -> None:
     assert set(document["paths"]) == {
         f"{API}/{path}"
         for path in (
+            "approvals",
+            "approvals/acceptance",
             "decisions",
             "decisions/{decision}/revocation",
             "delegations",

@@ -1,0 +1,49 @@
+"""The page of approvals: by which rules each asks, what is proposed instead, and accepting it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from answerable.approvals.who.identity import Identity
+from answerable.errors import AnswerableError, NotAuthenticated
+from answerable.inbox.desk import Desk
+from answerable.inbox.entering import desk_of, page_reader
+from answerable.inbox.pages.forms import Sent, sent
+from answerable.inbox.pages.rendering import page
+from answerable.orchestrator.accepted import approval_document
+from answerable.orchestrator.documents import handles
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/approvals")
+async def list_approvals(
+    request: Request, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(page_reader)]
+) -> Response:
+    """Every approval."""
+    return await _page(request, desk, who)
+
+
+@router.post("/approvals")
+async def accept_approval(
+    request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
+) -> Response:
+    """Accept what was shown."""
+    system, approval, digest = (form.get(name) for name in ("system", "approval", "digest"))
+    try:
+        await desk.office.accept_approval(system, approval, by=form.who, digest=digest or "0")
+    except NotAuthenticated:
+        raise
+    except AnswerableError as error:
+        return await _page(request, desk, form.who, trouble=error)
+    return RedirectResponse("/approvals", status_code=303)
+
+
+async def _page(request: Request, desk: Desk, who: Identity, *, trouble: AnswerableError | None = None) -> Response:
+    names, found = await desk.office.store.read(handles), await desk.office.approvals()
+    lines = [approval_document(one, names) for one in found]
+    lines.sort(key=lambda one: (not one["proposed"], one["system"], one["approval"]))
+    return page(request, "approvals.html", who=who, approvals=lines, trouble=trouble)

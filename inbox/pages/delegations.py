@@ -1,0 +1,51 @@
+"""The page of delegations: who decides in whose place, until when, and ending it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from answerable.approvals.who.identity import Identity
+from answerable.errors import AnswerableError, NotAuthenticated
+from answerable.inbox.api.cursors import Id
+from answerable.inbox.desk import Desk
+from answerable.inbox.entering import desk_of, page_reader
+from answerable.inbox.pages.forms import Sent, sent
+from answerable.inbox.pages.rendering import page
+from answerable.orchestrator.documents import delegation_document, handles
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/delegations")
+async def list_delegations(
+    request: Request, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(page_reader)]
+) -> Response:
+    """Who decides in whose place."""
+    return await _page(request, desk, who)
+
+
+@router.post("/delegations/{delegation}/revocation")
+async def revoke_delegation(
+    delegation: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
+) -> Response:
+    """End one at once."""
+    try:
+        await desk.office.revoke_delegation(delegation, by=form.who, reason=form.get("reason").strip())
+    except NotAuthenticated:
+        raise
+    except AnswerableError as error:
+        return await _page(request, desk, form.who, trouble=error)
+    return RedirectResponse("/delegations", status_code=303)
+
+
+async def _page(request: Request, desk: Desk, who: Identity, *, trouble: AnswerableError | None = None) -> Response:
+    names = await desk.office.store.read(handles)
+    found = [delegation_document(one, names, at=desk.now) for one in await desk.office.delegations()]
+    found.sort(key=lambda one: one["until"])
+    standing = [one for one in found if one["state"] == "standing"]
+    return page(
+        request, "delegations.html", who=who, delegations=standing, over=len(found) - len(standing), trouble=trouble
+    )

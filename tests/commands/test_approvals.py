@@ -1,0 +1,46 @@
+"""`answerable approvals`: what each approval asks by, what is proposed instead, and accepting it."""
+
+from __future__ import annotations
+
+from answerable.agents.people import quorum, role
+from answerable.testing import nowhere
+from tests.commands.conftest import Desk
+from tests.orchestrator.letters import CARRIER, LEAD, letters
+
+
+def _connect(desk: Desk, **declared: object) -> None:
+    with letters(**declared).connect(desk.url, origins={CARRIER: nowhere()}):  # type: ignore[arg-type]  # by name
+        pass
+
+
+def test_what_is_proposed_is_listed_and_accepted(desk: Desk) -> None:
+    _connect(desk, by=quorum(2, LEAD))
+    desk("people", "add", "dora", "--role", "lead")
+    assert "as it was first declared" in desk("approvals", "list").output
+    _connect(desk, by=role("anybody"))
+    _connect(desk, denials=2)
+    (one,) = desk.json("approvals", "list")
+    assert [each["changes"][0] for each in one["proposed"]] == [
+        {"name": "by", "was": '2 of role("lead")', "would_be": "role anybody"},
+        {"name": "by", "was": '2 of role("lead")', "would_be": "role lead"},
+    ]
+    shown = desk("approvals", "list").output
+    assert '    by: 2 of role("lead") → role anybody' in shown and "    denials: 1 → 2" in shown
+    refused = desk("approvals", "accept", "sign", "--as", "alice", code=1).stderr
+    digest = one["proposed"][1]["digest"][:12]
+    assert "2 different rules are proposed" in refused and digest in refused
+    assert "does not answer" in desk("approvals", "accept", "sign", "--digest", digest, "--as", "dora", code=1).stderr
+    said = desk("approvals", "accept", "sign", "--digest", digest, "--as", "alice").output
+    assert "alice has accepted the rules of deciding of sign" in said
+    (one,) = desk.json("approvals", "list")
+    assert (one["by"], one["assurance"], one["proposed"]) == ("alice", "asserted-local", [])
+    assert (one["in_force"]["rules"]["by"], one["in_force"]["rules"]["denials"]) == ("role lead", "2")
+    assert "accepted by alice (asserted-local)" in desk("approvals", "list").output
+
+
+def test_an_approval_without_rules_in_force_is_the_responsible_individuals(desk: Desk) -> None:
+    _connect(desk)
+    _connect(desk, named="release")
+    shown = desk("approvals", "list").output
+    assert "release of letters  nothing is in force: the Responsible Individual alone decides" in shown
+    assert "    by: nothing → role lead" in shown
