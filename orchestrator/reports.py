@@ -14,17 +14,19 @@ from answerable.approvals.voting.eligibility import Asked
 from answerable.errors import Erased
 from answerable.orchestrator.running.execution import Worker, load_message
 from answerable.orchestrator.runs import RunRow
+from answerable.tracing.clock import iso, to_the_second
 from answerable.tracing.people import authority, person_by_id
 from answerable.tracing.storage.store import Tx
 
 Out = TypeVar("Out", bound=Message)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class OpenRequest:
     """A request as it is shown: options with their consequences and exact calls, and what was decided, if it was.
 
-    `message` is what was proposed, as plain JSON; `view` has everything that the digest binds to the eye.
+    `message` is what was proposed, as plain JSON; `view` has everything that the digest binds to the eye. Printed, it
+    is a line of what one needs to answer it.
     """
 
     id: str
@@ -48,6 +50,13 @@ class OpenRequest:
     escalations: tuple[Escalation, ...]
     execute_within_seconds: float
     decision: Decision | None
+
+    def __repr__(self) -> str:
+        stands = self.decision.outcome if self.decision else f"until {to_the_second(iso(self.expires_at) or '')} UTC"
+        return (
+            f"<request {self.id} at {self.approval} of {self.system}: {self.state}, asks {self.asks}, {stands};"
+            f" options {', '.join(self.options)}>"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -217,7 +217,8 @@ def decisions_table(document: Mapping[str, Any]) -> RenderableType:
         made = decided.get(request["id"])
         answer = request["state"] if made is None else f"{made['outcome']} {made['option']}".strip()
         answer += " (revoked since)" if made is not None and made["revoked"] else ""
-        by = "" if made is None else f"{made['by'] or 'nobody, in time'} ({made['assurance'] or 'no one'})"
+        acting = f" for {made['for_person']}" if made is not None and made["for_person"] else ""
+        by = "" if made is None else f"{made['by'] or 'nobody, in time'}{acting} ({made['assurance'] or 'no one'})"
         rows.append([short(request["id"]), request["approval"], answer, by, "" if made is None else made["reason"]])
     return table("request", "approval", "answer", "by", "reason", rows=rows)
 

@@ -224,6 +224,7 @@ def asked_of(rule: RuleRow) -> Asked:
         may_decide_own=False,
         requires=asked["requires"],
         fresh_seconds=asked["fresh_seconds"],
+        wrote="rule",
     )
 
 

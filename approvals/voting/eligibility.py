@@ -38,6 +38,7 @@ class Asked:
     may_decide_own: bool
     requires: str  # the least assurance that will do, "" for any
     fresh_seconds: int  # how old a login may be, 0 for any age
+    wrote: str = "edit"  # what it is that editors wrote
 
     def whom(self, option: str = "") -> Quorum:
         """Who it takes to choose an option."""
@@ -159,7 +160,7 @@ def _caused(person: PersonRow, asked: Asked, yes: bool) -> str:
     if person.id == asked.started_by:
         return "started this run"
     if person.id in asked.editors:
-        return "wrote this edit"
+        return f"wrote this {asked.wrote}"
     if yes and person.id in asked.responders:
         return "wrote a response that led to this request"
     if person.handle in asked.acting_for:

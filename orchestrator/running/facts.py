@@ -29,6 +29,7 @@ from answerable.approvals.gate import EffectRow, refuse
 from answerable.approvals.node import Approval
 from answerable.approvals.revoking import void
 from answerable.errors import FactsUnknown, InvalidInput, NotOpen
+from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running.anew import decision_behind
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.journal import Guard
@@ -98,7 +99,9 @@ async def facts_hold(execution: Execution, approval: str, row: EffectRow, step: 
         if not moved and not trouble:
             execution.facts_stood.add(resting.decision.id)
             return False
-        await execution.write(lambda tx, guard: _hold(tx, execution, guard, row, resting, moved, trouble), durable=True)
+        why = trouble or f"what it rests on has changed: {', '.join(moved)}"
+        await execution.write(lambda tx, guard: _hold(tx, execution, guard, row, resting, moved, why), durable=True)
+        execution.worker.progress(Progress(execution.run.id, row.name, "refused", detail=why))
         execution.view.blocked.add(step)
         if trouble:
             execution.view.again_at = execution.worker.store.clock.now() + micros(AGAIN_SECONDS)
@@ -142,10 +145,9 @@ def _hold(
     row: EffectRow,
     resting: _Resting,
     moved: tuple[str, ...],
-    trouble: str,
+    why: str,
 ) -> None:
     now, host = execution.worker.store.clock.now(), execution.host
-    why = trouble or f"what it rests on has changed: {', '.join(moved)}"
     refuse(tx, row, why, responsible=guard.responsible, now=now, host=host, waits=True)
     if moved:
         try:

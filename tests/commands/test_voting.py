@@ -52,8 +52,11 @@ def test_a_delegate_decides_in_the_terminal(desk: Desk, request_id: str) -> None
     said = desk("approve", request_id, "--option", "kinder", "--as", "eve", "--for", "mia").stdout
     assert "vote of eve" in said
     assert "eve for mia voted kinder" in desk("show", request_id).stdout
+    other = desk.waiting("zoe").waiting_for[0]
+    desk("reject", other.id, "--reason", "no", "--as", "eve", "--for", "mia")
+    assert "eve for mia (asserted-local)" in desk("runs", "show", other.run).stdout
     desk("delegations", "revoke", made["id"], "--as", "eve", "--reason", "no", code=1)
     assert "is revoked" in desk("delegations", "revoke", made["id"][:12], "--as", "mia", "--reason", "back").stdout
     assert "nobody decides in another person's place" in desk("delegations", "list").stdout
-    assert desk("delegate", "mia", "--to", "eve", "--until", "91d", "--reason", "long", code=1).stderr
+    assert desk("delegate", "mia", "--to", "eve", "--until", "91d", "--reason", "long", code=2).stderr
     assert desk("delegate", "mia", "--to", "mia", "--until", "1d", "--reason", "me", code=1).stderr

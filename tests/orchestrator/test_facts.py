@@ -15,6 +15,7 @@ from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.node import exemption
 from answerable.errors import DeclarationError, FactsUnknown
 from answerable.orchestrator.engine import advance_due
+from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running.facts import AGAIN_SECONDS
 from answerable.testing import FakeClock, FakeReceiver, Reply
 from answerable.tracing.ledger.afterwards import DecisionRevoked
@@ -52,14 +53,15 @@ async def test_what_has_not_moved_is_sent_and_was_read_twice(store_url: str) -> 
 
 
 async def test_what_moved_is_void_and_asked_anew_with_old_and_new(store_url: str) -> None:
-    stock = Stock(paper=40, ink="blue", pens=1)
+    stock, told = Stock(paper=40, ink="blue", pens=1), list[Progress]()
     with FakeReceiver() as receiver:
         async with serving(letters(facts=stock.look), store_url, receiver.origin) as service:
             run = await service.arun(Ask(), by="nils")
             (old,) = run.waiting_for
             await service.aapprove(old.id, by="dora")
             stock.facts = {"paper": 12, "ink": "blue", "stamps": 2}
-            run = await service.aresume(run.id)
+            with service.watching(told.append):
+                run = await service.aresume(run.id)
             (new,) = run.waiting_for
             assert receiver.received == []
             (gone,) = await recorded(service, run.id, DecisionRevoked)
@@ -70,6 +72,8 @@ async def test_what_moved_is_void_and_asked_anew_with_old_and_new(store_url: str
             done = await service.aresume(run.id)
     assert (gone.cause, gone.by, gone.facts) == ("facts", "", ("paper", "pens", "stamps"))
     assert (refused.waits, refused.reason) == (True, "what it rests on has changed: paper, pens, stamps")
+    (said,) = [one.detail for one in told if (one.node, one.state) == ("post", "refused")]
+    assert said == refused.reason
     assert new.in_place_of == old.id
     assert facts_shown(new.view) == (
         FactShown(name="ink", now='"blue"', was='"blue"'),

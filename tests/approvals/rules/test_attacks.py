@@ -157,6 +157,8 @@ async def test_no_author_approves_their_own_through_a_delegate(store_url: str) -
         office = service.office
         rule = await proposed(service, rule_file())
         await service.people.aadd("eve", roles=["lead"])
+        with pytest.raises(NotEligible, match="eve wrote this rule, and nobody decides their own"):
+            await office.rules.approve(rule.head.id, by="eve")
         for delegate in ("emil", "olga"):
             await office.delegate(by="eve", to=delegate, seconds=HOUR, reason="I am away")
             with pytest.raises(NotEligible, match="eve"):
