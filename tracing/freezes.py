@@ -2,7 +2,7 @@
 
 1. A freeze is committed when its transaction is: from then on no step of its target begins and nothing of it is sent.
 2. Every step and every send reads the frozen targets in its own transaction, under a lock that a freeze takes for
-   writing, so that a freeze and a send cannot pass each other.
+   writing, so that a freeze and a send cannot pass each other. It waits for those at work now, and no longer (`turns`).
 3. A freeze is quiesced when each call that was in flight as it was committed is known to have ended: it was answered,
    or settled by a person. One in doubt is not known to have ended.
 4. Only a person lifts it. What comes to be frozen by itself is a source that asked people too much (`freeze_source`).
@@ -24,6 +24,7 @@ from answerable.tracing.people import authority, get_person
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import effects, freezes, systems
+from answerable.tracing.turns import take_turn
 from answerable.tracing.waking import wake_all
 
 WHOLE_SYSTEM: Final = "system"
@@ -100,6 +101,7 @@ def freeze_source(tx: Tx, system: str, source: str, *, reason: str, at: int) -> 
 def hold_targets(tx: Tx, system: str) -> set[str]:
     """What is frozen in a system, locked until this transaction ends. Raises: UnknownId."""
     authority(tx, system)
+    take_turn(tx)
     row = tx.one(_FROZEN, system=system)
     assert row is not None, system
     return set(json.loads(row[0]))
@@ -183,6 +185,7 @@ def thaw(tx: Tx, id: str, *, by: str, reason: str, at: int) -> None:
         raise InvalidInput(f"{id} was lifted already")
     if standing.target.startswith(f"{SOURCE}:") and standing.target.endswith(f"@{person.id}"):
         raise NotEligible(f"{by} started the runs that asked too much", hint="somebody else lifts this")
+    take_turn(tx)
     tx.one(_FROZEN, system=standing.system)  # the lock
     tx.run(_SET_STATE, freeze=id, new_state="lifted")
     left = sorted({row[2] for row in tx.all(_STANDING, system=standing.system)})

@@ -23,6 +23,7 @@ from answerable.tracing.ledger.records import HandoverAccepted, HandoverOffered,
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import grants, people, runs, systems
+from answerable.tracing.turns import take_turn
 from answerable.tracing.waking import wake_all
 
 _COLUMNS = (people.c.id, people.c.handle, people.c.name, people.c.contact, people.c.roles, people.c.teams)
@@ -209,6 +210,7 @@ def offer_handover(tx: Tx, system: str, *, to: str, by: str, reason: str, at: in
     giver, successor = get_person(tx, by), get_person(tx, to)
     if giver.id != now.responsible:
         raise NotEligible(f"{by} does not answer for {system!r}", hint="only the Responsible Individual hands over")
+    take_turn(tx)
     suspended = _move_grants(tx, system, "granted", "suspended")
     tx.run(_SET_RESPONSIBLE, system=system, responsible=giver.id, successor=successor.id)
     append(
@@ -235,6 +237,7 @@ def accept_handover(tx: Tx, system: str, *, by: str, at: int) -> tuple[str, ...]
     successor = get_person(tx, by)
     if not now.successor or successor.id != now.successor:
         raise NotEligible(f"{by} was not offered {system!r}", hint="the RI offers it first")
+    take_turn(tx)
     resumed = _move_grants(tx, system, "suspended", "granted")
     tx.run(_SET_RESPONSIBLE, system=system, responsible=successor.id, successor="")
     read_rules_anew(tx)

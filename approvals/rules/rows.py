@@ -22,6 +22,7 @@ from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import rules, systems
+from answerable.tracing.turns import take_turn
 
 _INSERT = inserting(rules)
 _HEAD = tuple(column for column in rules.c if column.name != "body")
@@ -168,6 +169,7 @@ def rule_called(tx: Tx, system: str, label: str) -> RuleHead | None:
 
 def change_rules(tx: Tx, system: str) -> None:
     """Have whoever decides by the rules of a system read them anew; and wait for those who decide just now."""
+    take_turn(tx)
     tx.run(_NEXT_GENERATION, system=system)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select, true, update
 from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQLite writes in the same way
 
 from answerable.agents.messages import Message, subject_of
@@ -23,13 +23,15 @@ from answerable.tracing.ledger.record import MessageRef
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import crossings, gathers, messages, runs, scatters, steps, subjects, systems
+from answerable.tracing.turns import TURN
 
-_GUARD = Statement(
+_GUARD = (
     select(runs.c.lease_fence, runs.c.status, systems.c.responsible, systems.c.frozen, systems.c.rules)
     .join_from(runs, systems, systems.c.name == runs.c.system)
     .where(runs.c.id == bindparam("run"))
-    .with_for_update(read=True)
+    .with_for_update(read=True, of=[runs, systems])
 )
+_GUARDS = {"sqlite": Statement(_GUARD), "postgresql": Statement(_GUARD.join_from(systems, TURN, true()))}
 INSERT_MESSAGE = inserting(messages)
 INSERT_CROSSING = inserting(crossings)
 INSERT_SCATTER = inserting(scatters)
@@ -143,7 +145,7 @@ def guard(tx: Tx, run: str, fence: int) -> Guard:
 
     Raises: LeaseLost if another worker took the run over.
     """
-    row = tx.one(_GUARD, run=run)
+    row = tx.one(_GUARDS[tx.dialect], run=run)
     if row is None or row[0] != fence:
         raise LeaseLost(f"another worker has taken {run} over", hint="it goes on there; nothing was written here")
     _, status, responsible, frozen, rules = row
