@@ -72,7 +72,7 @@ async def test_the_digest_binds_the_body_and_the_view(sqlite_url: str) -> None:
         body = json.loads(row["body"])
         (effect,) = await rows(service, "effects")
     (request,) = run.waiting_for
-    printed = f'<request {request.id} at sign of letters: open, asks role("lead"), until '
+    printed = f"<request {request.id} at sign of letters: open, asks role lead, until "
     assert repr(request).startswith(printed) and str(request).endswith(" UTC; options as-proposed>")
     assert row["digest"] == run.waiting_for[0].digest == sha256(row["body"]).hexdigest()
     assert body["view"] == sha256(row["view"]).hexdigest()
