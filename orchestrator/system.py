@@ -28,7 +28,7 @@ from answerable.approvals.who.identity import ASSURANCES
 from answerable.errors import DeclarationError
 from answerable.orchestrator.app import App
 from answerable.orchestrator.declaring.building import build_graph
-from answerable.orchestrator.declaring.clocks import check_glass, escalation
+from answerable.orchestrator.declaring.clocks import LONGEST_SECONDS, check_glass, check_times, escalation
 from answerable.orchestrator.declaring.declared import Declaration, DeclaredEdge, DeclaredLoop
 from answerable.orchestrator.declaring.decorators import AgentDecorator, OpaqueEffectDecorator
 from answerable.orchestrator.declaring.functions import (
@@ -48,7 +48,6 @@ M = TypeVar("M", bound=Message)
 R = TypeVar("R", bound=Message)
 T = TypeVar("T")
 
-LONGEST_SECONDS = 100 * 365 * 86_400.0
 NAME = re.compile(r"[a-zA-Z0-9_.-]+")
 RESERVED = ("START", "END")
 RESERVED_ENDINGS = (".denied", ".response")
@@ -254,19 +253,13 @@ class System:
                 raise DeclarationError(
                     f"{what}: {given}={fn!r} is no function", hint="of the message and the run's input"
                 )
-        if not within > 0:
-            raise DeclarationError(f"{what}: within={within!r} is no time in seconds to decide in", hint="4 * HOUR")
+        check_times(within, execute_within, what=what)
         if requires not in ("", *ASSURANCES[1:]):
             raise DeclarationError(
                 f"{what}: requires={requires!r} is no assurance", hint=f"one of {', '.join(ASSURANCES[1:])}"
             )
         if not isinstance(fresh, int) or fresh < 0:
             raise DeclarationError(f"{what}: fresh={fresh!r} is no whole number of seconds")
-        if not 0 < execute_within <= LONGEST_SECONDS:
-            longest = f"more than 0, at most {LONGEST_SECONDS:,}"
-            raise DeclarationError(
-                f"{what}: execute_within={execute_within!r} is no time in seconds to send in", hint=longest
-            )
         check_glass(break_glass, valued=value is not None, what=what)
         stages = escalation(escalate or {}, by=by, within=within, what=what)
         if options is not None:
@@ -274,7 +267,12 @@ class System:
         if facts is not None:
             parameter_hints(facts, what=what)
         if exempt is not None:
+            if not isinstance(exempt, Exemption):
+                name_it = "@exemption(version=1) above its function"
+                raise DeclarationError(f"{what}: exempt={exempt!r} is no exemption", hint=name_it)
             parameter_hints(exempt.fn, what=what)
+        if not isinstance(quota, Quota):
+            raise DeclarationError(f"{what}: quota={quota!r} is none", hint="Quota(open=1_000, per_hour=5_000)")
         if quota.open < 1 or quota.per_hour < 1:
             raise DeclarationError(f"{what}: a quota of {quota.open} open, {quota.per_hour} an hour lets nothing ask")
         if isinstance(denials, bool) or not isinstance(denials, int) or denials < 1:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from answerable.agents.people import Person, Quorum, Role, Whom, as_quorum, either
 from answerable.approvals.node import BreakGlass
 from answerable.errors import DeclarationError
 
 MOST_STAGES = 10
+LONGEST_SECONDS = 100 * 365 * 86_400.0
 
 
 def check_glass(glass: BreakGlass | None, *, valued: bool, what: str) -> None:
@@ -31,6 +33,21 @@ def check_glass(glass: BreakGlass | None, *, valued: bool, what: str) -> None:
             f"{what}: glass is broken for a value of at most {glass.at_most}, and no option has a value",
             hint="say what an option is worth with value=",
         )
+
+
+def check_times(within: Any, execute_within: Any, *, what: str) -> None:
+    """Raises: DeclarationError where one is no time in seconds to decide in, or to send in."""
+    if not _is_time(within) or not within > 0:
+        raise DeclarationError(f"{what}: within={within!r} is no time in seconds to decide in", hint="4 * HOUR")
+    if not _is_time(execute_within) or not 0 < execute_within <= LONGEST_SECONDS:
+        raise DeclarationError(
+            f"{what}: execute_within={execute_within!r} is no time in seconds to send in",
+            hint=f"more than 0, at most {LONGEST_SECONDS:,}",
+        )
+
+
+def _is_time(given: Any) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def escalation(stages: Mapping[float, Whom], *, by: Whom, within: float, what: str) -> tuple[tuple[float, Quorum], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -246,6 +246,12 @@ DECLARATIONS: Mapping[str, Callable[[System], object]] = {
     "leaves no try": lambda s: s.agent(owner="team", retry=0)(forecast),
     "leaves no step": lambda s: s.agent(owner="team", limit=0)(forecast),
     "to decide in": lambda s: s.approval("a", of=Plan, by=role("lead"), within=0),
+    "within='4h' is no time": lambda s: s.approval("a", of=Plan, by=role("lead"), within=cast(Any, "4h")),
+    "execute_within='1h' is no time": lambda s: s.approval(
+        "a", of=Plan, by=role("lead"), within=60, execute_within=cast(Any, "1h")
+    ),
+    "is no exemption": lambda s: s.approval("a", of=Plan, by=role("lead"), within=60, exempt=cast(Any, forecast)),
+    "quota=5 is none": lambda s: s.approval("a", of=Plan, by=role("lead"), within=60, quota=cast(Any, 5)),
     "'a': query= and guarantee='queryable'": lambda s: s.effect("a", to=CARRIER, guarantee="queryable"),
     "'b': query= and guarantee='queryable'": lambda s: s.effect("b", to=CARRIER, guarantee="idempotent", query=ask),
     "has no tiers": lambda s: s.tiers(Storm)(items),
