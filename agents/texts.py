@@ -52,6 +52,13 @@ def check_handle(handle: str) -> str:
     return check_text("a handle", handle, lines=False)
 
 
+def check_id(what: str, id: str) -> str:
+    """`id`, if it can be one, of a request or a run. Raises: InvalidInput."""
+    if not isinstance(id, str):
+        raise InvalidInput(f"{id!a:.40} is no id of a {what}", hint=f"give its id: {what}.id")
+    return id
+
+
 def check_names(what: str, names: Iterable[str]) -> tuple[str, ...]:
     """The `names` of roles or teams, one by one. Raises: InvalidInput."""
     if isinstance(names, str | bytes) or not isinstance(names, Iterable):

@@ -34,7 +34,7 @@ from answerable.approvals.who.credentials import Credential, check_standing, cre
 from answerable.approvals.who.identity import By, Identity, identified
 from answerable.approvals.who.signatures import PersonKey, Signed, person_keys, register_key, revoke_key
 from answerable.approvals.who.tokens import make_token, revoke_token
-from answerable.errors import AlreadyDecided, StoreReadOnly
+from answerable.errors import AlreadyDecided, InvalidInput, StoreReadOnly
 from answerable.orchestrator import interventions
 from answerable.orchestrator.erasing import ErasedPerson, erase_person
 from answerable.orchestrator.rebuilding import Rebuilt, rebuild
@@ -395,6 +395,8 @@ class Office:
         """
         who, where = identified(by), {"system": system, "approval": approval}
         check_handle(to)
+        if not isinstance(seconds, int | float):
+            raise InvalidInput(f"{seconds!r} is no time in seconds", hint="8 * HOUR")
 
         def work(tx: Tx, now: int) -> Delegation:
             until = now + micros(seconds)

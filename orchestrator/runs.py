@@ -14,6 +14,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Integer, Text, bindparam, case, or_, select, tuple_, update
 
+from answerable.agents.texts import check_id
 from answerable.errors import RunBusy, UnknownId
 from answerable.orchestrator.workers import is_gone
 from answerable.tracing.clock import micros
@@ -146,8 +147,8 @@ def find_run(tx: Tx, id: str) -> RunRow | None:
 
 
 def get_run(tx: Tx, id: str) -> RunRow:
-    """The run with this id. Raises: UnknownId."""
-    found = find_run(tx, id)
+    """The run with this id. Raises: UnknownId; InvalidInput for what is no id."""
+    found = find_run(tx, check_id("run", id))
     if found is None:
         raise UnknownId(f"there is no run {id}", hint="`answerable runs list` lists them")
     return found

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from sqlalchemy import bindparam, exists, or_, select, update
 
 from answerable.agents.people import Quorum, either, person, quorum, quorum_from, role
+from answerable.agents.texts import check_id
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.eligibility import Asked
 from answerable.errors import StoreCorrupt, UnknownId
@@ -256,9 +257,9 @@ def insert_request(tx: Tx, row: RequestRow, *, body: bytes, view: bytes) -> None
 def get_request(tx: Tx, id: str, *, lock: bool = False) -> RequestRow:
     """A request, its bytes checked against its digest; with `lock`, nobody else answers it until this is committed.
 
-    Raises: UnknownId, StoreCorrupt.
+    Raises: InvalidInput for what is no id; UnknownId, StoreCorrupt.
     """
-    row = tx.one(_GET_LOCKED if lock else _GET, request=id)
+    row = tx.one(_GET_LOCKED if lock else _GET, request=check_id("request", id))
     if row is None:
         raise UnknownId(f"there is no request {id}", hint="`answerable inbox` lists the open ones")
     return _request(row)

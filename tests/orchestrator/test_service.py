@@ -167,6 +167,23 @@ async def test_whoever_acts_has_a_handle(sqlite_url: str, by: Any) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_request_is_no_id_of_one(sqlite_url: str) -> None:
+    async with serving(letters(), sqlite_url, "http://127.0.0.1:9") as service:
+        run: Any = await service.arun(Ask(), by="nils")
+        for acting in (
+            service.aapprove(run.waiting_for[0], by="dora"),
+            service.arequest(run.waiting_for[0]),
+            service.aresume(run),
+            service.aget(run),
+        ):
+            with pytest.raises(InvalidInput, match="is no id of a r"):
+                await acting
+        lasting: Any = "1h"
+        with pytest.raises(InvalidInput, match="is no time in seconds"):
+            await service.people.adelegate(by="dora", to="nils", seconds=lasting, reason="away")
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "wrong", [{"roles": "lead"}, {"roles": [5]}, {"roles": None}, {"teams": [""]}, {"name": 5}, {"contact": "\ud800"}]
 )
