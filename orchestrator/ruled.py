@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from answerable.approvals.rules.backing import lacking
+from answerable.approvals.rules.backing import lacking, put_back
 from answerable.approvals.rules.caps import used
 from answerable.approvals.rules.cedar import shown
 from answerable.approvals.rules.checking import Tried, try_cases
@@ -27,17 +27,18 @@ REPLAYED: Final = 1000  # of the newest requests, while somebody waits for a pag
 def rule_lines(tx: Tx, key: Key, *, at: int) -> list[dict[str, Any]]:
     """Every version of every rule, each in a line. Raises: StoreCorrupt."""
     found, names = all_rules(tx), handles(tx)
-    lacks = lacking(tx, key, found)
-    return [rule_line(one, names, lacks=lacks.get(one.head.id, ""), at=at) for one in found]
+    lacks, gone = lacking(tx, key, found), put_back(tx, key, found)
+    return [rule_line(one, names, lacks=lacks.get(one.head.id, ""), gone=one.head.id in gone, at=at) for one in found]
 
 
-def rule_line(rule: RuleRow, names: Mapping[str, str], *, lacks: str, at: int) -> dict[str, Any]:
+def rule_line(rule: RuleRow, names: Mapping[str, str], *, lacks: str, gone: bool, at: int) -> dict[str, Any]:
     """A rule in a line of a list. `state` is proposed, waiting, active, suspended, expired or revoked.
 
-    `lacks` is, of an approved one, who is missing behind it now, in words; then it is suspended.
+    `lacks` is, of an approved one, who is missing behind it now, in words; then it is suspended. `gone` is one that was
+    revoked, as a record says, though its row does not.
     """
     head = rule.head
-    state = head.stands(at=at)
+    state = "revoked" if gone else head.stands(at=at)
     suspended = bool(lacks) and state in ("waiting", "active")
     return {
         "id": head.id,
@@ -61,13 +62,14 @@ def rule_document(tx: Tx, key: Key, row: RuleRow, names: Mapping[str, str], *, a
     """A rule with all that it says, who approved it so far, and what its caps are used for in this hour or day."""
     said, head = row.body, row.head
     votes, missing = so_far(tx, key, row, at=at)
+    lacks = lacking(tx, key, [row]).get(head.id, "")
     spent = used(tx, head.system, head.name, row.caps, at=at)
     caps = [
         {"of": of, "most": most, "per": per, "used": so_far}
         for (of, most, per), so_far in zip(row.caps, spent, strict=True)
     ]
     return {
-        **rule_line(row, names, lacks=lacking(tx, key, [row]).get(head.id, ""), at=at),
+        **rule_line(row, names, lacks=lacks, gone=bool(put_back(tx, key, [row])), at=at),
         "approved_so_far": [names.get(id, id) for id in votes],
         "missing": missing,
         "option": said["option"],

@@ -7,10 +7,12 @@
    again when they have the role again, or when a new version is approved.
 3. This is looked at when rules are read, and not when they decide: whatever changes a person's roles has them read anew
    (`tracing/people.py`).
+4. A rule that was revoked has no force, whatever its row says: it may have been put back as it was, with a right MAC.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -24,13 +26,22 @@ from answerable.approvals.voting.counting import Cast, Electorate, counted, for_
 from answerable.approvals.voting.eligibility import Delegated
 from answerable.approvals.voting.votes import votes_on
 from answerable.tracing.ledger.records import read_record
-from answerable.tracing.ledger.ruling import RuleApproved
+from answerable.tracing.ledger.ruling import RuleApproved, RuleRevoked
 from answerable.tracing.people import authority, person_by_id
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import records
 
+_REVOKED: Final = Statement(select(records.c.body).where(records.c.run == "", records.c.kind == "rule.revoked"))
 _APPROVED: Final = Statement(select(records.c.body).where(records.c.run == "", records.c.kind == "rule.approved"))
+
+
+def put_back(tx: Tx, key: Key, rules: Iterable[RuleRow]) -> frozenset[str]:
+    """Those of the rules (by id) that were revoked, as a record says, and whose rows do not say so."""
+    told = {one.head.id for one in rules if one.head.state != "revoked"}
+    found = (read_record(bytes(body)) for (body,) in tx.all(_REVOKED)) if told else ()
+    gone = {one.rule for one in found if isinstance(one, RuleRevoked) and is_sealed(key, one)}
+    return frozenset(told & gone)
 
 
 def lacking(tx: Tx, key: Key, rules: list[RuleRow]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from answerable.approvals.rules.backing import lacking
+from answerable.approvals.rules.backing import lacking, put_back
 from answerable.approvals.rules.caps import amounts
 from answerable.approvals.rules.cedar import CedarPolicies, Policies, check_policies
 from answerable.approvals.rules.contexts import Place
@@ -142,7 +142,7 @@ class RuleBook:
             found = approved_rules(tx, system, approval)
         except StoreCorrupt:
             found = []
-        genuine = all(one.head.genuine(key) for one in found)
+        genuine = all(one.head.genuine(key) for one in found) and not put_back(tx, key, found)
         found = found if genuine else []
         self._known[approval] = _Known(generation(tx, system), found, lacking(tx, key, found))
 

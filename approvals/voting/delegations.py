@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, select, update
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.sealing.seals import sealed
 from answerable.approvals.voting.eligibility import Delegated
+from answerable.approvals.who.endings import ended
 from answerable.errors import InvalidInput, NotEligible, StoreCorrupt, UnknownId
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
@@ -158,12 +159,15 @@ def revoke_delegation(tx: Tx, key: Key, id: str, *, by: str, reason: str, at: in
 
 
 def in_force(tx: Tx, key: Key, *, system: str, approval: str, at: int) -> list[Delegated]:
-    """The genuine delegations that reach an approval at a time, oldest first."""
+    """The genuine delegations that reach an approval at a time, oldest first.
+
+    One that a record says was revoked is none, though somebody put its row back.
+    """
     found = []
     for row in tx.all(_STANDING, of_system=system, of_approval=approval, now=at):
         one = Delegation(**named(delegations, row))
         giver = person_by_id(tx, one.giver)
-        if giver is not None and one.genuine(key):
+        if giver is not None and one.genuine(key) and one.id not in ended(tx, key):
             found.append(Delegated(id=one.id, giver=giver, taker=one.taker))
     return found
 

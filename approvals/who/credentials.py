@@ -2,7 +2,8 @@
 
 1. A secret is shown once, when it is made; the store keeps its SHA-256. It has 256 bits, so it needs no slow hash.
 2. A row has a MAC over whose it is, of what kind, until when: one written by hand lets nobody in.
-3. It stands until it expires, is ended, or the credential that it came from no longer stands. `check_standing` looks
+3. It stands until it expires, is ended (as its row says, or a record, if somebody put the row back), or the credential
+   that it came from no longer stands. `check_standing` looks
    at that in the transaction that acts, under a lock that ending takes for writing: it works at once, everywhere.
 """
 
@@ -16,6 +17,7 @@ from typing import Final, Literal, TypeAlias
 from sqlalchemy import bindparam, select, update
 
 from answerable.approvals.sealing.keys import Key
+from answerable.approvals.who.endings import ended
 from answerable.approvals.who.identity import Assurance, Identity
 from answerable.errors import NotAuthenticated
 from answerable.tracing import ids
@@ -205,6 +207,11 @@ def _standing(tx: Tx, key: Key, found: Credential, statement: Statement, *, at: 
     if state != "valid":
         said = "was revoked or used" if state == "ended" else "has expired"
         raise NotAuthenticated(f"this {found.kind} {said}", hint=_hint(found.kind))
+    if not ended(tx, key).isdisjoint((found.id, found.person)):
+        raise NotAuthenticated(
+            f"{found.id} was revoked, as a record says, though its row does not say so",
+            hint="somebody wrote into the database: `answerable ledger verify`",
+        )
     if found.parent:
         _standing(tx, key, _get(tx, found.parent, statement), statement, at=at)
     person = person_by_id(tx, found.person)

@@ -14,15 +14,15 @@ from sqlalchemy import select
 
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.who.credentials import Credential, all_credentials
+from answerable.approvals.who.endings import ENDED
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import records
 
 _MADE: Final = {"token.made": "token", "identity.bound": "binding"}
-_ENDED: Final = {"token.revoked": "token", "identity.unbound": "binding", "person.erased": "person"}
 _RECORDS = Statement(
     select(records.c.kind, records.c.body)
-    .where(records.c.run == "", records.c.kind.in_([*_MADE, *_ENDED]))
+    .where(records.c.run == "", records.c.kind.in_([*_MADE, *ENDED]))
     .order_by(records.c.id)
 )
 
@@ -61,5 +61,5 @@ def _told(tx: Tx) -> tuple[set[str], set[str]]:
         if kind in _MADE:
             made.add(record[_MADE[kind]])
         else:
-            ended.add(record[_ENDED[kind]])
+            ended.add(record[ENDED[kind]])
     return made, ended

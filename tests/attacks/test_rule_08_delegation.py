@@ -74,5 +74,6 @@ def test_what_was_taken_back_is_not_put_back_in_the_database(site: Site) -> None
     site.service.people.add("eve")
     made = site.service.people.delegate(by="dora", to="eve", **WHY)
     site.service.people.revoke_delegation(made.id, by="dora", reason="back")
-    site.service.portal.call(tamper, site.service, "delegations", ended_at=None)
-    assert decide(site, site.asked().id, "eve") == (403, "not-eligible")
+    for row in ({"ended_at": None}, {"ended_at": None, "mac": made.mac}):  # as it was before, with a right MAC
+        site.service.portal.call(tamper, site.service, "delegations", **row)
+        assert decide(site, site.asked().id, "eve") == (403, "not-eligible")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.inbox.site import API, ORIGIN, Browser, Site, problem
+from tests.orchestrator.letters import rows, tamper
 
 
 def _untouched(site: Site, request: str) -> bool:
@@ -43,6 +44,21 @@ def test_a_revoked_token_opens_nothing(site: Site) -> None:
     body = {"answer": "approve", "option": "kinder", "digest": request.digest}
     refused = site.client.post(f"{API}/requests/{request.id}/decisions", json=body, headers=dora)
     assert problem(refused) == (401, "not-authenticated") and _untouched(site, request.id)
+
+
+def test_a_revoked_token_that_somebody_put_back_opens_nothing(site: Site) -> None:
+    """Its MAC is right: it says that the row was made here, and not that it was not ended since. A record says that."""
+    request, dora = site.asked(), site.headers("dora")
+    call, office = site.service.portal.call, site.service.office
+    before = call(rows, site.service, "credentials")
+    for token in call(office.tokens):
+        call(office.revoke_token, token.id)
+    call(tamper, site.service, "credentials", ended_at=None)
+    assert call(rows, site.service, "credentials") == before
+    body = {"answer": "approve", "option": "kinder", "digest": request.digest}
+    refused = site.client.post(f"{API}/requests/{request.id}/decisions", json=body, headers=dora)
+    assert problem(refused) == (401, "not-authenticated") and "as a record says" in refused.json()["detail"]
+    assert _untouched(site, request.id)
 
 
 def test_an_expired_token_opens_nothing(site: Site) -> None:

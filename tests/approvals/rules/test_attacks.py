@@ -13,6 +13,7 @@ from answerable.agents.options import DAY, HOUR
 from answerable.agents.people import quorum, role
 from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsShown, NotEligible, UnknownId
 from answerable.orchestrator.office import open_office
+from answerable.orchestrator.ruled import rule_lines
 from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger.records import Decided
@@ -205,6 +206,21 @@ async def test_a_rule_that_was_edited_in_the_database_is_none(store_url: str, ch
         await tamper(service, "rules", **changed)
     async with serving(ruled(), store_url, nowhere()) as service:
         assert await outcome(service) == "waiting"
+
+
+async def test_a_revoked_rule_that_somebody_put_back_decides_nothing(store_url: str) -> None:
+    """The row is as it was before, with the MAC that it had then; a record says that it was revoked."""
+    async with serving(ruled(), store_url, nowhere()) as service:
+        rule = await active(service)
+        (before,) = await rows(service, "rules")
+        await service.office.rules.revoke(rule.head.id, by="dora", reason="it lets too much pass")
+        await tamper(service, "rules", state=before["state"], mac=before["mac"])
+        assert await rows(service, "rules") == [before]
+        assert await outcome(service) == "waiting"
+    async with serving(ruled(), store_url, nowhere()) as service:
+        assert await outcome(service) == "waiting"
+        (shown,) = await service.store.read(lambda tx: rule_lines(tx, service.office.key, at=service.store.clock.now()))
+        assert shown["state"] == "revoked"
 
 
 async def test_a_forbidding_rule_that_was_edited_lets_nothing_pass(store_url: str) -> None:
