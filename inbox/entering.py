@@ -96,7 +96,6 @@ async def _by_token(request: Request) -> Identity:
 
 async def _by_provider(request: Request, provider: Provider, token: str) -> Identity:
     desk, limits, address = the_desk(request), limits_of(request), address_of(request)
-    limits.check(address, GUESSING, now=desk.now)
     try:
         vouched = await provider.bearer(token, now=desk.now)
     except NotAuthenticated:
@@ -129,11 +128,12 @@ async def _known(request: Request, kind: str, secret: str) -> Identity:
 
 
 async def guessed(request: Request, work: Callable[[Tx, int], T], *, write: bool = False) -> T:
-    """What `work` makes of a secret that was shown. Raises: NotAuthenticated; TooManyRequests after many of those."""
+    """What `work` makes of a secret that was shown. Raises: NotAuthenticated; TooManyRequests after many of those.
+
+    A good one is taken however many bad ones came from its address: behind a proxy, everybody has the same.
+    """
     desk, limits = the_desk(request), limits_of(request)
-    address, now = address_of(request), desk.now
-    limits.check(address, GUESSING, now=now)
-    store = desk.office.store
+    address, now, store = address_of(request), desk.now, desk.office.store
     try:
         if write:
             return await store.write(lambda tx: work(tx, now), durable=True)

@@ -2,7 +2,8 @@
 
 1. A bucket for each name: it holds `burst` answers and fills up with `per_second`. It counts in this process only.
 2. Many answers at once take as many, which may leave less than nothing: the next one waits until that is made up for.
-3. It goes by the store's clock. What is refused is refused before it costs anything.
+3. It goes by the store's clock. What is refused is refused before it costs anything; but a bad credential costs a look,
+   since no number of them keeps a good one out.
 """
 
 from __future__ import annotations

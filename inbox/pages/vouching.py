@@ -13,8 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from answerable.errors import AnswerableError, NotAuthenticated, ProviderUnavailable, UnknownId
 from answerable.inbox.desk import Desk
-from answerable.inbox.entering import address_of, cookie_name, guessed, limits_of, the_desk
-from answerable.inbox.limits import GUESSING
+from answerable.inbox.entering import cookie_name, guessed, the_desk
 from answerable.inbox.oidc.pending import PENDING_SECONDS, begun, come_back
 from answerable.inbox.oidc.vouching import Provider
 from answerable.inbox.pages.entering import cookie_of, local_path, set_session, signing_in
@@ -50,7 +49,6 @@ async def go(request: Request, next: str = "/requests", fresh: bool = False) -> 
 async def back(request: Request, state: str = "", code: str = "", iss: str = "", error: str = "") -> Response:
     """From the provider: whoever it vouches for has a session, made anew."""
     desk, provider = _provided(request)
-    limits_of(request).check(address_of(request), GUESSING, now=desk.now)
     where = "/requests"
     try:
         pending = come_back(request.cookies.get(_name(desk), ""), state=state, key=desk.office.key, at=desk.now)

@@ -46,13 +46,15 @@ def test_one_person_is_answered_only_so_often_and_others_meanwhile(sqlite_url: s
         assert site.client.get(f"{API}/me", headers=dora).status_code == 200
 
 
-def test_whoever_guesses_tokens_is_not_listened_to_for_a_while(sqlite_url: str) -> None:
+def test_whoever_guesses_tokens_is_not_listened_to_for_a_while_and_others_are(sqlite_url: str) -> None:
     with standing(sqlite_url) as site:
         guess: Any = {"Authorization": f"Bearer answerable_tok_{'0' * 72}"}
         for _ in range(limits.GUESSING.burst):
             assert problem(site.client.get(f"{API}/me", headers=guess)) == (401, "not-authenticated")
         assert problem(site.client.get(f"{API}/me", headers=guess)) == (429, "too-many-requests")
-        assert problem(site.client.get(f"{API}/me", headers=site.headers("dora"))) == (429, "too-many-requests")
+        # from the same address, as everybody is behind a proxy
+        assert site.client.get(f"{API}/me", headers=site.headers("dora")).status_code == 200
+        assert site.browser("emil").get("/requests").status_code == 200
         site.clock.advance(1 / limits.GUESSING.per_second)
         assert site.client.get(f"{API}/me", headers=site.headers("dora")).status_code == 200
 
