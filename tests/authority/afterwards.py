@@ -29,7 +29,7 @@ class Afterwards(Answering):
     def break_the_glass(self, place: int, who: str, right: bool, option: str) -> None:
         kind = "slow" if place % 2 else "dear"
         request, asked = self.newest(kind) if place % 8 else self.asked(place)
-        if place % 8 == 5 and any(one.of == "break-glass" and not one.verdict for one in self.model.reviews.values()):
+        if place % 4 == 1 and any(one.of == "break-glass" and not one.verdict for one in self.model.reviews.values()):
             self.move(25 * 3600)  # nobody has looked at it
             self.begin("alice", kind, critical=True, worth=14)
             request, asked = self.newest(kind)
