@@ -198,12 +198,6 @@ class Model:
         ballot = self.ballot(rule)
         return any(ballot.may(Said(by=who, for_person=whom, option=APPROVE)) for whom in ("", *self.people))
 
-    def is_backed(self, rule: Rule) -> bool:
-        """Whether those who approved a rule could do so now."""
-        pairs = [(said.for_person, said.by) for said in rule.answers if said.for_person]
-        world = self.rules.world(rule, self.everybody(), self.responsible, pairs)
-        return APPROVE in world.decided(rule.answers)
-
     def ballot(self, rule: str, *, delegations: bool = True) -> World:
         """Everybody, and what approving a rule asks."""
         pairs = self.pairs() if delegations else []
