@@ -55,6 +55,7 @@ async def edit_request(
     request = await worker.store.read(lambda tx: get_request(tx, request_id))
     row = await worker.store.read(lambda tx: get_run(tx, request.run))
     runtime.check_version(row)
+    worker.asking.forget(request.approval)  # as it asks now: somebody's roles or a rule may have changed since
     asking = await worker.asks(request.approval)
     approval = asking.approval
     edited = read_back(written(message_id(request.step, f"edit:{request.id}:message"), _read(approval, message)))

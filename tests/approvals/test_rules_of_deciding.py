@@ -212,3 +212,12 @@ async def test_an_approval_that_is_new_to_its_system_is_for_the_responsible_indi
             assert (await service.aresume(run.id)).status == "done"
             await service.aaccept_approval("release", by="alice")
             assert await asks(service) == "role lead"
+
+
+async def test_an_edit_asks_by_what_is_in_force_now_and_is_not_refused_for_what_changed_before(store_url: str) -> None:
+    async with serving(letters(), store_url, nowhere()) as service:
+        run = await service.arun(Ask(), by="nils")
+        await service.people.aadd("eve")
+        await service.people.aadd("eve", roles=["lead"])  # since the approval was read
+        edited = await service.aedit(run.waiting_for[0].id, Letter(text="hello"), by="dora", reason="shorter")
+        assert (await service.aapprove(edited.id, by="eve")).outcome == "approved"
