@@ -28,6 +28,7 @@ from answerable.errors import InvalidInput, NotAuthenticated, NotEligible, NotSu
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, nowhere
 from answerable.tracing.evidence.handing import verifier
+from answerable.tracing.ledger.accepting import ApprovalAccepted
 from answerable.tracing.ledger.access import KeyRegistered
 from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.records import Decided
@@ -330,3 +331,21 @@ async def test_a_rule_over_signed_answers_is_approved_by_signatures(store_url: s
         changed = {place: body.replace(b'"digest":"', b'"digest":"0') for place, body in bodies.items()}
         with pytest.raises(verifier.Unsound, match="is not signed by"):
             verifier.check_signatures(changed)
+
+
+async def test_rules_of_deciding_over_signed_answers_are_accepted_by_a_signature(store_url: str) -> None:
+    async with serving(letters(requires="signed"), store_url, nowhere()):
+        pass
+    async with serving(letters(), store_url, nowhere(), people={"alice": "none"}) as service:
+        alice = await key_of(service, "alice")
+        with pytest.raises(NotSureEnough):
+            await service.aaccept_approval("sign", by=await with_token(service, "alice"))
+        await service.aaccept_approval("sign", by=_own(alice, "alice"))
+        entries = await service.store.read(lambda tx: records_of(tx, ""))
+        (accepted,) = (entry.record for entry in entries if isinstance(entry.record, ApprovalAccepted))
+        assert accepted.assurance == "signed"
+        bodies = {place: entry.record.model_dump_json().encode() for place, entry in enumerate(entries)}
+        assert verifier.check_signatures(bodies) == (1, 0)
+        other = accepted.digest.encode(), b"0" + accepted.digest[1:].encode()
+        with pytest.raises(verifier.Unsound, match="the answer to sign is not signed by"):
+            verifier.check_signatures({place: body.replace(*other) for place, body in bodies.items()})

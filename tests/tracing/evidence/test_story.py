@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from answerable.agents.options import HOUR
+from answerable.agents.people import role
 from answerable.approvals.node import exemption
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.evidence.story.answers import explain
 from answerable.tracing.evidence.story.document import document_of
 from answerable.tracing.ledger.records import EffectPrepared, EffectSettled, StepFinished
-from tests.orchestrator.letters import Ask, Letter, letters, recorded, serving
+from tests.orchestrator.letters import Ask, Letter, letters, recorded, serving, signed
 from tests.support.story import whole_run
 from tests.tracing.evidence.test_page import story_of
 
@@ -65,6 +66,20 @@ async def test_an_exemption_is_told_with_who_accepted_it(sqlite_url: str) -> Non
             story = await told(service, effect.effect)
     assert "the exemption harmless@3 let it pass sign without asking anybody" in story.replace("The ex", "the ex")
     assert "alice accepted the exemption harmless@3 for sign" in story
+
+
+async def test_who_accepted_the_rules_of_deciding_is_told(sqlite_url: str) -> None:
+    async with serving(letters(by=role("chief")), sqlite_url, nowhere()) as service:
+        before = await service.arun(Ask(), by="nils")
+    with FakeReceiver() as receiver:
+        async with serving(letters(), sqlite_url, receiver.origin) as service:
+            await service.aaccept_approval("sign", by="alice")
+            run = await signed(service)
+            (effect,) = await recorded(service, run.id, EffectPrepared)
+            story = await told(service, effect.effect)
+            (older,) = await recorded(service, before.id, EffectPrepared)
+            assert "accepted the rules of deciding" not in await told(service, older.effect)
+    assert "alice accepted the rules of deciding of sign" in story
 
 
 async def test_an_edit_a_step_run_anew_and_silence(sqlite_url: str) -> None:
