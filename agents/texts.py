@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Final
 
 from answerable.errors import InvalidInput
@@ -43,6 +44,13 @@ def shortened(text: str, most: int) -> str:
     """`text`, cut after `most` characters; then it says how many are not there."""
     left = len(text) - most
     return text if left <= 0 else f"{text[:most]} … and {left:,} {CUT}"
+
+
+def like(name: str, known: Iterable[str]) -> str:
+    """Which of the known names may have been meant, as a hint."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=3) or [one for one in names if one.casefold() == name.casefold()]
+    return f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(names) or 'none'}"
 
 
 def check_handle(handle: str) -> str:

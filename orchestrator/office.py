@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from answerable.agents.texts import check_handle, check_names, check_text
+from answerable.agents.texts import check_handle, check_names, check_text, like
 from answerable.approvals.accepting.accepting import Standing, accept_rules, standings
 from answerable.approvals.accepting.exemptions import accept_exemption
 from answerable.approvals.asking.requests import all_requests, get_request, open_requests
@@ -34,7 +34,7 @@ from answerable.approvals.who.credentials import Credential, check_standing, cre
 from answerable.approvals.who.identity import By, Identity, identified
 from answerable.approvals.who.signatures import PersonKey, Signed, person_keys, register_key, revoke_key
 from answerable.approvals.who.tokens import make_token, revoke_token
-from answerable.errors import AlreadyDecided, InvalidInput, StoreReadOnly
+from answerable.errors import AlreadyDecided, InvalidInput, StoreReadOnly, UnknownId
 from answerable.orchestrator import interventions
 from answerable.orchestrator.erasing import ErasedPerson, erase_person
 from answerable.orchestrator.rebuilding import Rebuilt, rebuild
@@ -367,6 +367,14 @@ class Office:
 
     # -- people -------------------------------------------------------------------------------------------------------
 
+    async def unknown_roles(self, roles: Iterable[str]) -> dict[str, str]:
+        """Those of the roles that no approval asks here, each with what may have been meant.
+
+        None, where no approval is known: a role may be given before its system is first connected.
+        """
+        known = {role for one in await self.approvals() for role in one.roles}
+        return {role: like(role, known) for role in roles if known and role not in known}
+
     async def add_person(
         self, handle: str, *, name: str = "", contact: str = "", roles: Iterable[str] = (), teams: Iterable[str] = ()
     ) -> PersonRow:
@@ -400,6 +408,9 @@ class Office:
 
         def work(tx: Tx, now: int) -> Delegation:
             until = now + micros(seconds)
+            known = {one for of, one in standings(tx, self.key) if of == system}
+            if approval and known and approval not in known:
+                raise UnknownId(f"{system!r} has no approval {approval!r}", hint=like(approval, known))
             return delegate(tx, self.key, by=who.handle, to=to, until=until, reason=reason, at=now, **where)
 
         return await self.act_as(who, reason, work)

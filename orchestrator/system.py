@@ -29,6 +29,7 @@ from answerable.errors import DeclarationError
 from answerable.orchestrator.app import App
 from answerable.orchestrator.declaring.building import build_graph
 from answerable.orchestrator.declaring.clocks import LONGEST_SECONDS, check_glass, check_times, escalation
+from answerable.orchestrator.declaring.deciders import check_denials, check_quota
 from answerable.orchestrator.declaring.declared import Declaration, DeclaredEdge, DeclaredLoop
 from answerable.orchestrator.declaring.decorators import AgentDecorator, OpaqueEffectDecorator
 from answerable.orchestrator.declaring.functions import (
@@ -271,12 +272,9 @@ class System:
                 name_it = "@exemption(version=1) above its function"
                 raise DeclarationError(f"{what}: exempt={exempt!r} is no exemption", hint=name_it)
             parameter_hints(exempt.fn, what=what)
-        if not isinstance(quota, Quota):
-            raise DeclarationError(f"{what}: quota={quota!r} is none", hint="Quota(open=1_000, per_hour=5_000)")
-        if quota.open < 1 or quota.per_hour < 1:
-            raise DeclarationError(f"{what}: a quota of {quota.open} open, {quota.per_hour} an hour lets nothing ask")
-        if isinstance(denials, bool) or not isinstance(denials, int) or denials < 1:
-            raise DeclarationError(f"{what}: denials={denials!r} is no number of noes", hint="1: the first no is final")
+        check_quota(quota, what=what)
+        limits = _above(value, above, used=bool(break_glass and break_glass.at_most is not None), what=what)
+        check_denials(denials, (as_quorum(by), *limits.values(), *(to for _, to in stages)), what=what)
         seen = None if context is None else seen_type(context, what=what)
         if value is not None:
             parameter_hints(value, what=what)
@@ -291,7 +289,7 @@ class System:
             seen=seen,
             denials=denials,
             value=value,
-            above=_above(value, above, used=bool(break_glass and break_glass.at_most is not None), what=what),
+            above=limits,
             may_decide_own=may_decide_own,
             requires=requires,
             fresh_seconds=fresh,

@@ -11,7 +11,7 @@ from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option, sign_option
 from answerable.commands.options import json_option, store_option, system_option
 from answerable.commands.reaching import at_office, one_system, read
-from answerable.commands.saying import say, say_json
+from answerable.commands.saying import command_line, say, say_json
 from answerable.orchestrator.accepted import approval_document
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.office import Office
@@ -38,7 +38,7 @@ def list_(store: str, as_json: bool) -> None:
         say_json(found)
         return
     for one in found:
-        _say(one)
+        _say(one, store)
     if not found:
         say("no approval is known here: connect the app once")
 
@@ -57,7 +57,7 @@ def accept(approval: str, digest: str, by: By, system: str, store: str) -> None:
     say(f"{identified(by).handle} has accepted the rules of deciding of {approval}: it asks by them from here on")
 
 
-def _say(one: dict[str, Any]) -> None:
+def _say(one: dict[str, Any], store: str) -> None:
     state = "in force" if one["in_force"] else "nothing is in force: the Responsible Individual alone decides"
     say(Text.assemble((one["approval"], "bold"), f" of {one['system']}  {state}"))
     if one["in_force"]:
@@ -68,4 +68,5 @@ def _say(one: dict[str, Any]) -> None:
     for rules in one["proposed"]:
         say(Text(f"  proposed by version {rules['version'][:12]}, {to_the_second(rules['at'])} UTC:", "yellow"))
         say(*(f"    {each['name']}: {each['was'] or 'nothing'} → {each['would_be']}" for each in rules["changes"]))
-        say(f"    accept it: answerable approvals accept {one['approval']} --digest {rules['digest'][:12]} --as PERSON")
+        words = ("approvals", "accept", one["approval"], "--digest", rules["digest"][:12], "--as", "PERSON")
+        say(f"    accept it: {command_line(*words, store=store)}")

@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 import click
+from rich.text import Text
 
 from answerable.approvals.who.credentials import Credential
 from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id
-from answerable.commands.saying import say, say_json, short, table
+from answerable.commands.saying import lines, say, say_json, short, table, to_stderr
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.erasing import OUT_OF_REACH, ErasedPerson
 from answerable.orchestrator.office import Office
@@ -35,11 +36,14 @@ def people() -> None:
 def add(handle: str, name: str, contact: str, roles: tuple[str, ...], teams: tuple[str, ...], store: str) -> None:
     """Register HANDLE, or give them these roles and teams in the place of those they had."""
 
-    async def work(office: Office) -> PersonRow:
-        return await office.add_person(handle, name=name, contact=contact, roles=roles, teams=teams)
+    async def work(office: Office) -> tuple[PersonRow, dict[str, str]]:
+        row = await office.add_person(handle, name=name, contact=contact, roles=roles, teams=teams)
+        return row, await office.unknown_roles(row.roles)
 
-    row = at_office(store, work, make=True)
+    row, unknown = at_office(store, work, make=True)
     say(f"{row.handle} is registered: roles {', '.join(row.roles) or 'none'}, teams {', '.join(row.teams) or 'none'}")
+    for role, hint in unknown.items():
+        to_stderr().print(Text(f"no approval here asks the role {lines(role)}: {lines(hint)}", "yellow"))
 
 
 @people.command()

@@ -71,6 +71,12 @@ class Standing:
     assurance: str = ""
     proposed: dict[str, Proposed] = field(default_factory=dict)  # by digest, in the order in which they came
 
+    @property
+    def roles(self) -> frozenset[str]:
+        """Every role that is asked here, or would be."""
+        known = [*self.proposed.values(), *([self.in_force] if self.in_force else [])]
+        return frozenset(role for one in known for role in one.rules.roles)
+
     def take(self, record: ApprovalDeclared | ApprovalAccepted) -> None:
         """What a genuine record says, if this is its place."""
         if isinstance(record, ApprovalDeclared):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, NoReturn
 
-from answerable.agents.people import RESPONSIBLE, Quorum, as_quorum, quorum_from
+from answerable.agents.people import RESPONSIBLE, Quorum, Role, as_quorum, quorum_from
 from answerable.approvals.node import Approval, BreakGlass
 from answerable.errors import InvalidInput
 from answerable.tracing.canonical import canonical
@@ -56,6 +56,13 @@ class RulesOfDeciding:
     def strictest(self) -> Quorum:
         """Who it takes where a value is above every limit, or not known."""
         return self.above[-1][1] if self.above else self.by
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Every role that they name."""
+        asked = [self.by, *(whom for _, whom in (*self.above, *self.escalate))]
+        asked += [as_quorum(self.break_glass.by)] if self.break_glass else []
+        return frozenset(one.name for whom in asked for one in whom.named if isinstance(one, Role))
 
     def words(self) -> dict[str, str]:
         """Each of them in words, by the name that it has in a declaration."""

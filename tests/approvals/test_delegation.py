@@ -90,9 +90,14 @@ async def test_nobody_decides_their_own_through_a_delegation(
 
 
 async def test_a_delegation_ends_and_reaches_no_further_than_it_says(store_url: str) -> None:
-    clock = FakeClock()
-    async with serving(letters(within=30 * DAY), store_url, nowhere(), people=PEOPLE, clock=clock) as service:
+    clock, app = FakeClock(), letters(within=30 * DAY)
+    for one in (app, letters(named="other")):
+        async with serving(one, store_url, nowhere(), clock=clock):
+            pass
+    async with serving(app, store_url, nowhere(), people=PEOPLE, clock=clock) as service:
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
+        with pytest.raises(UnknownId, match="no approval 'another'"):
+            await service.people.adelegate(by="dora", to="fay", system="letters", approval="another", **WHY)
         await service.people.adelegate(by="dora", to="fay", system="letters", approval="other", **WHY)
         with pytest.raises(NotEligible):
             await service.aapprove(request.id, by="fay")

@@ -197,3 +197,9 @@ async def test_what_was_decided_counts_for_an_hour(sqlite_url: str) -> None:
 def test_a_quota_that_lets_nothing_ask_is_refused(quota: Quota) -> None:
     with pytest.raises(DeclarationError, match="lets nothing ask"):
         letters(quota=quota)
+
+
+@pytest.mark.parametrize("quota", [0, None, Quota(open=1.5), Quota(open=True), Quota(per_hour=0)])  # type: ignore[arg-type]  # what an untyped user may do
+def test_a_quota_that_is_none_is_refused(quota: Any) -> None:
+    with pytest.raises(DeclarationError, match="quota"):
+        flooded(quota=quota, count=1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from answerable.agents.people import quorum, role
+from answerable.agents.people import person, quorum, role
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.voting.votes import Vote
@@ -84,6 +84,7 @@ async def test_the_first_no_is_final_unless_more_are_declared(store_url: str) ->
         await service.aapprove(request.id, by="dora")
         assert (await service.areject(request.id, by="mia", reason="no")).outcome == "rejected"
     async with serving(letters(by=BY, denials=2), store_url, nowhere(), people=PEOPLE) as service:
+        await service.aaccept_approval("sign", by="alice")
         run = await service.arun(Ask(), by="nils")
         (request,) = run.waiting_for
         first = await service.areject(request.id, by="dora", reason="no")
@@ -209,3 +210,12 @@ async def test_of_two_who_answer_at_once_one_votes_and_one_decides(store_url: st
 def test_a_number_of_noes_that_is_none_is_refused(denials: Any) -> None:
     with pytest.raises(DeclarationError, match="no number of noes"):
         letters(denials=denials)
+
+
+def test_more_noes_than_there_are_people_who_could_say_them_are_refused() -> None:
+    dora, emil = person("dora"), person("emil")
+    letters(by=dora, denials=2)  # she, and the Responsible Individual
+    letters(by=dora, denials=3, escalate={60: emil})
+    letters(by=dora | LEAD, denials=20)
+    with pytest.raises(DeclarationError, match="denials=3, and 2 people at most could say no to it"):
+        letters(by=dora, denials=3)

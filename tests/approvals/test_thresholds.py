@@ -160,6 +160,7 @@ async def test_who_decides_their_own_is_recorded_as_such(store_url: str) -> None
         assert [(one.by, one.own) for one in await recorded(service, run.id, Voted)] == [(nils, True)]
         assert [one.own for one in await recorded(service, run.id, Decided)] == [(nils,)]
     async with serving(letters(by=person("dan"), may_decide_own=True), store_url, nowhere()) as service:
+        await service.aaccept_approval("sign", by="alice")
         run = await service.arun(Ask(), by="nils")
         await service.aapprove(run.waiting_for[0].id, by="dan")
         assert [one.own for one in await recorded(service, run.id, Decided)] == [()]

@@ -44,3 +44,23 @@ def test_an_approval_without_rules_in_force_is_the_responsible_individuals(desk:
     shown = desk("approvals", "list").output
     assert "release of letters  nothing is in force: the Responsible Individual alone decides" in shown
     assert "    by: nothing → role lead" in shown
+
+
+def test_a_role_that_nothing_asks_is_said(desk: Desk) -> None:
+    assert desk("people", "add", "dora", "--role", "led").stderr == ""  # no system was connected yet
+    _connect(desk, by=quorum(2, LEAD), escalate={60: role("ops")})
+    _connect(desk, by=role("chief"))
+    done = desk("people", "add", "dora", *(word for one in ("led", "ops", "chief") for word in ("--role", one)))
+    assert "dora is registered" in done.stdout
+    assert done.stderr.strip() == "no approval here asks the role led: did you mean lead?"
+
+
+def test_nothing_is_delegated_at_an_approval_that_is_not_there(desk: Desk) -> None:
+    _connect(desk)
+    for handle in ("dora", "emil"):
+        desk("people", "add", handle, "--role", "lead")
+    words = ("delegate", "dora", "--to", "emil", "--until", "1h", "--system", "letters", "--reason", "holidays")
+    refused = desk(*words, "--approval", "sing", code=1).stderr
+    assert "'letters' has no approval 'sing'" in refused and "did you mean sign?" in refused
+    assert desk.json("delegations", "list") == []
+    desk(*words, "--approval", "sign")
