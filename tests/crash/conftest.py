@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.trials import Trial, parcels_trial
+from tests.crash.trials import Stages, Trial, parcels_trial, stages_of
 from tests.support.fixtures import forks, receiver
 from tests.support.forks import Forks
 from tests.support.receiver import Receiver
@@ -20,6 +20,13 @@ __all__ = ["forks", "receiver"]
 def trial(forks: Forks, receiver: Receiver, tmp_path: Path) -> Callable[[str], Trial]:
     """Begin a trial with this name."""
     return lambda name: parcels_trial(name, forks, receiver, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def stages(forks: Forks, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Stages:
+    """Where an undisturbed run stands before each of its processes."""
+    folder = tmp_path_factory.mktemp("stages")
+    return stages_of(lambda name: parcels_trial(name, forks, receiver, folder))
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from answerable.tracing.failpoints import NAMES, arm
-from tests.crash.trials import Trial, kill_everywhere
+from tests.crash.trials import Stages, kill_everywhere
 from tests.support.forks import KILLED
 
 ELSEWHERE = (
@@ -21,8 +20,8 @@ ELSEWHERE = (
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ELSEWHERE])
-def test_killed_at_failpoint(name: str, trial: Callable[[str], Trial], undisturbed: dict[str, Any]) -> None:
-    kill_everywhere(name, trial, undisturbed)
+def test_killed_at_failpoint(name: str, stages: Stages, undisturbed: dict[str, Any]) -> None:
+    kill_everywhere(name, stages, undisturbed)
 
 
 def test_killed_by_the_environment() -> None:

@@ -20,7 +20,7 @@ from answerable.examples.logistics.outside import SERVICES, journal_path, outsid
 from answerable.examples.logistics.services import Journal
 from answerable.tracing.failpoints import NAMES
 from tests.crash.test_failpoints import ELSEWHERE
-from tests.crash.trials import Trial, kill_at_random, kill_everywhere
+from tests.crash.trials import Stages, Trial, kill_at_random, kill_everywhere, stages_of
 from tests.support.forks import Forks, forking
 from tests.support.receiver import Arrival
 
@@ -52,19 +52,29 @@ def begin(company: Forks, services: tuple[str, dict[str, str]], tmp_path_factory
     beside, origins = services
     folder = tmp_path_factory.mktemp("logistics")
 
-    def new(name: str, storm: str) -> Trial:
+    def forget() -> None:
         for service in SERVICES:
             with closing(sqlite3.connect(journal_path(beside, service))) as journal, journal:
                 journal.execute("DELETE FROM received")
+
+    def new(name: str, storm: str) -> Trial:
+        forget()
         return Trial(
             name=name,
             forks=company,
             folder=folder,
             shared={"origins": origins, "storm": storm},
             arrivals=lambda: [each for service in SERVICES for each in _arrivals(journal_path(beside, service))],
+            forget=forget,
         )
 
     return new
+
+
+@pytest.fixture(scope="module")
+def stages(begin: Begin) -> Stages:
+    """Where the founding case stands before each of its processes."""
+    return stages_of(lambda name: begin(name, "founding"))
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +94,8 @@ def undisturbed(begin: Begin) -> Callable[[str], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ELSEWHERE])
-def test_killed_at_failpoint(name: str, begin: Begin, undisturbed: Callable[[str], dict[str, Any]]) -> None:
-    kill_everywhere(name, lambda trial: begin(trial, "founding"), undisturbed("founding"))
+def test_killed_at_failpoint(name: str, stages: Stages, undisturbed: Callable[[str], dict[str, Any]]) -> None:
+    kill_everywhere(name, stages, undisturbed("founding"))
 
 
 @pytest.mark.long

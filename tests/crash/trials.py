@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,14 +25,15 @@ T = TypeVar("T")
 
 LIFE_SECONDS = 60.0  # by how much a worker's clock is ahead of the one before it: longer than a lease
 MOST_LIVES = 12
+VERBS = ("run", "decide", "run")  # the processes of an undisturbed run
 
 
 @dataclass(kw_only=True)
 class Trial:
     """A run on a store of its own; every life of it comes after the one before.
 
-    `shared` is what every job says; `arrivals` tells what the receivers have of the run, and `honours` whether they
-    honour keys.
+    `shared` is what every job says; `arrivals` tells what the receivers have of the run, `forget` has them forget it,
+    and `honours` says whether they honour keys.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Trial:
     folder: Path
     shared: Mapping[str, Any]
     arrivals: Callable[[], list[Arrival]]
+    forget: Callable[[], None]
     honours: bool = True
     lives: int = 0
     story: list[tuple[Sequence[str], list[int]]] = field(default_factory=list)
@@ -54,6 +58,13 @@ class Trial:
         self.story.append(([str(job) for job in jobs], codes))
         assert FAILED not in codes, self.story
         return codes
+
+    def again(self, name: str) -> Trial:
+        """One that begins where this one stands, which has sent nothing yet: its files are copied."""
+        self.forget()
+        for file in self.folder.glob(f"{self.name}.db*"):
+            shutil.copy(file, self.folder / file.name.replace(self.name, name, 1))
+        return replace(self, name=name, story=list(self.story))
 
     def complete(self) -> None:
         """Bring the run to its end without any more kills; calls in doubt are settled as done."""
@@ -83,6 +94,9 @@ class Trial:
             store.close()
 
 
+Stages = Callable[[int], Trial]
+
+
 def parcels_trial(name: str, forks: Forks, receiver: Receiver, folder: Path, guarantee: str = "idempotent") -> Trial:
     """A trial of the parcels system, at a place of its own."""
     honours = guarantee == "idempotent"
@@ -93,27 +107,33 @@ def parcels_trial(name: str, forks: Forks, receiver: Receiver, folder: Path, gua
         folder=folder,
         shared={"origin": receiver.origin(place), "guarantee": guarantee},
         arrivals=lambda: receiver.arrivals(place),
+        forget=lambda: receiver.forget(place),
         honours=honours,
     )
 
 
-def kill_everywhere(
-    name: str,
-    begin: Callable[[str], Trial],
-    expected: dict[str, Any],
-    *,
-    verbs: Sequence[str] = ("run", "decide", "run"),
-) -> None:
-    """Kill each process of an undisturbed run (`verbs`) at the failpoint `name`, each time that it comes there.
+def stages_of(begin: Callable[[str], Trial]) -> Stages:
+    """Where an undisturbed run stands before each of its processes."""
+
+    @cache
+    def stage(number: int) -> Trial:
+        trial = begin(f"stage-{number}")
+        for verb in VERBS[:number]:
+            trial.live({"verb": verb})
+        return trial
+
+    return stage
+
+
+def kill_everywhere(name: str, stages: Stages, expected: dict[str, Any]) -> None:
+    """Kill each process of an undisturbed run at the failpoint `name`, each time that it comes there.
 
     Each run must end as `expected`, and the failpoint be reached at least once.
     """
     reached = 0
-    for stage, verb in enumerate(verbs):
+    for stage, verb in enumerate(VERBS):
         for count in itertools.count(1):
-            disturbed = begin(f"{name.replace(':', '-')}-{stage}-{count}")
-            for before in verbs[:stage]:
-                disturbed.live({"verb": before})
+            disturbed = stages(stage).again(f"{name.replace(':', '-')}-{stage}-{count}")
             if disturbed.live({"verb": verb, "failpoint": f"{name}:{count}"}) != [KILLED]:
                 break
             reached += 1

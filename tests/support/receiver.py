@@ -4,7 +4,8 @@
 2. A place that begins with `honours` does what is asked once for each `Idempotency-Key`, and answers the same again;
    with other bytes it refuses. One that begins with `forgets` does it at each arrival.
 3. An arrival is in the journal before the answer leaves, with the microsecond at which it came.
-4. A place can be held: what arrives there is journalled and not answered until it is released.
+4. A place can be held: what arrives there is journalled and not answered until it is released. What came to one can be
+   forgotten.
 5. `GET …/parcels/NUMBER` says what became of a parcel: 404 if it never came.
 6. The first line that it prints is its port; it ends when its standard input does.
 """
@@ -76,6 +77,10 @@ class Receiver:
         """Answer what was held, and what comes from now on."""
         self._control("release", place)
 
+    def forget(self, place: str) -> None:
+        """Have it that nothing came to a place."""
+        self._control("forget", place)
+
     def _control(self, verb: str, place: str) -> None:
         with closing(HTTPConnection("127.0.0.1", self.port)) as connection:
             connection.request("PUT", f"/{verb}/{place}")
@@ -118,6 +123,11 @@ class _Server(ThreadingHTTPServer):
             self.connection.execute("INSERT INTO arrived VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
             return True
 
+    def forget(self, place: str) -> None:
+        """Take everything that came to a place out of the journal."""
+        with self.lock:
+            self.connection.execute("DELETE FROM arrived WHERE place = ?", (place,))
+
     def find(self, place: str, number: int) -> str | None:
         """The key with which a parcel came."""
         with self.lock:
@@ -143,8 +153,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         _, verb, place = self.path.split("/", 2)
-        event = self.server.open[place]
-        event.clear() if verb == "hold" else event.set()
+        if verb == "forget":
+            self.server.forget(place)
+        else:
+            event = self.server.open[place]
+            event.clear() if verb == "hold" else event.set()
         self._answer(204, b"")
 
     def do_POST(self) -> None:
