@@ -123,6 +123,7 @@ def _start(folder: Path, home: Path, user: pwd.struct_passwd | None) -> tuple[su
         "unix_socket_directories": "",
         "max_connections": "200",
         "shared_buffers": "32MB",
+        "max_wal_size": "128MB",
     }
     command: list[str | Path] = [folder / "postgres", "-D", home / "data"]
     command += [f"--{name}={value}" for name, value in settings.items()]
