@@ -3,13 +3,16 @@
 Runs of two agents that do nothing but hand on a message of 100 bytes, as in `benchmarks.hop`. They take turns:
 
 - `hop`: the one agent after the other;
+- `longer`: one agent more;
 - `ruled`: between them an approval, at which fifty standing rules have force and one decides;
 - `exempted`: the same, where an accepted exemption lets the message pass.
 
 Counted is the time on the wall of a run, the median over the rounds; `cpu` is the CPU time of this process. `gate` is
 what a run with the gate costs more than one without: the approval's step, the request with what would be shown, the
-judgement of all rules, the cap that is used, the decision, and all their records.
-`per_decision` is the judging alone: Cedar asked about fifty rules. Measure on a machine that has nothing else to do.
+judgement of all rules, the cap that is used, the decision, and all their records. `step` is what the further agent
+costs, to compare it with, `gate_cpu_ratio` the CPU time of a run with the gate as a part of one without.
+`per_decision` is the judging alone, again and again: Cedar asked about fifty rules. Measure on a machine that has
+nothing else to do.
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ ROUNDS = 400
 WARM_UPS = 20
 HOPS = 2
 RULES = 50
-NAMES = ("hop", "ruled", "exempted")
+DIFFERENCES = ("gate", "gate_least", "cpu_gate", "cpu_gate_least", "exemption_gate", "step", "cpu_step", "per_decision")
+NAMES = ("hop", "longer", "ruled", "exempted")
 
 _RULE = """
 name = "rule-{number}"
@@ -109,7 +113,7 @@ def main() -> None:
     )
     for column in ("", "µs"):
         table.add_column(column, justify="right" if column else "left")
-    for name in (*NAMES, "gate", "gate_least", "cpu_gate", "cpu_gate_least", "exemption_gate", "per_decision"):
+    for name in (*NAMES, *DIFFERENCES):
         table.add_row(name, f"{said[name]:.0f}")
     Console().print(table)
 
@@ -135,8 +139,11 @@ async def measure(folder: Path, rounds: int) -> dict[str, Any]:
         "cpu_gate": round(medians["cpu_ruled"] - medians["cpu_hop"], 1),
         "cpu_gate_least": round(min(times["cpu_ruled"]) - min(times["cpu_hop"]), 1),
         "exemption_gate": round(medians["exempted"] - medians["hop"], 1),
+        "step": round(medians["longer"] - medians["hop"], 1),
+        "cpu_step": round(medians["cpu_longer"] - medians["cpu_hop"], 1),
         "per_decision": round(per_decision, 1),
         "ratio": round(gate / medians["hop"], 3),
+        "gate_cpu_ratio": round(medians["cpu_ruled"] / medians["cpu_hop"], 3),
         "rules": RULES,
         "rounds": rounds,
     }
@@ -146,9 +153,9 @@ def chain_of(name: str) -> App[Text, Text]:
     """Two agents, with a gate between them if the name says so."""
     system = System(name, responsible="alice")
     before: Any = START
-    for number in range(HOPS):
+    for number in range(HOPS + (name == "longer")):
         agent = system.agent(owner="team", name=f"n{number}")(_agent())
-        if number and name != "hop":
+        if number and name in ("ruled", "exempted"):
             exempt = anything if name == "exempted" else None
             gate = system.approval(f"gate-{number}", of=Text, by=role("lead"), within=HOUR, exempt=exempt, context=seen)
             system.edge(before, gate, purpose="may it pass?")
