@@ -18,7 +18,7 @@ from answerable.commands.saying import say, say_json, short, table
 from answerable.errors import InvalidInput, UnknownId
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.office import Office
-from answerable.tracing.clock import iso
+from answerable.tracing.clock import iso, to_the_second
 from answerable.tracing.people import get_person
 
 
@@ -77,7 +77,9 @@ def list_(store: str, as_json: bool) -> None:
         say("nobody has registered a key")
     else:
         shown = ("person", "state", "registered_as")
-        rows = [[short(one["id"]), *(one[name] for name in shown), one["registered_at"][:19]] for one in found]
+        rows = [
+            [short(one["id"]), *(one[name] for name in shown), to_the_second(one["registered_at"])] for one in found
+        ]
         say(table("key", "person", "state", "registered as", "registered (UTC)", rows=rows))
 
 

@@ -13,7 +13,7 @@ from answerable.commands.reaching import at_office, whole_id
 from answerable.commands.saying import say, say_json, short, table, when
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.office import Office
-from answerable.tracing.clock import iso
+from answerable.tracing.clock import iso, to_the_second
 
 _UNITS: Final = {"m": 60, "h": 3600, "d": 24 * 3600}
 _DURATION: Final = re.compile(rf"([1-9][0-9]{{0,5}})([{''.join(_UNITS)}])")
@@ -81,7 +81,10 @@ def list_(store: str, as_json: bool) -> None:
     elif not found:
         say("nobody has a token")
     else:
-        rows = [[short(one["id"]), one["person"], one["state"], one["expires_at"][:19], one["note"]] for one in found]
+        rows = [
+            [short(one["id"]), one["person"], one["state"], to_the_second(one["expires_at"]), one["note"]]
+            for one in found
+        ]
         say(table("token", "person", "state", "expires (UTC)", "note", rows=rows))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.inbox.site import API, Site
-from tests.orchestrator.letters import Ask
+from answerable.agents.people import role
+from tests.inbox.site import API, Site, kinder, standing
+from tests.orchestrator.letters import Ask, letters
 
 RULE = """\
 name = "one-letter"
@@ -60,6 +61,15 @@ def test_a_rule_is_proposed_approved_and_revoked_by_the_api(site: Site) -> None:
     listed = site.client.get(f"{API}/rules", headers=dora).json()["rules"]
     assert [(one["rule"], one["state"]) for one in listed] == [("one-letter@1", "revoked")]
     assert site.service.run(Ask(text="ann"), by="nils").status == "waiting"
+
+
+def test_who_may_not_approve_a_rule_reads_why_with_the_names_as_they_are(sqlite_url: str) -> None:
+    app = letters(options=kinder, by=role("Night-Lead"), denied=True)
+    with standing(sqlite_url, app=app) as site:
+        rule = proposed(site).json()
+        text = site.browser("eve").get(f"/rules/{rule['id']}").text
+        assert "You cannot approve it: eve may not decide this" in text
+        assert "role Night-Lead or the Responsible Individual" in text
 
 
 def test_what_is_no_rule_is_said_and_nothing_is_proposed(site: Site) -> None:
