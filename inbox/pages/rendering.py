@@ -65,8 +65,8 @@ def pretty(value: Any) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text with a capital letter in front, and the rest as it is: a command in it can be copied."""
-    return text[:1].upper() + text[1:]
+    """A text with a capital letter in front, unless it begins with an address or an id; the rest can be copied."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].strip(",:;").isalpha() else text
 
 
 _environment = Environment(

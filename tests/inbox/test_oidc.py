@@ -21,6 +21,7 @@ from answerable.errors import InvalidInput
 from answerable.inbox.oidc.asking import ASK_AGAIN_SECONDS, KEEP_SECONDS, RENEW_SECONDS, Settings
 from answerable.inbox.oidc.pending import PENDING_SECONDS
 from answerable.inbox.oidc.vouching import Provider
+from answerable.inbox.pages.rendering import sentence
 from answerable.testing import FakeClock
 from answerable.tracing.ledger.access import IdentityBound, IdentityUnbound
 from answerable.tracing.ledger.entries import records_of
@@ -418,6 +419,11 @@ def test_whoever_guesses_such_tokens_is_not_listened_to_for_a_while(provider: To
     with _site(provider, sqlite_url) as site:
         told = [_me(site, "a.b.c").status_code for _ in range(40)]
         assert told[0] == 401 and told[-1] == 429
+
+
+def test_an_address_stays_as_it_is_at_the_head_of_a_sentence() -> None:
+    assert sentence("https://login.example cannot be asked") == "https://login.example cannot be asked"
+    assert sentence("this, too: `answerable serve`") == "This, too: `answerable serve`"
 
 
 def test_keys_change_and_are_asked_for_only_so_often(sqlite_url: str) -> None:
