@@ -102,7 +102,7 @@ class WithoutSocket(BaseAdapter):
             "server": (url.hostname, url.port),
             "state": {},
         }
-        start, answer = self._loop.run(_called(self._app, scope, body))
+        start, answer = self._loop.get_loop().run_until_complete(_called(self._app, scope, body))
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
         raw = urllib3.HTTPResponse(
             io.BytesIO(answer),

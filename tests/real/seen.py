@@ -74,15 +74,18 @@ def check_searches(jaeger: Jaeger, spans: list[SpanData], records: list[Placed])
 
 
 def tree(spans: list[JaegerSpan]) -> str:
-    """A trace as text, as Jaeger's page draws it."""
+    """A trace as text, as Jaeger's page draws it; of an edge and what begins with it, the edge first."""
     below: dict[str, list[JaegerSpan]] = {}
     for span in spans:
         drawn = span.parent or next((linked for trace, linked in span.links if trace == span.trace), "")
         below.setdefault(drawn, []).append(span)
     lines: list[str] = []
 
+    def order(span: JaegerSpan) -> tuple[int, bool, str]:
+        return span.start, not span.name.startswith("edge "), span.name
+
     def draw(parent: str, depth: int) -> None:
-        for span in sorted(below.get(parent, ()), key=lambda one: (one.start, one.name)):
+        for span in sorted(below.get(parent, ()), key=order):
             mark = " !" if span.failed else ""
             lines.append(f"{'  ' * depth}{span.name}  [{span.service}]{mark}")
             draw(span.span, depth + 1)
