@@ -28,7 +28,11 @@ def rule_lines(tx: Tx, key: Key, *, at: int) -> list[dict[str, Any]]:
     """Every version of every rule, each in a line. Raises: StoreCorrupt."""
     found, names = all_rules(tx), handles(tx)
     lacks, gone = lacking(tx, key, found), put_back(tx, key, found)
-    return [rule_line(one, names, lacks=lacks.get(one.head.id, ""), gone=one.head.id in gone, at=at) for one in found]
+    return [
+        rule_line(one, names, lacks=lacks.get(one.head.id, ""), gone=one.head.id in gone, at=at)
+        | _so_far(tx, key, one, names, at=at)
+        for one in found
+    ]
 
 
 def rule_line(rule: RuleRow, names: Mapping[str, str], *, lacks: str, gone: bool, at: int) -> dict[str, Any]:
@@ -58,10 +62,14 @@ def rule_line(rule: RuleRow, names: Mapping[str, str], *, lacks: str, gone: bool
     }
 
 
+def _so_far(tx: Tx, key: Key, rule: RuleRow, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
+    votes, missing = so_far(tx, key, rule, at=at)
+    return {"approved_so_far": [names.get(id, id) for id in votes], "missing": missing}
+
+
 def rule_document(tx: Tx, key: Key, row: RuleRow, names: Mapping[str, str], *, at: int) -> dict[str, Any]:
     """A rule with all that it says, who approved it so far, and what its caps are used for in this hour or day."""
     said, head = row.body, row.head
-    votes, missing = so_far(tx, key, row, at=at)
     lacks = lacking(tx, key, [row]).get(head.id, "")
     spent = used(tx, head.system, head.name, row.caps, at=at)
     caps = [
@@ -70,8 +78,7 @@ def rule_document(tx: Tx, key: Key, row: RuleRow, names: Mapping[str, str], *, a
     ]
     return {
         **rule_line(row, names, lacks=lacks, gone=bool(put_back(tx, key, [row])), at=at),
-        "approved_so_far": [names.get(id, id) for id in votes],
-        "missing": missing,
+        **_so_far(tx, key, row, names, at=at),
         "option": said["option"],
         "effects": said["effects"],
         "caps": caps,

@@ -185,7 +185,7 @@ def list_(store: str, as_json: bool) -> None:
             f"{one['approval']} of {one['system']}",
             one["state"],
             one["author"],
-            ", ".join(one["approvers"]),
+            ", ".join(one["approvers"] or one["approved_so_far"]),
             to_the_second(one["expires_at"]),
         ]
         for one in found
@@ -193,6 +193,8 @@ def list_(store: str, as_json: bool) -> None:
     columns = ("rule", "approval", "state", "author", "approved by", "expires (UTC)")
     say(table(*columns, rows=rows) if rows else "there is no rule")
     for one in found:
+        if one["missing"]:
+            say(f"{one['rule']} is proposed: it takes {one['missing']}")
         if one["lacks"]:
             say(f"{one['rule']} decides nothing: {_WHY_SUSPENDED.format(one['lacks'])}")
 

@@ -44,7 +44,8 @@ class RevokeRuleAsked(Taken):
 class RuleLine(BaseModel):
     """A rule in a list. `state` is proposed, waiting (for its time), active, suspended, expired or revoked.
 
-    `lacks` is, of a suspended one, who is missing behind it, in words: whoever approved it could not do so now.
+    `lacks` is, of a suspended one, who is missing behind it, in words: whoever approved it could not do so now;
+    `missing`, of a proposed one, who else has to approve it.
     """
 
     id: str
@@ -58,6 +59,8 @@ class RuleLine(BaseModel):
     purpose: str
     author: str
     approvers: list[str]
+    approved_so_far: list[str]
+    missing: str
     not_before: str | None
     expires_at: str
     digest: str
@@ -87,10 +90,8 @@ class CaseAnswer(BaseModel):
 
 
 class RuleAnswer(RuleLine):
-    """A rule with all that it says; `missing` is who else has to approve it, in words."""
+    """A rule with all that it says."""
 
-    approved_so_far: list[str]
-    missing: str
     option: str
     effects: list[str]
     caps: list[CapAnswer]

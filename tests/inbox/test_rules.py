@@ -43,6 +43,9 @@ def test_a_rule_is_proposed_approved_and_revoked_by_the_api(site: Site) -> None:
     assert made.status_code == 201, made.text
     rule = made.json()
     assert (rule["state"], rule["author"], rule["missing"]) == ("proposed", "eve", '1 of role("lead")')
+    (listed,) = site.client.get(f"{API}/rules", headers=site.headers("dora")).json()["rules"]
+    assert (listed["approved_so_far"], listed["missing"]) == ([], '1 of role("lead")')
+    assert "it takes 1 of role(&#34;lead&#34;)" in site.browser("dora").get("/rules").text
     path, dora = f"{API}/rules/{rule['id']}", site.headers("dora")
     approval = {"digest": rule["digest"]}
     assert site.client.post(f"{path}/approval", json=approval, headers=site.headers("eve")).status_code == 403
