@@ -4,7 +4,7 @@
    before has a right one. So whoever is let in by a credential, or acts by a delegation, is looked up among those that
    records tell of as ended.
 2. A process reads each such record once, and looks for newer ones each time: an index has them by their kind. Records
-   of transactions that began before others ended may come late, so some are read again.
+   of transactions that began before others ended may come late, so it looks some way back.
 """
 
 from __future__ import annotations
@@ -29,11 +29,14 @@ ENDED: Final = {
     "delegation.revoked": "delegation",
 }
 """The kinds of records that end something, and the field that says what."""
-LATE: Final = 10_000  # records: so far behind the newest one that was read, others may come still
+LATE: Final = 1_000  # records: so far behind the newest one that was read, others may come still, but on SQLite
 
+_IDS = Statement(
+    select(records.c.id).where(records.c.run == "", records.c.kind.in_(list(ENDED)), records.c.id > bindparam("after"))
+)
 _SINCE = Statement(
     select(records.c.id, records.c.kind, records.c.body).where(
-        records.c.run == "", records.c.kind.in_(list(ENDED)), records.c.id > bindparam("after")
+        records.c.run == "", records.c.kind.in_(list(ENDED)), records.c.id >= bindparam("first")
     )
 )
 
@@ -42,6 +45,7 @@ _SINCE = Statement(
 class _Told:
     ended: set[str] = field(default_factory=set)
     newest: int = 0
+    late: set[int] = field(default_factory=set)  # the records that were read, of those that are looked for again
 
 
 _TOLD: Final[WeakKeyDictionary[Key, _Told]] = WeakKeyDictionary()  # a key is that of one store
@@ -50,7 +54,12 @@ _TOLD: Final[WeakKeyDictionary[Key, _Told]] = WeakKeyDictionary()  # a key is th
 def ended(tx: Tx, key: Key) -> Set[str]:
     """The ids of tokens, bindings, delegations and persons that have ended, as records say."""
     told = _TOLD.setdefault(key, _Told())
-    for id, kind, body in tx.all(_SINCE, after=told.newest - LATE):
-        told.ended.add(json.loads(bytes(body))[ENDED[kind]])
-        told.newest = max(told.newest, id)
+    after = told.newest if tx.dialect == "sqlite" else told.newest - LATE
+    new = {id for (id,) in tx.all(_IDS, after=after)} - told.late
+    if new:
+        for id, kind, body in tx.all(_SINCE, first=min(new)):
+            told.ended.add(json.loads(bytes(body))[ENDED[kind]])
+            told.late.add(id)
+        told.newest = max(told.newest, *new)
+        told.late = {id for id in told.late if id > told.newest - LATE}
     return told.ended
