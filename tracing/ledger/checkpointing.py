@@ -3,7 +3,9 @@
 1. A checkpoint is due at once when something durable was recorded (a person's decision, an effect's state, a freeze),
    and else some seconds after the last one (`ANSWERABLE_CHECKPOINT_SECONDS`), if the ledger has grown. What passed by a
    rule or an exemption nobody was told yet: it is signed with what follows it (docs/decisions/0046-passing.md).
-2. It works behind the ledger and never stops it: what cannot be signed or anchored now is said once, and tried again.
+2. A checkpoint leaves the store, and so waits for the disk, with all that it covers: a power cut takes nothing of what
+   was signed, else the ledger would look cut off.
+3. It works behind the ledger and never stops it: what cannot be signed or anchored now is said once, and tried again.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ class Checkpointing:
             for _ in range(2):  # the key may have been replaced since this process read it
                 if self._signer is None:
                     self._signer = await open_signer(self._store)
-                made = await self._store.write(self._sign)
+                made = await self._store.write(self._sign, durable=True)
                 if made is not None or await self._store.read(self._may_sign):
                     return made
                 self._signer = None

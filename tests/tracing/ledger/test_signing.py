@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 from sqlalchemy import bindparam, delete, update
@@ -37,11 +37,13 @@ from answerable.tracing.ledger.signing import (
 )
 from answerable.tracing.ledger.verify import verify_ledger
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.store import Store, open_store, store_id
+from answerable.tracing.storage.store import Store, Tx, open_store, store_id
 from answerable.tracing.storage.tables import records
 from tests.tracing.storage.store_worker import step
 
 pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
 
 CHANGE = Statement(
     update(records)
@@ -168,6 +170,21 @@ async def test_what_is_durable_is_due_at_once_and_the_rest_later(store: Store) -
     assert not await store.read(checkpointing.due)
     await grow(store, 1, Thawed(at=1, system="s", freeze="frz_1", by="prs_1", reason="over"))
     assert await store.read(checkpointing.due)
+
+
+async def test_a_checkpoint_is_on_the_disk_before_it_leaves(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[bool] = []
+    write = Store.write
+
+    async def seen(self: Store, work: Callable[[Tx], T], *, durable: bool = False) -> T:
+        waited.append(durable)
+        return await write(self, work, durable=durable)
+
+    await grow(store, 1)
+    checkpointing = Checkpointing(store, {"ANSWERABLE_ANCHORS": "none"})
+    monkeypatch.setattr(Store, "write", seen)
+    assert await checkpointing.sign() is not None
+    assert waited[-1]
 
 
 async def test_what_passed_by_itself_is_signed_with_what_follows(store: Store) -> None:
