@@ -41,6 +41,20 @@ class Afterwards(Answering):
         on_duty = [who for who in PEOPLE if "duty" in self.model.people[who].roles]
         if right and on_duty and place % 16:
             who = on_duty[place % len(on_duty)]
+        self.breaks(request, asked, who, option)
+
+    @rule(place=places, worth=st.sampled_from((14, 15, 16)))
+    def glass_is_broken_again_and_again(self, place: int, worth: int) -> None:
+        """Twice at once, and a day later, when nobody has looked at it."""
+        on_duty = [who for who in PEOPLE if "duty" in self.model.people[who].roles]
+        for seconds in (0, 0, 25 * 3600):
+            self.move(seconds)
+            self.begin("alice", "slow" if place % 2 else "dear", critical=True, worth=worth)
+            request, asked = self.newest("slow" if place % 2 else "dear")
+            if asked is not None and on_duty:
+                self.breaks(request, asked, on_duty[place % len(on_duty)], "as-proposed")
+
+    def breaks(self, request: str, asked: Asked, who: str, option: str) -> None:
         self.trying, self.breaking = (request, "approved", Said(by=who, option=option)), True
         wanted = self.wanted_of_glass(asked, who, option)
         error = self.act(
@@ -110,6 +124,13 @@ class Afterwards(Answering):
                 held = self.model.frozen("system", f"agent:{one.approval}") or one.run in self.model.over
                 decided = one.outcome or one.forged or one.run not in rested or held
                 assert decided or self.model.now < one.expires_at, "the timer did not deny it"
+
+    @rule(who=people, minutes=st.sampled_from((31, 121, 241)))
+    def nobody_looks(self, who: str, minutes: int) -> None:
+        """A request waits, and nobody touches it until its timer fires."""
+        self.begin(who, "slow", critical=True, worth=9)
+        self.move(minutes * 60)
+        self.a_timer_fires()
 
     async def take_up(self) -> None:
         """Everything that is due, some runs at a time."""

@@ -46,7 +46,7 @@ class Answering(Play):
         self.begun[run] = (who, ask)
         error = self.act(self.service.arun(ask, by=who, run_id=run))
         assert error is None or isinstance(error, Died), error
-        self.look(run)
+        self.look(run, whole=error is None)
 
     def light(self, who: str, worth: int) -> None:
         """What a rule may decide."""

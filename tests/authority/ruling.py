@@ -5,6 +5,7 @@ Whether one decides is asked where a request is made (`play`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -23,8 +24,8 @@ from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import rules
 from tests.authority.acting import people, places
+from tests.authority.answering import Answering
 from tests.authority.model import HOUR
-from tests.authority.play import Play
 from tests.authority.process import APP, PEOPLE, Died
 from tests.authority.rulebook import APPROVE, Rule
 from tests.reference.electing import Said
@@ -43,7 +44,7 @@ caps = st.fixed_dictionaries(
 )
 
 
-class Ruling(Play):
+class Ruling(Answering):
     """What people do to standing rules."""
 
     @rule(
@@ -64,17 +65,53 @@ class Ruling(Play):
         before = [one.version for one in self.model.rules.all.values() if one.name == said["name"]]
         version = 1 if place % 16 == 1 else max(before, default=0) + 1
         made = self.written(version=version, sample=place % 2 == 0, **said)
+        id = self.proposes(made, by)
+        if id and place % 4:
+            self.others_approve(id, place)
+
+    def proposes(self, made: Rule, by: str) -> str:
+        """Somebody proposes a rule: its id, or "" where it is not new."""
+        before = [one.version for one in self.model.rules.all.values() if one.name == made.name]
         error = self.act(self.service.office.rules.propose(file_of(made), PLACE, by=by))
         if not isinstance(error, Died):
-            taken = before and version <= max(before)
+            taken = before and made.version <= max(before) and not self.is_known(made)
             wanted = NotEligible if by != made.author else InvalidInput if taken else type(None)
             assert type(error) is wanted, f"{by} proposes {made}: {error!r} instead of {wanted}"
         fresh = self.heads().keys() - self.model.rules.all.keys()
-        assert len(fresh) == 1 if error is None else len(fresh) <= isinstance(error, Died)
+        if error is None:
+            assert len(fresh) == (not self.is_known(made))
+        assert len(fresh) <= (error is None or isinstance(error, Died))
         for made.id in fresh:
             self.model.rules.all[made.id] = made
-            if place % 4:
-                self.others_approve(made.id, place)
+        return made.id
+
+    def is_known(self, made: Rule) -> bool:
+        """Whether the very same was proposed before: that changes nothing."""
+        return any(
+            replace(made, id=id, state=one.state, answers=one.answers, approvers=one.approvers, forged=one.forged)
+            == one
+            for id, one in self.model.rules.all.items()
+        )
+
+    @rule(limit=st.sampled_from((15, 25)), most=st.sampled_from((1, 2)), place=places)
+    def a_rule_decides_until_its_cap(self, limit: int, most: int, place: int) -> None:
+        """One that others approved; it is asked once more than it may decide."""
+        version = max((one.version for one in self.model.rules.all.values() if one.name == "gamma"), default=0) + 1
+        said: dict[str, Any] = {"begins": 0, "hours": 30, "kind": "permits", "option": "as-proposed"}
+        made = self.written(
+            name="gamma",
+            version=version,
+            author="pia",
+            limit=limit,
+            sample=True,
+            caps={"count": (most, "hour")},
+            **said,
+        )
+        id = self.proposes(made, "pia")
+        if id:
+            self.others_approve(id, place)
+            for _ in range(most + 1):
+                self.begin("pia", "ruled", critical=False, worth=9)
 
     def written(self, *, caps: dict[str, Any], begins: int, hours: int, kind: str, option: str, **said: Any) -> Rule:
         now = self.model.now
