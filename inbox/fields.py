@@ -1,7 +1,8 @@
 """A form made from a message's JSON schema, and the message read back from what was typed.
 
 1. A field's name is its place in the message: `parcels/0/cents`. Lists have the items that they have; each may be left
-   out. Where a form would not do (unions, mappings, items to be added), the place is typed as JSON.
+   out. Where a form would not do (unions, mappings, items to be added), the place is typed as JSON. So is a text with
+   characters that are not seen: they stand in it as escapes, and what nobody touches stays as it is.
 2. What cannot be read is said at its field, and everything that was typed is kept. Whether the message fits its type is
    for the type to say.
 """
@@ -12,6 +13,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
+
+from answerable.tracing.spans.tree import plain
 
 Kind: TypeAlias = Literal["text", "long", "number", "yes-no", "choice", "json", "group", "list"]
 
@@ -85,7 +88,7 @@ def _field(
     if kind == "choice":
         return Field(**shared, kind=kind, typed=said, choices=[_text(one) for one in schema["enum"]])
     if kind == "json" and typed is None:
-        said = json.dumps(value, indent=2, ensure_ascii=False)
+        said = _as_json(value)
     return Field(**shared, kind=kind, typed=said)
 
 
@@ -119,6 +122,8 @@ def _kind(schema: Mapping[str, Any], value: Any, depth: int) -> Kind:
         return "yes-no"
     if said in ("integer", "number"):
         return "number"
+    if said == "string" and _unseen(_text(value)):
+        return "json"
     if said == "string":
         return "long" if isinstance(value, str) and (len(value) > _LONG_CHARACTERS or "\n" in value) else "text"
     return "json"
@@ -128,6 +133,18 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _as_json(value: Any) -> str:
+    """JSON of which every character is seen."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "".join(json.dumps(one)[1:-1] if _unseen(one) else one for one in text)
+
+
+def _unseen(text: str) -> bool:
+    """Whether a page would show some of its characters as escapes."""
+    seen = text.replace("\n", "").replace("\t", "")
+    return plain(seen) != seen
 
 
 def _read(field: Field, typed: Mapping[str, str], wrong: dict[str, str]) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+
+import pytest
 
 from answerable.agents.messages import Message
 from tests.inbox.site import Site, standing
@@ -109,6 +112,16 @@ def test_an_edit_is_made_in_a_form_of_the_messages_fields(site: Site) -> None:
     assert "before the edit" in page and "dear ann" in page and "dear all" in page
     assert "nobody decides their own" in dora.get(edited).text
     assert "edited request" in dora.get(f"/requests/{request.id}").text
+
+
+@pytest.mark.parametrize("name", ["\u202ennA", "ann\U000e0001", "an\u00a0n", "ann\r\nbob", "\x1bann \\u202e"])
+def test_what_is_not_seen_and_not_touched_stays_as_it_is(site: Site, name: str) -> None:
+    request, dora = site.asked(name), site.browser("dora")
+    path = f"/requests/{request.id}/edit"
+    said = dora.form(path, path)
+    assert said["m:text"].isascii() and json.loads(said["m:text"]) == f"dear {name}"
+    edited = dora.post(path, said | {"reason": "as it was"}).headers["location"].rpartition("/")[2]
+    assert site.service.request(edited).view["options"][0]["message"] == {"text": f"dear {name}"}
 
 
 def test_an_edit_as_json_says_what_is_wrong_and_keeps_what_was_typed(site: Site) -> None:
