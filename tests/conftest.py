@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
@@ -26,6 +27,10 @@ from tests.postgresql_server import Server
 
 # before the package is imported, for this process and for all that it starts; made when there is a fault
 os.environ["ANSWERABLE_SPAN_FAULTS"] = str(Path(tempfile.gettempdir(), f"answerable-span-faults-{uuid.uuid4().hex}"))
+
+# A shell has what it starts in the background ignore Ctrl-C; our programs would inherit that, and tests interrupt some.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")

@@ -15,6 +15,7 @@ Digest: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=20_000)]
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f]*$")]
 Code: TypeAlias = Annotated[str, StringConstraints(max_length=50), Field(json_schema_extra={"enum": list(CODES)})]
+Micros: TypeAlias = Annotated[int, Field(ge=0, le=2**53 - 1)]  # what canonical JSON has as a number, and no more
 Handle: TypeAlias = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x20]*$")]
 
 
@@ -34,7 +35,7 @@ class SignatureGiven(Taken):
     """A signature of the answer with the person's own Ed25519 key: what is signed is in the guide."""
 
     key: Name = Field(description="The id of the key, as it was registered.")
-    at: int = Field(ge=0, le=2**53, description="When, by the signer's clock: microseconds since 1970.")
+    at: Micros = Field(description="When, by the signer's clock: microseconds since 1970.")
     salt: Digest = Field(description="64 hexadecimal digits that nobody can guess.")
     value: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9+/]{86}==$")] = Field(description="Base64 of 64 bytes.")
 

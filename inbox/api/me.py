@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, StringConstraints
 
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.bodies import Taken
+from answerable.inbox.api.bodies import Micros, Taken
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of, reader
 from answerable.inbox.problems import documented
@@ -31,7 +31,7 @@ class KeyAsked(Taken):
     """An Ed25519 key to register as one's own. What the proof signs is in the guide."""
 
     public: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9+/]{43}=$")] = Field(description="Base64 of 32 bytes.")
-    at: int = Field(ge=0, le=2**53, description="When the proof was made: microseconds since 1970.")
+    at: Micros = Field(description="When the proof was made: microseconds since 1970.")
     proof: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9+/]{86}==$")] = Field(description="Base64 of 64 bytes.")
 
 
