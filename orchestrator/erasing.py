@@ -123,6 +123,7 @@ def erase_person(tx: Tx, key: Key, handle: str, *, by: str, reason: str, at: int
     """
     person, actor = get_person(tx, handle), get_person(tx, by)
     says = f"cancelled by {handle}: "  # as the run's row has it
+    read_rules_anew(tx)  # before anything else is locked, as workers lock it
     holds.lock(tx)
     answers_for = tx.all(_ANSWERS_FOR, person=person.id)
     if answers_for:
@@ -147,7 +148,6 @@ def erase_person(tx: Tx, key: Key, handle: str, *, by: str, reason: str, at: int
     for run in sorted({*(one.run for one in said), *cancelled}):
         _forget_words(tx, run, person.id, said, is_theirs=run in cancelled)
     tx.run(_FORGET, person=person.id, no_handle=f"erased {person.id}")  # with a space, so that nobody can act as it
-    read_rules_anew(tx)
     tx.run(_END_CREDENTIALS, person=person.id, now=at)
     tx.run(_FORGET_NOTES, person=person.id)
     tx.run(_FORGET_DRAFTS, person=person.id)

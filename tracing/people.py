@@ -45,6 +45,10 @@ _SET_RESPONSIBLE = Statement(
     .values(responsible=bindparam("responsible"), successor=bindparam("successor"))
 )
 _RULES_ANEW = Statement(update(systems).values(rules=systems.c.rules + 1))
+_RULES_OF_ANEW = Statement(
+    update(systems).where(systems.c.name == bindparam("system")).values(rules=systems.c.rules + 1)
+)
+_LOCK = Statement(select(systems.c.name).where(systems.c.name == bindparam("system")).with_for_update())
 _GRANTS_OF_SYSTEM = Statement(
     select(grants.c.id)
     .join(runs, runs.c.id == grants.c.run)
@@ -150,18 +154,27 @@ def add_person(
     )
     fields = {"name": row.name, "contact": row.contact, "roles": json.dumps(row.roles), "teams": json.dumps(row.teams)}
     if known:
-        tx.run(_UPDATE, person=row.id, **fields)
         if (known.roles, known.teams) != (row.roles, row.teams):
-            read_rules_anew(tx)
+            read_rules_anew(tx)  # before the person's own row, as workers lock them
+        tx.run(_UPDATE, person=row.id, **fields)
     else:
         tx.run(_INSERT, id=row.id, handle=handle, **fields)
     append(tx, PersonAdded(at=at, system="", person=row.id, roles=row.roles, teams=row.teams))
     return row
 
 
-def read_rules_anew(tx: Tx) -> None:
-    """Have whoever decides by standing rules read them anew: what people may do has changed."""
-    tx.run(_RULES_ANEW)
+def read_rules_anew(tx: Tx, system: str = "") -> None:
+    """Have whoever decides by the rules of a system, or of all, read them anew; and wait for those who decide now."""
+    take_turn(tx)
+    if system:
+        tx.run(_RULES_OF_ANEW, system=system)
+    else:
+        tx.run(_RULES_ANEW)
+
+
+def lock_system(tx: Tx, system: str) -> None:
+    """Let nobody else change a system, or who uses what is counted for it, until this transaction ends."""
+    tx.one(_LOCK, system=system)
 
 
 def ensure_person(tx: Tx, handle: str, *, at: int) -> PersonRow:

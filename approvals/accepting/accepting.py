@@ -16,12 +16,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pydantic import ValidationError
-from sqlalchemy import bindparam, literal_column, select
+from sqlalchemy import literal_column, select
 
 from answerable.agents.people import RESPONSIBLE
 from answerable.approvals.accepting.declared import RulesOfDeciding, changes, read_rules, to_ask
 from answerable.approvals.rules.contexts import Place
-from answerable.approvals.rules.rows import change_rules
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.sealing.seals import is_sealed, sealed
 from answerable.approvals.who.identity import Identity, check_sure
@@ -30,10 +29,10 @@ from answerable.errors import InvalidInput, NotAsShown, UnknownId
 from answerable.tracing.ledger.accepting import ApprovalAccepted, ApprovalDeclared
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import read_record
-from answerable.tracing.people import check_responsible, get_person, stamp
+from answerable.tracing.people import check_responsible, get_person, lock_system, read_rules_anew, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records, systems
+from answerable.tracing.storage.tables import records
 
 ACCEPT: Final = "accept"  # what is signed, so that it is never taken for an answer to a request
 
@@ -45,7 +44,6 @@ _RECORDS: Final = Statement(
     )
     .order_by(records.c.id)
 )
-_LOCK: Final = Statement(select(systems.c.name).where(systems.c.name == bindparam("system")).with_for_update())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +123,7 @@ def declare(
     """
     found = standings(tx, key)
     if _news(found, system, declared):
-        tx.one(_LOCK, system=system)  # of two that are connected at once, the second sees what the first wrote
+        lock_system(tx, system)  # of two that are connected at once, the second sees what the first wrote
         found = standings(tx, key)
         known = any(of == system for of, _ in found)
         for approval in _news(found, system, declared):
@@ -151,7 +149,7 @@ def accept_rules(tx: Tx, key: Key, system: str, approval: str, *, who: Identity,
     Raises: UnknownId; NotEligible if they are not the RI; NotSureEnough, NotAuthenticated; InvalidInput if nothing is
     proposed, or several are and none is named; NotAsShown if what is named is not proposed.
     """
-    change_rules(tx, system)  # whoever asks just now is waited for, and reads them anew
+    read_rules_anew(tx, system)  # whoever asks just now is waited for, and reads them anew
     standing = standings(tx, key).get((system, approval))
     if standing is None:
         raise UnknownId(f"{system!r} has no approval {approval!r} here", hint="`answerable approvals list` lists them")

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-from sqlalchemy import bindparam, select
+from typing import Any
 
 from answerable.agents.people import Quorum, quorum_from
 from answerable.approvals.asking.requests import RequestRow
@@ -22,12 +20,8 @@ from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.delegations import in_force
 from answerable.approvals.voting.eligibility import Standing, is_named, too_close
 from answerable.errors import NotEligible
-from answerable.tracing.people import PersonRow
-from answerable.tracing.storage.statements import Statement
+from answerable.tracing.people import PersonRow, lock_system
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import systems
-
-_LOCK: Final = Statement(select(systems.c.name).where(systems.c.name == bindparam("system")).with_for_update())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +67,7 @@ def check_may_break(
             hint="choose another option, or ask whom it asks",
         )
     if lock:
-        tx.one(_LOCK, system=request.system)
+        lock_system(tx, request.system)
     late = overdue_break_glass(tx, key, request.system, at=at)
     if late:
         raise NotEligible(

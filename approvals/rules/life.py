@@ -22,7 +22,7 @@ from answerable.approvals.deciding.ballots import Ballot, ballot_on
 from answerable.approvals.rules.checking import check_cases, check_rule
 from answerable.approvals.rules.contexts import LARGEST, Place
 from answerable.approvals.rules.file import RuleFile
-from answerable.approvals.rules.rows import RuleHead, RuleRow, change_rules, find_rule, heads_of, insert_rule, set_rule
+from answerable.approvals.rules.rows import RuleHead, RuleRow, find_rule, heads_of, insert_rule, set_rule
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.sealing.seals import sealed
 from answerable.approvals.voting.counting import for_option, people_of
@@ -36,7 +36,7 @@ from answerable.tracing.clock import micros
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.record import Signature
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
-from answerable.tracing.people import PersonRow, authority, get_person, stamp
+from answerable.tracing.people import PersonRow, authority, get_person, read_rules_anew, stamp
 from answerable.tracing.storage.store import Tx
 
 APPROVE: Final = "approve"  # the one thing that people vote for
@@ -229,7 +229,7 @@ def asked_of(rule: RuleRow) -> Asked:
 
 
 def _genuine(tx: Tx, key: Key, reference: str) -> RuleRow:
-    change_rules(tx, find_rule(tx, reference).head.system)  # before the rule's own lock, as workers take them
+    read_rules_anew(tx, find_rule(tx, reference).head.system)  # before the rule's own lock, as workers take them
     found = find_rule(tx, reference, lock=True)
     if not found.head.genuine(key):
         raise StoreCorrupt(

@@ -22,7 +22,6 @@ from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables import rules, systems
-from answerable.tracing.turns import take_turn
 
 _INSERT = inserting(rules)
 _HEAD = tuple(column for column in rules.c if column.name != "body")
@@ -42,9 +41,6 @@ _OF_APPROVAL = Statement(
     .order_by(rules.c.name, rules.c.version)
 )
 _GENERATION = Statement(select(systems.c.rules).where(systems.c.name == bindparam("system")))
-_NEXT_GENERATION = Statement(
-    update(systems).where(systems.c.name == bindparam("system")).values(rules=systems.c.rules + 1)
-)
 _SET = Statement(
     update(rules)
     .where(_THIS)
@@ -165,12 +161,6 @@ def rule_called(tx: Tx, system: str, label: str) -> RuleHead | None:
     """The rule NAME@VERSION of a system; nobody revokes it before this transaction is over."""
     name, _, version = label.rpartition("@")
     return next((head for head in heads_of(tx, system, name) if str(head.version) == version), None)
-
-
-def change_rules(tx: Tx, system: str) -> None:
-    """Have whoever decides by the rules of a system read them anew; and wait for those who decide just now."""
-    take_turn(tx)
-    tx.run(_NEXT_GENERATION, system=system)
 
 
 def generation(tx: Tx, system: str) -> int:

@@ -15,7 +15,6 @@ from answerable.agents.people import person, quorum, role
 from answerable.approvals.accepting.declared import rules_of
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.node import BreakGlass, exemption
-from answerable.approvals.rules.rows import change_rules
 from answerable.approvals.who.identity import Identity
 from answerable.errors import NotAuthenticated, NotEligible
 from answerable.orchestrator.app import App
@@ -25,6 +24,7 @@ from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.ledger.accepting import ApprovalAccepted, ApprovalDeclared
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import EffectSent
+from answerable.tracing.people import read_rules_anew
 from tests.approvals.rules.ruled import proposed, rule_file, ruled
 from tests.orchestrator.letters import CARRIER, LEAD, QUICKLY, Ask, Letter, Receipt, letters, post, recorded, serving
 
@@ -97,7 +97,7 @@ async def _write(service: Service[Any, Any], record: ApprovalAccepted | Approval
 
     def work(tx: Any) -> None:
         append(tx, record)
-        change_rules(tx, "letters")
+        read_rules_anew(tx, "letters")
 
     await service.store.write(work)
 
