@@ -1,6 +1,7 @@
 """Rebuilding: the rows that records tell of, made anew from them after damage.
 
-1. It is one transaction, on a ledger that was found sound, while nobody works on a run. What it did is a record.
+1. It is one transaction, on a ledger that was found sound, while nobody works on a run and nobody writes a record: rows
+   and records are read one after another, and whatever came in between would look forged. What it did is a record.
 2. A row that has no record goes. A row that differs from its records is made to say what they say. A row that is gone
    is made, as far as records, and payloads that are still there, tell its columns; what cannot be made is listed.
 3. Nobody gets authority by it. A decision, an accepted exemption or a rule is made only from records with a seal of
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Table, and_, bindparam, delete, select, update
+from sqlalchemy import Table, and_, bindparam, delete, select, text, update
 
 from answerable.approvals.asking.requests import RequestRow, get_request
 from answerable.approvals.deciding.decisions import Decision, grant_columns
@@ -77,6 +78,7 @@ LOST: Final = "[lost]"  # a reason that lay in a row that is gone
 AHEAD: Final = "its row said that it was sent, and no record says so"
 
 _LOCK_RUNS = Statement(select(runs.c.id).order_by(runs.c.id).with_for_update())
+_LOCK_RECORDS = Statement(text("LOCK TABLE records IN SHARE ROW EXCLUSIVE MODE"))
 _GRANT = Statement(select(*grants.c).where(grants.c.id == bindparam("id")))
 _VOTE = Statement(select(*votes.c).where(votes.c.id == bindparam("id")))
 _REVIEW = Statement(select(*reviews.c).where(reviews.c.id == bindparam("id")))
@@ -103,6 +105,8 @@ def rebuild(tx: Tx, key: Key, *, by: str, reason: str, at: int) -> Rebuilt:
     for run in all_runs(tx):
         if run.lease_owner and run.lease_until > at and not is_gone(run.lease_owner):
             raise RunBusy(f"{run.id} is being worked on by {run.lease_owner}", hint="stop all workers first")
+    if tx.dialect == "postgresql":  # SQLite lets one transaction write at a time anyway
+        tx.run(_LOCK_RECORDS)
     found = verify_ledger(tx)
     if not found.sound:
         raise StoreCorrupt(

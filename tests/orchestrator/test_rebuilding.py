@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 from sqlalchemy import delete, update
 
@@ -192,3 +193,25 @@ async def test_records_of_an_older_version_have_no_seal(store_url: str, tmp_path
     done = await _rebuilt(store_url)
     assert sorted(one.split()[0] for one in done.not_made) == ["decision", "grant"]
     assert [one.split()[0] for one in done.changed] == ["freeze"]
+
+
+@pytest.mark.anyio
+async def test_nothing_that_is_written_meanwhile_is_taken_for_forged(postgres_url: str) -> None:
+    async with serving(letters(), postgres_url, "http://127.0.0.1:9") as service, open_office(postgres_url) as office:
+        added = 0
+
+        async def keep_writing() -> None:
+            nonlocal added
+            while added < 200 and not over:
+                await service.people.aadd(f"guest-{added}", roles=["clerk"])
+                added += 1
+                await sequence_all(service.store)
+
+        over: list[bool] = []
+        async with anyio.create_task_group() as group:
+            group.start_soon(keep_writing)
+            done = [await office.rebuild(by="dora", reason="a look") for _ in range(20)]
+            over.append(True)
+        assert added > 5
+        assert not [one for one in done if one.made or one.changed or one.dropped or one.not_made]
+        assert await _faults(postgres_url) == []
