@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -100,11 +100,12 @@ Standings = dict[tuple[str, str], Standing]
 
 def standings(tx: Tx, key: Key) -> Standings:
     """How the rules of deciding of every approval of this store stand, by system and approval."""
-    found: Standings = {}
-    for record in _genuine(tx, key):
-        place = (record.system, record.approval)
-        found.setdefault(place, Standing(system=place[0], approval=place[1])).take(record)
-    return found
+    return _taken(record for record in _read(tx) if is_sealed(key, record))
+
+
+def as_told(tx: Tx) -> Standings:
+    """The same by records of which nobody checked the seals: for notices, which decide nothing."""
+    return _taken(_read(tx))
 
 
 def wrong_records(tx: Tx, key: Key) -> Iterator[str]:
@@ -192,9 +193,14 @@ def said_of(standing: Standing, declared: RulesOfDeciding) -> str:
         what = f"approval {standing.approval!r} is new to {standing.system!r}, which was connected without it before"
         return f"{what}: until the Responsible Individual accepts it, nobody else decides what it asks; {accept}"
     changed = "; ".join(f"{name}: {was} → {now}" for name, was, now in changes(older, declared))
-    how = "as before" if to_ask(older, declared) == older else "the Responsible Individual alone"
+    how = asks_meanwhile(older, declared)
     what = f"approval {standing.approval!r} of {standing.system!r} is declared with other rules than those in force"
     return f"{what} ({changed}): until the Responsible Individual accepts them, it asks {how}; {accept}"
+
+
+def asks_meanwhile(in_force: RulesOfDeciding | None, proposed: RulesOfDeciding) -> str:
+    """How an approval asks that declares other rules than those in force, in words."""
+    return "as before" if to_ask(in_force, proposed) == in_force else "the Responsible Individual alone"
 
 
 def place_in_force(found: Standings, place: Place) -> Place:
@@ -241,8 +247,12 @@ def _news(found: Standings, system: str, declared: Mapping[str, RulesOfDeciding]
     return news
 
 
-def _genuine(tx: Tx, key: Key) -> Iterator[ApprovalDeclared | ApprovalAccepted]:
-    return (record for record in _read(tx) if is_sealed(key, record))
+def _taken(read: Iterable[ApprovalDeclared | ApprovalAccepted]) -> Standings:
+    found: Standings = {}
+    for record in read:
+        place = (record.system, record.approval)
+        found.setdefault(place, Standing(system=place[0], approval=place[1])).take(record)
+    return found
 
 
 def _read(tx: Tx) -> Iterator[ApprovalDeclared | ApprovalAccepted]:

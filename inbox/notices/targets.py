@@ -19,7 +19,7 @@ from typing import Any, Final
 from answerable.agents.texts import check_text
 from answerable.errors import InvalidInput
 
-KINDS: Final = ("new", "escalated", "expiring", "ruled", "break-glass", "frozen", "review")
+KINDS: Final = ("new", "escalated", "expiring", "ruled", "break-glass", "frozen", "review", "proposed")
 _SETTINGS: Final = ("url_file", "url_env", "kinds", "systems", "roles", "least_tier")
 _LISTS: Final = ("kinds", "systems", "roles")
 _SHORTEST_SECRET: Final = 4  # characters; shorter parts of an address are words like "to"

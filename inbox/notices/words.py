@@ -3,7 +3,8 @@
 1. A notice names the system, the approval, the deadline and the tier that goes short, and has a link. It says nothing
    of a message, its options or its calls; nothing can be decided by following the link (a preview follows it, too).
 2. Names come from the declaration. Control and bidirectional characters appear as what they are.
-3. Nothing is told of a request that is not open any more when it is told, except what was done without asking.
+3. Nothing is told of a request that is not open any more when it is told, except what was done without asking. Nor
+   of rules of deciding that were accepted meanwhile, or put aside.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from answerable.agents.people import Role
+from answerable.approvals.accepting.accepting import as_told, asks_meanwhile
+from answerable.approvals.accepting.declared import changes
 from answerable.approvals.asking.listing import short_tier
 from answerable.approvals.asking.requests import RequestRow, get_request
 from answerable.errors import AnswerableError
@@ -124,6 +127,20 @@ def _froze(tx: Tx, body: Body, origin: str) -> Iterator[Notice]:  # noqa: ARG001
     yield _notice("frozen", body["freeze"], body["system"], title, lines, f"{origin}/freezes")
 
 
+def _proposed(tx: Tx, body: Body, origin: str) -> Iterator[Notice]:
+    """Rules of deciding wait for the Responsible Individual: which of them would change, and no name of a person."""
+    standing = as_told(tx).get((body["system"], body["approval"]))
+    waits = standing.proposed.get(body["digest"]) if standing and standing.number == body["number"] else None
+    if standing is None or waits is None:
+        return
+    older = standing.in_force.rules if standing.in_force else None
+    what, names = f"{standing.approval} of {standing.system}", [name for name, _, _ in changes(older, waits.rules)]
+    title = f"{what} is new" if older is None else f"{what} is declared with other rules of deciding"
+    lines = [] if older is None else [f"They change {', '.join(names)}."]
+    lines += [f"Until the Responsible Individual accepts them, it asks {asks_meanwhile(older, waits.rules)}."]
+    yield _notice("proposed", body["digest"], standing.system, title, lines, f"{origin}/approvals")
+
+
 def _notice(
     kind: str, about: str, system: str, title: str, lines: list[str], link: str, request: RequestRow | None = None
 ) -> Notice:
@@ -136,6 +153,7 @@ _OF_RECORDS: Final[Mapping[str, Callable[[Tx, Body, str], Iterator[Notice]]]] = 
     "escalated": _escalated,
     "decided": _decided,
     "froze": _froze,
+    "approval.declared": _proposed,
 }
 RECORDS: Final = tuple(_OF_RECORDS)
 """The kinds of record that may have a notice."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from answerable.agents.options import HOUR
-from answerable.agents.people import role
+from answerable.agents.people import person, quorum, role
 from answerable.approvals.asking.quotas import Quota
 from answerable.approvals.node import BreakGlass
 from answerable.errors import InvalidInput
@@ -21,11 +21,12 @@ from answerable.inbox.notices.notifying import ALIKE, FIRST_PAUSE_SECONDS, LONGE
 from answerable.inbox.notices.targets import KINDS, Target, read_targets
 from answerable.inbox.notices.waiting import Standing, standings
 from answerable.orchestrator.engine import advance_due
+from answerable.orchestrator.places import rules_declared
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver, Reply, nowhere
 from tests.approvals.test_floods import flooded
 from tests.inbox.served import serving as serving_process
-from tests.orchestrator.letters import Ask, letters, rows, serving
+from tests.orchestrator.letters import LEAD, Ask, letters, rows, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -134,6 +135,30 @@ async def test_a_source_that_was_frozen_is_told(sqlite_url: str) -> None:
     ((title, text),) = told(there)
     assert title == "write of letters asked too much and was frozen"
     assert "1 of its requests are open, and its quota is 1" in text and text.endswith(f"{INBOX}/freezes")
+
+
+async def test_proposed_rules_of_deciding_are_told_once_and_name_no_person(store_url: str) -> None:
+    two, other, named = letters(by=quorum(2, LEAD)), letters(by=person("petra"), denials=2), letters(named="release")
+    with FakeReceiver() as there:
+        async with (
+            serving(two, store_url, nowhere()) as service,
+            notifying(service, listening(there, kinds=("proposed",))) as one,
+        ):
+            for app in (two, other, other, two, named):
+                async with serving(app, store_url, nowhere()):
+                    pass
+                await one.look()
+            async with serving(letters(), store_url, nowhere()) as newer:
+                await newer.aaccept_approval("sign", by="alice", digest=rules_declared(newer.app.graph)["sign"].digest)
+            await one.look()  # it was accepted before anybody was told of it
+    (first, first_text), (second, second_text) = told(there)
+    assert first == "sign of letters is declared with other rules of deciding"
+    assert first_text.startswith(
+        "They change by, denials.\nUntil the Responsible Individual accepts them, it asks as be"
+    )
+    assert second == "release of letters is new" and "it asks the Responsible Individual alone." in second_text
+    for text in (first_text, second_text):
+        assert text.endswith(f"\n{INBOX}/approvals") and "petra" not in text and "alice" not in text
 
 
 async def test_what_was_decided_meanwhile_is_not_told(sqlite_url: str) -> None:
