@@ -28,7 +28,9 @@ from answerable.tracing.ledger.agreement import ERASED_TYPE, disagreements
 from answerable.tracing.ledger.verify import Fault
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, effects, grants, requests, reviews, rules, votes
+from answerable.tracing.storage.tables.approvals import decisions, grants, requests, reviews, votes
+from answerable.tracing.storage.tables.rules import rules
+from answerable.tracing.storage.tables.runs import effects
 
 ROWS_AT_ONCE: Final = 500
 _WRONG: Final = "its MAC is wrong: it was not made by this system, or was changed"

@@ -33,7 +33,8 @@ from answerable.tracing.ledger.records import EffectInDoubt, EffectRefused, Effe
 from answerable.tracing.people import Authority, authority, stamp
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import effects, grants
+from answerable.tracing.storage.tables.approvals import grants
+from answerable.tracing.storage.tables.runs import effects
 
 _EFFECT = Statement(select(*effects.c).where(effects.c.id == bindparam("effect")))
 _EFFECT_LOCKED = Statement(select(*effects.c).where(effects.c.id == bindparam("effect")).with_for_update())

@@ -20,7 +20,7 @@ from answerable.errors import InvalidInput, StoreCorrupt
 from answerable.tracing.canonical import canonical
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import requests
+from answerable.tracing.storage.tables.approvals import requests
 
 MOST_TOGETHER: Final = 200  # requests that one answer is given to
 

@@ -33,7 +33,8 @@ from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.people import PersonRow, authority, get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, grants, requests, runs
+from answerable.tracing.storage.tables.approvals import decisions, grants, requests
+from answerable.tracing.storage.tables.runs import runs
 from answerable.tracing.waking import wake_at
 
 Cause: TypeAlias = Literal["person", "facts", "rule"]

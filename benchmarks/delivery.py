@@ -35,7 +35,7 @@ from answerable.tracing.spans.projection import project_all
 from answerable.tracing.spans.span import SCOPE
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, open_store
-from answerable.tracing.storage.tables import runs
+from answerable.tracing.storage.tables.runs import runs
 from benchmarks.collector import Journal, collecting, digest, free_port
 from benchmarks.worker import STOCK
 

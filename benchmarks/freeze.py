@@ -36,7 +36,8 @@ from answerable.orchestrator.office import Office, open_office
 from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import meta, records
+from answerable.tracing.storage.tables.ledger import records
+from answerable.tracing.storage.tables.store import meta
 from benchmarks.receiver import receiver
 from benchmarks.sender import GATE, RESPONSIBLE, SYSTEM, connect
 

@@ -39,7 +39,7 @@ from answerable.tracing.ledger.signing import open_signer, sign_ledger
 from answerable.tracing.ledger.verify import LedgerReport, verify_ledger
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, open_store
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 RECORDS = 200_000
 ROUNDS = 5

@@ -50,7 +50,7 @@ from answerable.tracing.ledger.sequencer import sequence
 from answerable.tracing.people import register_system
 from answerable.tracing.storage.statements import inserting
 from answerable.tracing.storage.store import Store, Tx, open_store
-from answerable.tracing.storage.tables import subjects
+from answerable.tracing.storage.tables.runs import subjects
 
 RECORDS: Final = 1_000_000
 HOPS: Final = 50

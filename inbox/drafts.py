@@ -16,7 +16,7 @@ from answerable.tracing.clock import micros
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import drafts
+from answerable.tracing.storage.tables.inbox import drafts
 
 KEPT_SECONDS: Final = 24 * 3600.0
 

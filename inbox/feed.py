@@ -22,7 +22,7 @@ from answerable.errors import StoreError
 from answerable.tracing.clock import iso
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 _log = logging.getLogger(__name__)
 

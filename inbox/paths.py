@@ -18,7 +18,7 @@ from answerable.orchestrator.graph import START_NAME
 from answerable.orchestrator.running.journal import read_crossings, read_gathers, read_steps
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import crossings, messages
+from answerable.tracing.storage.tables.runs import crossings, messages
 
 MOST_CROSSINGS: Final = 2000
 

@@ -21,7 +21,7 @@ from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.people import find_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import requests
+from answerable.tracing.storage.tables.approvals import requests
 
 _ANEW = Statement(
     select(requests.c.id)

@@ -30,7 +30,7 @@ from answerable.tracing.ledger.agreement import ERASED, ERASED_TYPE
 from answerable.tracing.people import authority, find_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import requests
+from answerable.tracing.storage.tables.approvals import requests
 
 _EDITED_INTO = Statement(
     select(requests.c.id).where(requests.c.run == bindparam("run"), requests.c.edited_from == bindparam("request"))

@@ -24,18 +24,9 @@ from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.people import all_people
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import (
-    crossings,
-    decisions,
-    effects,
-    gathers,
-    grants,
-    messages,
-    requests,
-    scatters,
-    steps,
-)
-from answerable.tracing.storage.tables import records as ledger
+from answerable.tracing.storage.tables.approvals import decisions, grants, requests
+from answerable.tracing.storage.tables.ledger import records as ledger
+from answerable.tracing.storage.tables.runs import crossings, effects, gathers, messages, scatters, steps
 
 ONCE: Final = (
     "run.started",

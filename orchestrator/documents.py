@@ -30,7 +30,8 @@ from answerable.tracing.people import all_people, authority
 from answerable.tracing.spans.projection import span_count
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import grants, messages
+from answerable.tracing.storage.tables.approvals import grants
+from answerable.tracing.storage.tables.runs import messages
 
 _GRANTS = Statement(select(grants.c.effect, grants.c.id, grants.c.decision).where(grants.c.run == bindparam("run")))
 _PAYLOAD = Statement(

@@ -30,18 +30,10 @@ from answerable.tracing.ledger.kept import EvidenceRead, PersonErased
 from answerable.tracing.people import get_person, read_rules_anew
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import (
-    credentials,
-    decisions,
-    drafts,
-    gathers,
-    messages,
-    people,
-    requests,
-    runs,
-    systems,
-    votes,
-)
+from answerable.tracing.storage.tables.approvals import decisions, requests, votes
+from answerable.tracing.storage.tables.inbox import drafts
+from answerable.tracing.storage.tables.people import credentials, people, systems
+from answerable.tracing.storage.tables.runs import gathers, messages, runs
 
 W = TypeVar("W", Decision, Vote)
 

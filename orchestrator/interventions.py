@@ -38,7 +38,7 @@ from answerable.tracing.ledger.records import EffectSettled, RunEnded, RunReopen
 from answerable.tracing.people import get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import effects
+from answerable.tracing.storage.tables.runs import effects
 from answerable.tracing.waking import wake_at
 
 _SETTLE = Statement(

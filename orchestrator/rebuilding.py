@@ -56,21 +56,19 @@ from answerable.tracing.ledger.votes import DelegationMade, Voted
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import (
+from answerable.tracing.storage.tables.approvals import (
     decisions,
     delegations,
-    effects,
     exemptions,
-    freezes,
     grants,
-    people,
     requests,
     reviews,
-    rules,
-    runs,
-    systems,
     votes,
 )
+from answerable.tracing.storage.tables.people import people, systems
+from answerable.tracing.storage.tables.rules import rules
+from answerable.tracing.storage.tables.runs import effects, runs
+from answerable.tracing.storage.tables.stops import freezes
 
 W = TypeVar("W", Decision, Vote)
 

@@ -23,7 +23,7 @@ from answerable.tracing.ledger.records import StoreRestored
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import grants
+from answerable.tracing.storage.tables.approvals import grants
 from answerable.tracing.waking import wake_at
 
 _GRANTED = Statement(

@@ -20,7 +20,7 @@ from answerable.orchestrator.workers import is_gone
 from answerable.tracing.clock import micros
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import runs
+from answerable.tracing.storage.tables.runs import runs
 
 LEASE_SECONDS: Final = 30.0
 ENDS: Final = frozenset({"done", "denied", "stuck", "failed", "cancelled"})

@@ -32,7 +32,7 @@ from answerable.errors import InvalidInput
 from answerable.orchestrator.plain import PlainSerializer, decode, encode
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Store, Tx
-from answerable.tracing.storage.tables import checkpoint_writes, checkpoints
+from answerable.tracing.storage.tables.runs import checkpoint_writes, checkpoints
 
 T = TypeVar("T")
 

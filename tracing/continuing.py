@@ -15,7 +15,7 @@ from answerable.tracing.ledger.records import RunContinued
 from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import runs
+from answerable.tracing.storage.tables.runs import runs
 
 _WAITING = Statement(
     select(runs.c.system, runs.c.segment, runs.c.segment_after, runs.c.rested_at).where(runs.c.id == bindparam("run"))

@@ -23,7 +23,9 @@ from answerable.tracing.ledger.records import FreezeQuiesced, Froze, Thawed
 from answerable.tracing.people import authority, get_person
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import effects, freezes, systems
+from answerable.tracing.storage.tables.people import systems
+from answerable.tracing.storage.tables.runs import effects
+from answerable.tracing.storage.tables.stops import freezes
 from answerable.tracing.turns import take_turn
 from answerable.tracing.waking import wake_all
 

@@ -22,7 +22,9 @@ from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import HandoverAccepted, HandoverOffered, PersonAdded, SystemRegistered
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import grants, people, runs, systems
+from answerable.tracing.storage.tables.approvals import grants
+from answerable.tracing.storage.tables.people import people, systems
+from answerable.tracing.storage.tables.runs import runs
 from answerable.tracing.turns import take_turn
 from answerable.tracing.waking import wake_all
 

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import runs
+from answerable.tracing.storage.tables.runs import runs
 
 _WAKE_AT = Statement(update(runs).where(runs.c.id == bindparam("run")).values(wake_at=bindparam("new_wake_at")))
 _WAKE_FROZEN = Statement(

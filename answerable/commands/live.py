@@ -30,7 +30,7 @@ from answerable.orchestrator.service import Service
 from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import crossings, effects, steps
+from answerable.tracing.storage.tables.runs import crossings, effects, steps
 
 LONGEST_SAID: Final = 80  # characters of what a step emits
 REFRESHES_PER_SECOND: Final = 8

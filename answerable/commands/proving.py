@@ -25,7 +25,9 @@ from answerable.tracing.ledger.proofs import InclusionProof, prove_growth, prove
 from answerable.tracing.ledger.signing import newest_checkpoint, signing_keys_of
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, effects, records, requests, steps
+from answerable.tracing.storage.tables.approvals import decisions, requests
+from answerable.tracing.storage.tables.ledger import records
+from answerable.tracing.storage.tables.runs import effects, steps
 
 F = TypeVar("F", bound=Callable[..., Any])
 

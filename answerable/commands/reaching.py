@@ -26,19 +26,11 @@ from answerable.tracing.ledger.checkpointing import Checkpointing
 from answerable.tracing.people import all_systems
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store
-from answerable.tracing.storage.tables import (
-    credentials,
-    decisions,
-    delegations,
-    effects,
-    freezes,
-    holds,
-    requests,
-    reviews,
-    rules,
-    runs,
-    steps,
-)
+from answerable.tracing.storage.tables.approvals import decisions, delegations, requests, reviews
+from answerable.tracing.storage.tables.people import credentials
+from answerable.tracing.storage.tables.rules import rules
+from answerable.tracing.storage.tables.runs import effects, runs, steps
+from answerable.tracing.storage.tables.stops import freezes, holds
 
 T = TypeVar("T")
 

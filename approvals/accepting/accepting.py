@@ -32,7 +32,7 @@ from answerable.tracing.ledger.records import read_record
 from answerable.tracing.people import check_responsible, get_person, lock_system, read_rules_anew, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 ACCEPT: Final = "accept"  # what is signed, so that it is never taken for an answer to a request
 

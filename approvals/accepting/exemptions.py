@@ -20,7 +20,7 @@ from answerable.tracing.ledger.records import ExemptionAccepted
 from answerable.tracing.people import check_responsible, get_person, stamp
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import exemptions
+from answerable.tracing.storage.tables.approvals import exemptions
 
 _INSERT = inserting(exemptions)
 _GET = Statement(

@@ -20,7 +20,7 @@ from answerable.approvals.asking.requests import RequestRow, read_request
 from answerable.errors import StoreCorrupt
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import requests
+from answerable.tracing.storage.tables.approvals import requests
 
 Sort: TypeAlias = Literal["deadline", "tier"]
 

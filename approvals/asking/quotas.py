@@ -19,7 +19,9 @@ from answerable.tracing.clock import micros
 from answerable.tracing.freezes import SOURCE
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import freezes, people, requests
+from answerable.tracing.storage.tables.approvals import requests
+from answerable.tracing.storage.tables.people import people
+from answerable.tracing.storage.tables.stops import freezes
 
 HOUR_SECONDS: Final = 3600
 STATES: Final = ("open", "decided", "expired", "withdrawn", "superseded")

@@ -27,7 +27,8 @@ from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.ledger.records import PASSED
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, effects, requests
+from answerable.tracing.storage.tables.approvals import decisions, requests
+from answerable.tracing.storage.tables.runs import effects
 
 _INSERT = inserting(requests)
 INSERT_EFFECT = inserting(effects)

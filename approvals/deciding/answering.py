@@ -25,7 +25,7 @@ from answerable.errors import InvalidInput, NotAsShown
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import repeats
+from answerable.tracing.storage.tables.approvals import repeats
 
 _INSERT = inserting(repeats)
 _GET = Statement(

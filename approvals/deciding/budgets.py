@@ -14,7 +14,7 @@ from answerable.errors import InvalidInput
 from answerable.tracing.clock import micros
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, votes
+from answerable.tracing.storage.tables.approvals import decisions, votes
 
 DAY_SECONDS: Final = 24 * 3600
 

@@ -42,7 +42,8 @@ from answerable.tracing.ledger.records import Decided, EffectWithdrawn
 from answerable.tracing.people import authority, get_person
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, effects, grants
+from answerable.tracing.storage.tables.approvals import decisions, grants
+from answerable.tracing.storage.tables.runs import effects
 from answerable.tracing.waking import wake_at
 
 _INSERT = inserting(decisions)

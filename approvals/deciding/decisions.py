@@ -18,7 +18,8 @@ from answerable.approvals.sealing.keys import Key
 from answerable.tracing import ids
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, messages
+from answerable.tracing.storage.tables.approvals import decisions
+from answerable.tracing.storage.tables.runs import messages
 
 Outcome = Literal["approved", "edited", "rejected", "answered", "expired", "exempted", "ruled"]
 YES: Final = frozenset({"approved", "exempted", "ruled"})

@@ -22,7 +22,7 @@ from answerable.tracing.ledger.entries import append
 from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import requests
+from answerable.tracing.storage.tables.approvals import requests
 from answerable.tracing.waking import wake_at
 
 _DUE = Statement(

@@ -31,7 +31,7 @@ from answerable.tracing.ledger.records import Decided
 from answerable.tracing.people import authority, get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import reviews
+from answerable.tracing.storage.tables.approvals import reviews
 
 _DONE = Statement(
     update(reviews)

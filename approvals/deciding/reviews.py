@@ -19,7 +19,7 @@ from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import reviews
+from answerable.tracing.storage.tables.approvals import reviews
 
 Of: TypeAlias = Literal["break-glass", "sample"]
 Verdict: TypeAlias = Literal["right", "wrong"]

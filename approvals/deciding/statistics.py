@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, case,
 
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, requests, reviews
+from answerable.tracing.storage.tables.approvals import decisions, requests, reviews
 
 FAST_SECONDS: Final = 5
 BY_PEOPLE: Final = ("approved", "edited", "rejected", "answered")

@@ -30,7 +30,7 @@ from answerable.tracing.ledger.ruling import RuleApproved, RuleRevoked
 from answerable.tracing.people import authority, person_by_id
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 _REVOKED: Final = Statement(select(records.c.body).where(records.c.run == "", records.c.kind == "rule.revoked"))
 _APPROVED: Final = Statement(select(records.c.body).where(records.c.run == "", records.c.kind == "rule.approved"))

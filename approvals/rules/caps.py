@@ -20,7 +20,7 @@ from answerable.approvals.rules.file import COUNT
 from answerable.tracing.clock import window_of
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import rule_uses
+from answerable.tracing.storage.tables.rules import rule_uses
 
 Cap: TypeAlias = tuple[str, int, str]  # of what, at most, per
 

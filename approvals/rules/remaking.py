@@ -21,7 +21,7 @@ from answerable.tracing.ledger.indexes import Use, newest_uses
 from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRecord, RuleRevoked
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import rule_uses, rules
+from answerable.tracing.storage.tables.rules import rule_uses, rules
 
 _DROP: Final = Statement(delete(rules).where(rules.c.id == bindparam("rule")))
 _CLEAR: Final = Statement(delete(rule_uses))

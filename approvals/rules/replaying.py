@@ -21,7 +21,7 @@ from answerable.errors import StoreCorrupt
 from answerable.tracing.clock import window_of
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, requests
+from answerable.tracing.storage.tables.approvals import decisions, requests
 
 EVERY: Final = 2**53
 _ASKED = Statement(

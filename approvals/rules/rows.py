@@ -21,7 +21,8 @@ from answerable.approvals.sealing.keys import Key
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import rules, systems
+from answerable.tracing.storage.tables.people import systems
+from answerable.tracing.storage.tables.rules import rules
 
 _INSERT = inserting(rules)
 _HEAD = tuple(column for column in rules.c if column.name != "body")

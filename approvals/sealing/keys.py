@@ -19,7 +19,7 @@ from answerable.errors import StoreError
 from answerable.tracing.storage.private_files import PrivateFile, beside_store
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Store, Tx, store_id
-from answerable.tracing.storage.tables import meta
+from answerable.tracing.storage.tables.store import meta
 
 _CHECK = Statement(select(meta.c.value).where(meta.c.key == bindparam("key")))
 _SET = inserting(meta)

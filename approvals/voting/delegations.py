@@ -26,7 +26,7 @@ from answerable.tracing.ledger.votes import DelegationMade, DelegationRevoked
 from answerable.tracing.people import all_systems, authority, get_person, person_by_id
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import delegations
+from answerable.tracing.storage.tables.approvals import delegations
 
 LONGEST_DAYS: Final = 90
 LONGEST: Final = micros(LONGEST_DAYS * 24 * 3600)

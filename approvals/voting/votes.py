@@ -24,7 +24,7 @@ from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.people import authority
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import votes
+from answerable.tracing.storage.tables.approvals import votes
 
 _INSERT = inserting(votes)
 _OF_SUBJECT = Statement(

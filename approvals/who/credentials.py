@@ -24,7 +24,7 @@ from answerable.tracing import ids
 from answerable.tracing.people import PersonRow, person_by_id
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import credentials
+from answerable.tracing.storage.tables.people import credentials
 
 Kind: TypeAlias = Literal["token", "link", "session", "binding"]
 

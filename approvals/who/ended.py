@@ -17,7 +17,7 @@ from answerable.approvals.who.credentials import Credential, all_credentials
 from answerable.approvals.who.endings import ENDED
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 _MADE: Final = {"token.made": "token", "identity.bound": "binding"}
 _RECORDS = Statement(

@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, select
 from answerable.approvals.sealing.keys import Key
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 ENDED: Final = {
     "token.revoked": "token",

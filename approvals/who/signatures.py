@@ -39,7 +39,8 @@ from answerable.tracing.ledger.records import read_record
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records, systems
+from answerable.tracing.storage.tables.ledger import records
+from answerable.tracing.storage.tables.people import systems
 
 FOR_ANSWERS: Final = "answerable answer/1"
 BREAK_GLASS: Final = "break-glass"  # what a signed answer is that does that, so that a plain yes is never taken for it

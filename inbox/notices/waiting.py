@@ -23,8 +23,10 @@ from answerable.tracing.clock import micros
 from answerable.tracing.ledger import cursors
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import cursors as positions
-from answerable.tracing.storage.tables import notices, notified, records, requests
+from answerable.tracing.storage.tables.approvals import requests
+from answerable.tracing.storage.tables.inbox import notices, notified
+from answerable.tracing.storage.tables.ledger import cursors as positions
+from answerable.tracing.storage.tables.ledger import records
 
 READER: Final = "notices"
 LEASE: Final = "notifying"  # a cursor whose position is the time until which somebody delivers

@@ -31,7 +31,8 @@ from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, grants, requests, steps
+from answerable.tracing.storage.tables.approvals import decisions, grants, requests
+from answerable.tracing.storage.tables.runs import steps
 
 _REVOKED = Statement(
     select(decisions.c.id)

@@ -40,7 +40,7 @@ from answerable.tracing.ledger.record import Record
 from answerable.tracing.ledger.records import Crossed, StepFinished, StepStarted
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx
-from answerable.tracing.storage.tables import messages
+from answerable.tracing.storage.tables.runs import messages
 
 T = TypeVar("T")
 

@@ -37,7 +37,8 @@ from answerable.orchestrator.running.stepping import call_user, describe
 from answerable.tracing.clock import micros
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import effects, grants
+from answerable.tracing.storage.tables.approvals import grants
+from answerable.tracing.storage.tables.runs import effects
 
 FACTS_WITHIN_SECONDS: Final = 30.0
 MOST_FACTS: Final = 50

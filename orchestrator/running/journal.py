@@ -22,7 +22,8 @@ from answerable.orchestrator.scopes import Scope, from_plain, to_plain
 from answerable.tracing.ledger.record import MessageRef
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import crossings, gathers, messages, runs, scatters, steps, subjects, systems
+from answerable.tracing.storage.tables.people import systems
+from answerable.tracing.storage.tables.runs import crossings, gathers, messages, runs, scatters, steps, subjects
 from answerable.tracing.turns import TURN
 
 _GUARD = (

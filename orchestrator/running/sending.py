@@ -70,7 +70,7 @@ from answerable.tracing.ledger.records import EffectAnswered, EffectInDoubt
 from answerable.tracing.spans.context import traceparent
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import effects
+from answerable.tracing.storage.tables.runs import effects
 
 _SET_STATE = Statement(
     update(effects)

@@ -25,7 +25,7 @@ from answerable.tracing.ledger.records import RequestWithdrawn
 from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import crossings, gathers, scatters, steps
+from answerable.tracing.storage.tables.runs import crossings, gathers, scatters, steps
 
 _SUPERSEDE = Statement(
     update(steps).where(steps.c.run == bindparam("run"), steps.c.id == bindparam("step")).values(state="superseded")

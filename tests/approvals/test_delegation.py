@@ -17,7 +17,7 @@ from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.ledger.records import Decided, EffectSent
 from answerable.tracing.ledger.votes import DelegationMade
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.tables import delegations
+from answerable.tracing.storage.tables.approvals import delegations
 from tests.orchestrator.letters import LEAD, Ask, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio

@@ -19,7 +19,7 @@ from answerable.testing import FakeReceiver, nowhere
 from answerable.tracing.ledger.records import Decided, EffectSent
 from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.tables import votes
+from answerable.tracing.storage.tables.approvals import votes
 from tests.orchestrator.letters import LEAD, Ask, Letter, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio

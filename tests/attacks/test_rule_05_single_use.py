@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import effects, grants
+from answerable.tracing.storage.tables.approvals import grants
+from answerable.tracing.storage.tables.runs import effects
 from tests.inbox.site import Site, problem
 
 YES = {"answer": "approve", "option": "kinder"}

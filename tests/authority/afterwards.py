@@ -12,7 +12,7 @@ from answerable.approvals.deciding.reviews import get_review
 from answerable.errors import AlreadyDecided, InvalidInput, NotEligible, NotOpen
 from answerable.orchestrator.engine import advance_due
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.tables import runs
+from answerable.tracing.storage.tables.runs import runs
 from tests.authority.acting import people, places
 from tests.authority.answering import Answering
 from tests.authority.model import Asked

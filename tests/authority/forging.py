@@ -10,16 +10,8 @@ from sqlalchemy import LargeBinary, Table, bindparam, func, select, update
 from answerable.approvals.asking.requests import get_request
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import (
-    decisions,
-    delegations,
-    grants,
-    requests,
-    reviews,
-    rule_uses,
-    rules,
-    votes,
-)
+from answerable.tracing.storage.tables.approvals import decisions, delegations, grants, requests, reviews, votes
+from answerable.tracing.storage.tables.rules import rule_uses, rules
 
 _FORGE_DECISION = inserting(decisions)
 _FORGE_GRANT = inserting(grants)

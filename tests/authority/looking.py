@@ -20,7 +20,7 @@ from answerable.approvals.deciding.reviews import review_of
 from answerable.approvals.gate import EffectRow, effects_of
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 from tests.authority.desk import APPROVALS, WITHIN, Ask, Carrier
 from tests.authority.model import DAY, Asked, Model, Review, takes, worth_of
 from tests.reference.electing import Said

@@ -19,7 +19,7 @@ from answerable.tracing.failpoints import NAMES
 from answerable.tracing.people import PersonRow, all_people, authority
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import requests
+from answerable.tracing.storage.tables.approvals import requests
 from tests.authority.acting import places
 from tests.authority.afterwards import Afterwards
 from tests.authority.forging import forge_approval, forge_decision, lengthen_grant

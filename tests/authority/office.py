@@ -13,7 +13,7 @@ from answerable.orchestrator.runs import ENDS, find_run
 from answerable.tracing.people import all_people, authority
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import freezes
+from answerable.tracing.storage.tables.stops import freezes
 from tests.authority.acting import in_order, people, places
 from tests.authority.model import Person
 from tests.authority.play import Play

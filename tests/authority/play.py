@@ -28,7 +28,7 @@ from answerable.orchestrator.runs import LEASE_SECONDS
 from answerable.tracing import failpoints
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 from tests.authority.account import Account
 from tests.authority.desk import STOCK, Arrived, Ask, Carrier
 from tests.authority.forging import change_rows

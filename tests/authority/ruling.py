@@ -22,7 +22,7 @@ from answerable.orchestrator.places import place_of
 from answerable.tracing.people import all_people
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import rules
+from answerable.tracing.storage.tables.rules import rules
 from tests.authority.acting import people, places
 from tests.authority.answering import Answering
 from tests.authority.model import HOUR

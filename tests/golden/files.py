@@ -29,7 +29,7 @@ from answerable.tracing.spans.projection import project_all
 from answerable.tracing.spans.span import PROJECTION_VERSION, encode
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import open_store
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 from tests.golden.scenarios import SCENARIOS
 
 HERE = Path(__file__).parent

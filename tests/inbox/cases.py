@@ -39,7 +39,7 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.reports import OpenRequest
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import metadata
+from answerable.tracing.storage.tables.store import metadata
 from tests.inbox.site import ORIGIN, Site, kinder, standing
 from tests.orchestrator.letters import letters
 

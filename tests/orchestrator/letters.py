@@ -19,7 +19,7 @@ from answerable.orchestrator.system import System
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.ledger.record import Record
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.tables import metadata
+from answerable.tracing.storage.tables.store import metadata
 
 R = TypeVar("R", bound=Record)
 

@@ -25,7 +25,9 @@ from answerable.tracing.ledger.sequencer import head, sequence_all
 from answerable.tracing.ledger.verify import verify_ledger
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import messages, metadata, people, runs
+from answerable.tracing.storage.tables.people import people
+from answerable.tracing.storage.tables.runs import messages, runs
+from answerable.tracing.storage.tables.store import metadata
 from tests.orchestrator.letters import CARRIER, LEAD, QUICKLY, Ask, Receipt, batches, letters, rows, serving, tamper
 
 SECRET = "a-very-private-matter"

@@ -21,7 +21,11 @@ from answerable.tracing.ledger.kept import StoreRebuilt
 from answerable.tracing.ledger.records import Decided
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.tables import decisions, exemptions, freezes, grants, metadata, records, runs
+from answerable.tracing.storage.tables.approvals import decisions, exemptions, grants
+from answerable.tracing.storage.tables.ledger import records
+from answerable.tracing.storage.tables.runs import runs
+from answerable.tracing.storage.tables.stops import freezes
+from answerable.tracing.storage.tables.store import metadata
 from tests.orchestrator.letters import Ask, insert, letters, rows, serving, signed, tamper
 from tests.tracing.storage.old_store import write_old_key, write_old_store
 

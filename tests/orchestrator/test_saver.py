@@ -29,7 +29,7 @@ from answerable.orchestrator.plain import PlainSerializer, decode, encode
 from answerable.orchestrator.saver import StoreSaver
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, open_store
-from answerable.tracing.storage.tables import checkpoint_writes, checkpoints
+from answerable.tracing.storage.tables.runs import checkpoint_writes, checkpoints
 
 COUNT = Statement(select(func.count()).select_from(checkpoints))
 COUNT_WRITES = Statement(select(func.count()).select_from(checkpoint_writes))

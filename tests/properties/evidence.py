@@ -19,7 +19,9 @@ from answerable.tracing.ledger.placed import Placed, placed_of
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx, open_store
-from answerable.tracing.storage.tables import decisions, effects, grants, people, systems
+from answerable.tracing.storage.tables.approvals import decisions, grants
+from answerable.tracing.storage.tables.people import people, systems
+from answerable.tracing.storage.tables.runs import effects
 from tests.properties.observed import Stored, stored
 from tests.properties.playing import MOST_TURNS, ORDERLY, RUN, Disorder, Game, url_in
 from tests.properties.receiver import Received, Receiver

@@ -20,7 +20,9 @@ from answerable.orchestrator.graph import Graph
 from answerable.tracing.ledger.records import AnyRecord, RunEnded, read_record
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import crossings, gathers, messages, records, requests, scatters, steps
+from answerable.tracing.storage.tables.approvals import requests
+from answerable.tracing.storage.tables.ledger import records
+from answerable.tracing.storage.tables.runs import crossings, gathers, messages, scatters, steps
 from tests.reference.frames import Item as ItemFrame
 from tests.reference.frames import Round, Scope
 from tests.reference.interpreter import Account, crossing_name, gather_name, step_name

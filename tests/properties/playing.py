@@ -29,7 +29,7 @@ from answerable.orchestrator.service import Service
 from answerable.tracing.clock import SystemClock, micros
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import checkpoint_writes, checkpoints
+from answerable.tracing.storage.tables.runs import checkpoint_writes, checkpoints
 from tests.properties.observed import Stored, expected, stored
 from tests.properties.receiver import Receiver
 from tests.reference.interpreter import Account, Answer, Asked

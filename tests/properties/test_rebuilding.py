@@ -19,7 +19,9 @@ from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.people import add_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx, open_store
-from answerable.tracing.storage.tables import decisions, effects, grants, people, requests, runs, systems
+from answerable.tracing.storage.tables.approvals import decisions, grants, requests
+from answerable.tracing.storage.tables.people import people, systems
+from answerable.tracing.storage.tables.runs import effects, runs
 from tests.properties.playing import Disorder, Game, url_in
 from tests.properties.profiles import examples
 from tests.properties.receiver import Receiver

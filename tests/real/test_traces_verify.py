@@ -33,7 +33,7 @@ from answerable.tracing.spans.projection import project_all
 from answerable.tracing.spans.span import SpanData, request
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store
-from answerable.tracing.storage.tables import outbox
+from answerable.tracing.storage.tables.export import outbox
 from tests.orchestrator.letters import CARRIER, Ask, letters
 from tests.real import jaeger_server
 from tests.real.jaeger_client import Jaeger

@@ -20,7 +20,8 @@ from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.ledger.verify import verify_ledger
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import crossings, decisions, effects, gathers, grants, requests, runs, steps
+from answerable.tracing.storage.tables.approvals import decisions, grants, requests
+from answerable.tracing.storage.tables.runs import crossings, effects, gathers, runs, steps
 from tests.support.receiver import Arrival
 
 _TABLES = (steps, crossings, gathers, requests, decisions, grants, effects)

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from answerable.tracing.export.outbox import Parcel
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import outbox
+from answerable.tracing.storage.tables.export import outbox
 
 _PARCELS = Statement(
     select(outbox.c.id, outbox.c.span, outbox.c.run, outbox.c.ours, outbox.c.data).order_by(outbox.c.id)

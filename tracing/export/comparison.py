@@ -29,7 +29,8 @@ from answerable.tracing.spans.projection import follow
 from answerable.tracing.spans.span import PROJECTION_VERSION, SCOPE, SpanData, resource_pairs
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import outbox, rejected_spans, runs
+from answerable.tracing.storage.tables.export import outbox, rejected_spans
+from answerable.tracing.storage.tables.runs import runs
 
 _IN_OUTBOX: Final = Statement(select(outbox.c.span).where(outbox.c.run == bindparam("run")))
 _REJECTED: Final = Statement(

@@ -41,7 +41,7 @@ from answerable.tracing.spans.projection import catch_up, follow
 from answerable.tracing.spans.span import SpanData
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 _log = logging.getLogger(__name__)
 

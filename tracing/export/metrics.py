@@ -26,7 +26,9 @@ from answerable.tracing.export.status import lag
 from answerable.tracing.spans import attributes
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import effects, freezes, requests, runs
+from answerable.tracing.storage.tables.approvals import requests
+from answerable.tracing.storage.tables.runs import effects, runs
+from answerable.tracing.storage.tables.stops import freezes
 
 Instrument = Literal["counter", "updowncounter", "gauge"]
 Values = Sequence[tuple[Mapping[str, str], int | float]]

@@ -24,7 +24,7 @@ from answerable.tracing.ledger import cursors
 from answerable.tracing.spans.span import SpanData, encode
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Row, Tx
-from answerable.tracing.storage.tables import deliveries, outbox, rejected_spans
+from answerable.tracing.storage.tables.export import deliveries, outbox, rejected_spans
 
 LEASE: Final = "delivery"  # a cursor whose position is the time until which somebody delivers
 MOST_BYTES: Final = 3_000_000  # of one request; gRPC receivers take 4 MB unless told otherwise

@@ -14,7 +14,7 @@ from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger import cursors
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 _UNPLACED = Statement(select(func.count()).where(records.c.seq.is_(None)))
 

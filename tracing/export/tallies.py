@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQL
 
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import tallies
+from answerable.tracing.storage.tables.export import tallies
 
 BYTES: Final = "outbox.bytes"  # of what waits, and of what was rejected and is kept
 WAITING: Final = "outbox.spans"

@@ -26,24 +26,20 @@ from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, Use, exem
 from answerable.tracing.ledger.verify import FAULTS_LISTED, Fault, LedgerReport
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import (
+from answerable.tracing.storage.tables.approvals import (
     decisions,
     delegations,
-    effects,
     exemptions,
-    freezes,
     grants,
-    messages,
-    people,
-    records,
     requests,
     reviews,
-    rule_uses,
-    rules,
-    runs,
-    systems,
     votes,
 )
+from answerable.tracing.storage.tables.ledger import records
+from answerable.tracing.storage.tables.people import people, systems
+from answerable.tracing.storage.tables.rules import rule_uses, rules
+from answerable.tracing.storage.tables.runs import effects, messages, runs
+from answerable.tracing.storage.tables.stops import freezes
 
 RUNS_AT_ONCE: Final = 200
 ENDS: Final = frozenset({"done", "denied", "stuck", "failed", "cancelled"})

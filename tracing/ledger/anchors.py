@@ -25,7 +25,7 @@ from answerable.tracing.clock import Micros
 from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx
-from answerable.tracing.storage.tables import anchors
+from answerable.tracing.storage.tables.ledger import anchors
 
 GROUP: Final = "answerable.anchors"
 SETTING: Final = "ANSWERABLE_ANCHORS"

@@ -30,7 +30,7 @@ from answerable.tracing.ledger.sequencer import count_unplaced, sequence_all
 from answerable.tracing.ledger.signing import newest_checkpoint, open_signer, sign_ledger, signing_keys_of
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx
-from answerable.tracing.storage.tables import heads, records
+from answerable.tracing.storage.tables.ledger import heads, records
 
 SECONDS: Final = 5.0  # between two checkpoints while nothing durable is recorded
 AGAIN_SECONDS: Final = 30.0  # after signing failed

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert  # with ON CONFLICT, which SQL
 
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import cursors
+from answerable.tracing.storage.tables.ledger import cursors
 
 SEQUENCER = "sequencer"  # its position is the size of the ledger's tree
 PROJECTION = "projection"

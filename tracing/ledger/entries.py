@@ -18,7 +18,7 @@ from answerable.tracing.ledger.record import Act, Record
 from answerable.tracing.ledger.records import AnyRecord, read_record
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 _APPEND = inserting(records, without=("id", "seq"))
 _COLUMNS = (records.c.id, records.c.seq, records.c.body)

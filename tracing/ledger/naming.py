@@ -21,7 +21,7 @@ from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Row, Store, Tx
-from answerable.tracing.storage.tables import named_ids, records
+from answerable.tracing.storage.tables.ledger import named_ids, records
 
 BATCH: Final = 256  # records
 MOST: Final = 6  # ids that begin alike

@@ -17,7 +17,7 @@ from answerable.tracing.ledger.entries import Entry
 from answerable.tracing.ledger.records import AnyRecord, read_record
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Row, Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 _log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from answerable.tracing.ledger.notes import VerifierKey, decode, encode
 from answerable.tracing.ledger.sequencer import StoredHashes
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 _BODY = Statement(select(records.c.body).where(records.c.seq == bindparam("place")))
 _CHANGED: Final = "`answerable ledger verify` tells what was changed"

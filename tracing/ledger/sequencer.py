@@ -20,7 +20,7 @@ from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.merkle import STRIDE, Head, fold, root
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Store, Tx
-from answerable.tracing.storage.tables import records, tree_nodes
+from answerable.tracing.storage.tables.ledger import records, tree_nodes
 
 LOCK = 0x616E7373  # the advisory lock's number on PostgreSQL
 

@@ -33,7 +33,7 @@ from answerable.tracing.ledger.sequencer import StoredHashes, alone, head
 from answerable.tracing.storage.private_files import PrivateFile, beside_store
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Store, Tx, store_id
-from answerable.tracing.storage.tables import heads, signing_keys
+from answerable.tracing.storage.tables.ledger import heads, signing_keys
 
 STRETCH: Final = 1024  # records: of the checkpoints of one stretch the store keeps the newest
 

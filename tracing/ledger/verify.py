@@ -36,7 +36,7 @@ from answerable.tracing.ledger.rotation import KeyReplaced
 from answerable.tracing.ledger.signing import SigningKeys, signing_keys_of
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Row, Tx, store_id
-from answerable.tracing.storage.tables import heads, records, tree_nodes
+from answerable.tracing.storage.tables.ledger import heads, records, tree_nodes
 
 FAULTS_LISTED: Final = 100
 _BLOCK: Final = 1 << STRIDE

@@ -1,6 +1,6 @@
 """The schema of a store, compared with this program's: what would have to be made.
 
-1. What is missing is found by comparing tables, columns and indexes, so a new table has to be named in `tables` only.
+1. What is missing is found by comparing tables, columns and indexes, so a new one has to be declared in `tables` only.
 2. A column that is added to a table of an older schema is null, or has a default of the database (`server_default`).
 3. Nothing is dropped or changed.
 """

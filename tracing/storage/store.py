@@ -31,8 +31,9 @@ from sqlalchemy.exc import ArgumentError
 
 from answerable.errors import AnswerableError, StoreError, StoreNewer, StoreUnavailable
 from answerable.tracing.clock import Clock, SystemClock
-from answerable.tracing.storage import schema, tables
+from answerable.tracing.storage import schema
 from answerable.tracing.storage.statements import Statement, inserting
+from answerable.tracing.storage.tables.store import SCHEMA_VERSION, meta, metadata
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -282,11 +283,9 @@ class _Retry:
         return random.uniform(0.001, 0.01)
 
 
-_META = Statement(select(tables.meta.c.value).where(tables.meta.c.key == bindparam("key")))
-_SET_META = inserting(tables.meta)
-_CHANGE_META = Statement(
-    update(tables.meta).where(tables.meta.c.key == bindparam("name")).values(value=bindparam("to"))
-)
+_META = Statement(select(meta.c.value).where(meta.c.key == bindparam("key")))
+_SET_META = inserting(meta)
+_CHANGE_META = Statement(update(meta).where(meta.c.key == bindparam("name")).values(value=bindparam("to")))
 _LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("lock"))))
 
 
@@ -340,7 +339,7 @@ def _database(url: str) -> Database:
 
 
 def _is_ready(tx: Tx) -> bool:
-    return _version(tx) == tables.SCHEMA_VERSION
+    return _version(tx) == SCHEMA_VERSION
 
 
 def _prepare(tx: Tx) -> None:
@@ -348,27 +347,27 @@ def _prepare(tx: Tx) -> None:
     if tx.dialect == "postgresql":  # two processes may open a database at once
         tx.one(_LOCK, lock=0x616E7377)
     version = _version(tx)
-    if version == tables.SCHEMA_VERSION:
+    if version == SCHEMA_VERSION:
         return  # another process made them a moment ago
     there = [(str(table), str(column)) for table, column in tx.all(schema.COLUMNS[tx.dialect])]
     indexes = {str(row[0]) for row in tx.all(schema.INDEXES[tx.dialect])}
-    for definition in schema.missing(tables.metadata, tx.dialect, there, indexes):
+    for definition in schema.missing(metadata, tx.dialect, there, indexes):
         tx._connection.execute(definition, {})
     if version is None:
-        tx.run(_SET_META, key="schema_version", value=str(tables.SCHEMA_VERSION))
+        tx.run(_SET_META, key="schema_version", value=str(SCHEMA_VERSION))
         tx.run(_SET_META, key="store_id", value=secrets.token_hex(8))
     else:
-        tx.run(_CHANGE_META, name="schema_version", to=str(tables.SCHEMA_VERSION))
+        tx.run(_CHANGE_META, name="schema_version", to=str(SCHEMA_VERSION))
 
 
 def _version(tx: Tx) -> int | None:
     """The schema that the database has, None where it has none. Raises: StoreNewer."""
-    if (tables.meta.name, "key") not in tx.all(schema.COLUMNS[tx.dialect]):
+    if (meta.name, "key") not in tx.all(schema.COLUMNS[tx.dialect]):
         return None
     row = tx.one(_META, key="schema_version")
-    if row is not None and int(row[0]) > tables.SCHEMA_VERSION:
+    if row is not None and int(row[0]) > SCHEMA_VERSION:
         raise StoreNewer(
-            f"the store has schema {row[0]}; this program knows schemas up to {tables.SCHEMA_VERSION}",
+            f"the store has schema {row[0]}; this program knows schemas up to {SCHEMA_VERSION}",
             hint="use the newer Answerable that wrote it",
         )
     return None if row is None else int(row[0])

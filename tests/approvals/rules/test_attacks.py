@@ -18,7 +18,7 @@ from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger.records import Decided
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.tables import rules
+from answerable.tracing.storage.tables.rules import rules
 from tests.approvals.rules.ruled import active, proposed, rule_file, ruled
 from tests.orchestrator.letters import Ask, Letter, recorded, rows, serving, tamper
 

@@ -13,7 +13,7 @@ from answerable.testing import FakeReceiver, nowhere
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.ruling import RuleApproved
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.tables import rule_uses, rules
+from answerable.tracing.storage.tables.rules import rule_uses, rules
 from tests.approvals.rules.ruled import active, proposed, rule_file, ruled
 from tests.orchestrator.letters import Ask, rows, serving
 

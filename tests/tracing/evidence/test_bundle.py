@@ -20,7 +20,8 @@ from answerable.tracing.ledger.records import Decided, EffectAnswered, EffectPre
 from answerable.tracing.ledger.signing import key_file, open_signer, replace_key
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, store_id
-from answerable.tracing.storage.tables import effects, messages, records
+from answerable.tracing.storage.tables.ledger import records
+from answerable.tracing.storage.tables.runs import effects, messages
 from tests.golden.scenarios import SCENARIOS
 from tests.tracing.evidence.bundles import bundle, files_of, opened
 

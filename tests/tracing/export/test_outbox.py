@@ -34,7 +34,8 @@ from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store
-from answerable.tracing.storage.tables import outbox, records
+from answerable.tracing.storage.tables.export import outbox
+from answerable.tracing.storage.tables.ledger import records
 from tests.support.otlp_receiver import Journal, http_receiver
 from tests.support.outbox import parcels
 from tests.support.story import RI, SYSTEM, whole_run

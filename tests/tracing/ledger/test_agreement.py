@@ -16,7 +16,8 @@ from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records import Decided
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import metadata, records
+from answerable.tracing.storage.tables.ledger import records
+from answerable.tracing.storage.tables.store import metadata
 from tests.orchestrator.letters import Ask, letters, rows, serving, signed
 
 CHANGES: list[tuple[str, dict[str, Any], str]] = [

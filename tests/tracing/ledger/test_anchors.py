@@ -20,7 +20,7 @@ from answerable.tracing.spans.checkpoints import checkpoint_span
 from answerable.tracing.spans.span import encode
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, open_store
-from answerable.tracing.storage.tables import outbox
+from answerable.tracing.storage.tables.export import outbox
 from tests.tracing.ledger.signers import ORIGIN, signer
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from answerable.tracing.ledger.records import StepFinished
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, open_store
-from answerable.tracing.storage.tables import named_ids, records
+from answerable.tracing.storage.tables.ledger import named_ids, records
 from tests.support.story import whole_run
 
 RUNS = ["run_" + digit * 32 for digit in "123"]

@@ -16,7 +16,7 @@ from answerable.tracing.ledger.proofs import ConsistencyProof, InclusionProof, p
 from answerable.tracing.ledger.sequencer import head, sequence_all
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, open_store
-from answerable.tracing.storage.tables import records, tree_nodes
+from answerable.tracing.storage.tables.ledger import records, tree_nodes
 from tests.tracing.ledger.signers import signer
 from tests.tracing.storage.store_worker import step
 

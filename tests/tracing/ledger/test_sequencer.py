@@ -19,7 +19,7 @@ from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.ledger.sequencer import StoredHashes, sequence, sequence_all
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store
-from answerable.tracing.storage.tables import records, tree_nodes
+from answerable.tracing.storage.tables.ledger import records, tree_nodes
 from tests.tracing.storage.store_worker import step, undone
 
 ROOT = Path(__file__).parents[2]

@@ -38,7 +38,7 @@ from answerable.tracing.ledger.signing import (
 from answerable.tracing.ledger.verify import verify_ledger
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store, store_id
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 from tests.tracing.storage.store_worker import step
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from answerable.tracing.ledger.sequencer import StoredHashes, head, sequence_all
 from answerable.tracing.ledger.verify import FAULTS_LISTED, LedgerReport, verify_ledger
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store
-from answerable.tracing.storage.tables import records, tree_nodes
+from answerable.tracing.storage.tables.ledger import records, tree_nodes
 from tests.tracing.storage.store_worker import step
 
 BODY = Statement(select(records.c.body).where(records.c.seq == bindparam("place")))

@@ -14,7 +14,7 @@ from answerable.tracing.ledger.records import StepStarted
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Store, Tx, open_store
-from answerable.tracing.storage.tables import meta
+from answerable.tracing.storage.tables.store import meta
 
 SET_META = inserting(meta)
 META = Statement(select(meta.c.value).where(meta.c.key == bindparam("wanted")))

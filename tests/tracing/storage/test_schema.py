@@ -23,15 +23,17 @@ from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.ledger.verify import verify_ledger
 from answerable.tracing.people import all_people, ensure_person
-from answerable.tracing.storage import schema, tables
+from answerable.tracing.storage import schema
 from answerable.tracing.storage.schema import missing
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx, open_store
+from answerable.tracing.storage.tables.ledger import records
+from answerable.tracing.storage.tables.store import SCHEMA_VERSION, metadata
 from tests.support.outbox import parcels
 from tests.tracing.storage.old_store import write_old_key, write_old_store
 from tests.tracing.storage.store_worker import META
 
-_RECORDS = Statement(select(tables.records.c.id))
+_RECORDS = Statement(select(records.c.id))
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def _there(tx: Tx) -> tuple[set[tuple[str, str]], set[str]]:
 
 def _lacks(tx: Tx) -> list[str]:
     columns, indexes = _there(tx)
-    return list(missing(tables.metadata, tx.dialect, columns, indexes))
+    return list(missing(metadata, tx.dialect, columns, indexes))
 
 
 async def _version(store: Store) -> object:
@@ -62,7 +64,7 @@ async def test_an_older_store_gets_what_it_lacks(old_url: str) -> None:
     store = open_store(old_url)
     try:
         assert await store.read(_lacks) == []
-        assert await _version(store) == (str(tables.SCHEMA_VERSION),)
+        assert await _version(store) == (str(SCHEMA_VERSION),)
     finally:
         store.close()
 
@@ -118,7 +120,7 @@ async def test_nothing_is_half_upgraded(old_url: str, monkeypatch: pytest.Monkey
         patched.setattr(schema, "missing", breaks)
         with pytest.raises(RuntimeError):
             open_store(old_url)
-        patched.setattr(tables, "SCHEMA_VERSION", 1)
+        patched.setattr("answerable.tracing.storage.store.SCHEMA_VERSION", 1)
         store = open_store(old_url)  # as the old program would
         assert await _version(store) == ("1",)
         store.close()

@@ -19,10 +19,11 @@ from sqlalchemy import bindparam, select, text, update
 
 from answerable.errors import StoreCorrupt, StoreError, StoreFull, StoreNewer, StoreUnavailable
 from answerable.tracing.storage import store as store_module
-from answerable.tracing.storage import tables
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Store, Tx, open_store, store_id
-from answerable.tracing.storage.tables import meta, runs, tree_nodes
+from answerable.tracing.storage.tables.ledger import tree_nodes
+from answerable.tracing.storage.tables.runs import runs
+from answerable.tracing.storage.tables.store import SCHEMA_VERSION, meta
 from tests.tracing.storage.store_worker import CHANGE_META, META, SET_META
 
 ROOT = Path(__file__).parents[2]
@@ -432,7 +433,7 @@ async def test_a_full_disk_leaves_nothing_half_written(sqlite_url: str) -> None:
 
 @pytest.mark.anyio
 async def test_a_newer_schema_is_refused_and_left_alone(store_url: str) -> None:
-    newer = str(tables.SCHEMA_VERSION + 1)
+    newer = str(SCHEMA_VERSION + 1)
     with opened(store_url) as store:
         await store.write(lambda tx: tx.run(CHANGE_META, wanted="schema_version", new=newer))
         with pytest.raises(StoreNewer, match=f"schema {newer}"):

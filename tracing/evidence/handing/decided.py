@@ -21,7 +21,7 @@ from answerable.tracing.ledger.records import Decided, read_record
 from answerable.tracing.people import all_people
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 COLUMNS: Final = (
     "record", "digest", "decided_at", "asked_at", "system", "run", "approval", "request", "decision", "outcome",

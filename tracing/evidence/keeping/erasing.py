@@ -28,16 +28,15 @@ from answerable.tracing.ledger.kept import PayloadErased
 from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import (
+from answerable.tracing.storage.tables.approvals import requests
+from answerable.tracing.storage.tables.export import outbox, rejected_spans
+from answerable.tracing.storage.tables.runs import (
     checkpoint_writes,
     checkpoints,
     crossings,
     effects,
     gathers,
     messages,
-    outbox,
-    rejected_spans,
-    requests,
     runs,
     scatters,
     steps,

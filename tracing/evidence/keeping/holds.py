@@ -20,7 +20,9 @@ from answerable.tracing.ledger.kept import HoldLifted, HoldPlaced
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import holds, runs, subjects, systems
+from answerable.tracing.storage.tables.people import systems
+from answerable.tracing.storage.tables.runs import runs, subjects
+from answerable.tracing.storage.tables.stops import holds
 
 COVERS: Final = ("run", "system", "subject")
 STANDING: Final = "standing"

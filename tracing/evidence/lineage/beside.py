@@ -22,7 +22,8 @@ from answerable.tracing.ledger.records import Decided, RequestMade
 from answerable.tracing.ledger.votes import Voted
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import decisions, messages, requests, votes
+from answerable.tracing.storage.tables.approvals import decisions, requests, votes
+from answerable.tracing.storage.tables.runs import messages
 
 _MESSAGE = Statement(
     select(messages.c.salt, messages.c.payload).where(

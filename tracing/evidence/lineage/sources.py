@@ -18,7 +18,7 @@ from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records import read_record
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Row, Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 AROUND: Final = (
     "system.registered",

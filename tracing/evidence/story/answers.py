@@ -27,7 +27,8 @@ from answerable.tracing.ledger.records import EffectPrepared
 from answerable.tracing.people import all_people
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records, runs, subjects
+from answerable.tracing.storage.tables.ledger import records
+from answerable.tracing.storage.tables.runs import runs, subjects
 
 _RUN: Final = Statement(select(runs.c.id).where(runs.c.id == bindparam("given")))
 _RECORDED: Final = Statement(select(records.c.run).where(records.c.run == bindparam("given")).limit(1))

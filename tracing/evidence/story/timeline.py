@@ -16,7 +16,7 @@ from answerable.tracing.evidence.telling.words import Line, People
 from answerable.tracing.people import all_people
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables import records
+from answerable.tracing.storage.tables.ledger import records
 
 MOST_RECORDS: Final = 3000  # that are told each time that somebody looks; a quarter of a second
 _COUNT: Final = Statement(select(func.count()).where(records.c.run == bindparam("run")))
