@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from answerable.inbox.leaves import leaves, named
 from answerable.inbox.showing import RequestShown
 
 MOST_DIFFERENCES: Final = 100
-_CENTS: Final = "_cents"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def compare(shown: RequestShown, before: RequestShown | None) -> Comparison:
     """The options of a request; for an edit, with what was proposed `before` it as the first column."""
     columns = [*((before.options[0],) if before else ()), *shown.options]
     names = [*(("before the edit",) if before else ()), *(option.name for option in shown.options)]
-    flat = [_flat(option.message) for option in columns]
+    flat = [dict(leaves(option.message)) for option in columns]
     places = list(dict.fromkeys(place for one in flat for place in one))
     different = [place for place in places if len({one.get(place) for one in flat}) > 1]
     own = [place for place in different if "." not in place]
@@ -75,33 +75,8 @@ def compare(shown: RequestShown, before: RequestShown | None) -> Comparison:
 
 
 def _at(places: Sequence[str], flat: Sequence[Mapping[str, str]]) -> tuple[Difference, ...]:
-    return tuple(Difference(where=_named(place), values=tuple(one.get(place) for one in flat)) for place in places)
+    return tuple(Difference(where=named(place), values=tuple(one.get(place) for one in flat)) for place in places)
 
 
 def _share(pair: tuple[int, int] | None) -> Share | None:
     return None if pair is None else Share(demand=pair[0], served=pair[1])
-
-
-def _flat(value: Any, place: str = "") -> dict[str, str]:
-    """Each leaf of a JSON value, as text, by its place."""
-    if isinstance(value, Mapping) and value:
-        return _joined([_flat(inner, f"{place}.{name}" if place else name) for name, inner in value.items()])
-    if isinstance(value, list) and value:
-        return _joined([_flat(inner, f"{place}.{number + 1}") for number, inner in enumerate(value)])
-    return {place: _said(value, place)}
-
-
-def _joined(parts: Sequence[dict[str, str]]) -> dict[str, str]:
-    return {place: said for part in parts for place, said in part.items()}
-
-
-def _said(value: Any, place: str) -> str:
-    if isinstance(value, list | Mapping):  # an empty one
-        return "none"
-    if isinstance(value, bool) or value is None or not isinstance(value, int | float):
-        return {True: "yes", False: "no", None: "nothing"}.get(value, "none") if not isinstance(value, str) else value
-    return f"{value / 100:,.2f}" if place.endswith(_CENTS) else f"{value:,}"
-
-
-def _named(place: str) -> str:
-    return place.removesuffix(_CENTS).replace("_", " ").replace(".", " › ")

@@ -9,13 +9,12 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from answerable.approvals.asking.listing import count_requests, page_of_requests, short_tier
-from answerable.approvals.asking.requests import RequestRow
+from answerable.approvals.asking.listing import count_requests, page_of_requests
 from answerable.approvals.deciding.answering import Once
 from answerable.approvals.deciding.budgets import decided_lately
 from answerable.approvals.deciding.deciding import Answer
 from answerable.approvals.deciding.reasons import CODES
-from answerable.approvals.grouping import MOST_TOGETHER, count_alike
+from answerable.approvals.grouping import MOST_TOGETHER
 from answerable.approvals.node import RESPONSE
 from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, NotSureEnough, StoreCorrupt, UnknownId
@@ -24,6 +23,7 @@ from answerable.inbox.comparing import compare
 from answerable.inbox.deciding import give
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import charge, desk_of, page_reader
+from answerable.inbox.lines import Line, lines
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, surer
@@ -31,7 +31,6 @@ from answerable.inbox.paths import path_to
 from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.together import Told, answer_together
-from answerable.tracing.freezes import frozen_for_show
 from answerable.tracing.people import find_person
 from answerable.tracing.storage.store import Tx
 
@@ -61,24 +60,13 @@ async def list_requests(
     """The inbox."""
     where = after(cursor, sort, _KINDS[sort])
 
-    def look(tx: Tx) -> tuple[list[dict[str, Any]], str | None, int]:
+    def look(tx: Tx) -> tuple[list[Line], str | None, int]:
         of_state = "" if state == "all" else state
         grouped = state == "open"
         found = page_of_requests(
             tx, state=of_state, system=system, grouped=grouped, sort=sort, after=where, most=PAGE_ROWS
         )
-        rows: list[dict[str, Any]] = [
-            {
-                "row": row,
-                "short": short_tier(row.view),
-                "sound": True,
-                "alike": count_alike(tx, row.alike) if grouped else 1,
-                "frozen": row.is_held(frozen_for_show(tx, row.system)),
-            }
-            if isinstance(row, RequestRow)
-            else {"row": row, "short": "", "sound": False, "alike": 1, "frozen": False}
-            for row in found.rows
-        ]
+        rows = lines(tx, found.rows, handles(tx), grouped=grouped)
         return rows, cursor_of(sort, found.after), count_requests(tx, state="open")
 
     await desk.office.escalate_due()
