@@ -29,7 +29,7 @@ from answerable.approvals.rules.rows import RuleHead, rule_called
 from answerable.approvals.sealing.keys import Key
 from answerable.tracing.freezes import frozen_targets
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import EffectInDoubt, EffectRefused, EffectSent
+from answerable.tracing.ledger.records.effects import EffectInDoubt, EffectRefused, EffectSent
 from answerable.tracing.people import Authority, authority, stamp
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx

@@ -28,8 +28,8 @@ from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.eligibility import check_eligible
 from answerable.errors import NotEligible, NotOpen, StoreCorrupt, UnknownId
 from answerable.tracing.continuing import go_on
-from answerable.tracing.ledger.afterwards import DecisionRevoked
 from answerable.tracing.ledger.entries import append, records_of
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked
 from answerable.tracing.people import PersonRow, authority, get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

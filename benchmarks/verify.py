@@ -32,8 +32,8 @@ from rich.table import Table
 from sqlalchemy import select
 
 from answerable.tracing.ledger.entries import append_all
-from answerable.tracing.ledger.record import MessageRef, Record
-from answerable.tracing.ledger.records import Crossed, StepFinished, StepStarted
+from answerable.tracing.ledger.records.record import MessageRef, Record
+from answerable.tracing.ledger.records.steps import Crossed, StepFinished, StepStarted
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.ledger.signing import open_signer, sign_ledger
 from answerable.tracing.ledger.verify import LedgerReport, verify_ledger

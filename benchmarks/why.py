@@ -44,8 +44,9 @@ from answerable.tracing.evidence.story.story import Story
 from answerable.tracing.ledger import naming
 from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.ledger.naming import find_ids
-from answerable.tracing.ledger.record import MessageRef, Record
-from answerable.tracing.ledger.records import Crossed, RunEnded, RunStarted, StepFinished, StepStarted
+from answerable.tracing.ledger.records.record import MessageRef, Record
+from answerable.tracing.ledger.records.runs import RunEnded, RunStarted
+from answerable.tracing.ledger.records.steps import Crossed, StepFinished, StepStarted
 from answerable.tracing.ledger.sequencer import sequence
 from answerable.tracing.people import register_system
 from answerable.tracing.storage.statements import inserting

@@ -17,7 +17,7 @@ from answerable.approvals.revoking import held_by, may_revoke, revocation_of
 from answerable.approvals.sealing.keys import Key
 from answerable.errors import NotEligible, NotOpen
 from answerable.tracing.clock import iso, micros, to_the_second
-from answerable.tracing.ledger.afterwards import DecisionRevoked
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked
 from answerable.tracing.people import find_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

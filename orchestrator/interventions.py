@@ -34,7 +34,8 @@ from answerable.orchestrator.runs import (
 from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import EffectSettled, RunEnded, RunReopened
+from answerable.tracing.ledger.records.effects import EffectSettled
+from answerable.tracing.ledger.records.runs import RunEnded, RunReopened
 from answerable.tracing.people import get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

@@ -38,21 +38,17 @@ from answerable.orchestrator.workers import is_gone
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger import agreement
-from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.agreement import OF_RUNS, OF_THE_STORE, Span, differing
 from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, Use, exemption_key
-from answerable.tracing.ledger.kept import StoreRebuilt
-from answerable.tracing.ledger.records import (
-    PASSED,
-    AnyRecord,
-    Decided,
-    EffectSent,
-    ExemptionAccepted,
-    read_record,
-)
+from answerable.tracing.ledger.records.accepting import ExemptionAccepted
+from answerable.tracing.ledger.records.afterwards import Reviewed
+from answerable.tracing.ledger.records.deciding import PASSED, Decided
+from answerable.tracing.ledger.records.effects import EffectSent
+from answerable.tracing.ledger.records.every import AnyRecord, read_record
+from answerable.tracing.ledger.records.store import StoreRebuilt
+from answerable.tracing.ledger.records.votes import DelegationMade, Voted
 from answerable.tracing.ledger.verify import verify_ledger
-from answerable.tracing.ledger.votes import DelegationMade, Voted
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx

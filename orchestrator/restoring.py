@@ -19,7 +19,7 @@ from sqlalchemy import select
 from answerable.approvals.asking.requests import open_requests
 from answerable.approvals.gate import doubt, effects_in
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import StoreRestored
+from answerable.tracing.ledger.records.store import StoreRestored
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

@@ -11,7 +11,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, select, update
 
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import RunContinued
+from answerable.tracing.ledger.records.runs import RunContinued
 from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

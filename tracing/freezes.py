@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, select, update
 from answerable.errors import InvalidInput, NotEligible, UnknownId
 from answerable.tracing import ids
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import FreezeQuiesced, Froze, Thawed
+from answerable.tracing.ledger.records.stops import FreezeQuiesced, Froze, Thawed
 from answerable.tracing.people import authority, get_person
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx

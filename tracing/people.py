@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, select, update
 from answerable.errors import InvalidInput, NotEligible, UnknownId
 from answerable.tracing import ids
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import HandoverAccepted, HandoverOffered, PersonAdded, SystemRegistered
+from answerable.tracing.ledger.records.people import HandoverAccepted, HandoverOffered, PersonAdded, SystemRegistered
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import grants

@@ -26,9 +26,9 @@ from answerable.approvals.sealing.seals import is_sealed, sealed
 from answerable.approvals.who.identity import Identity, check_sure
 from answerable.approvals.who.signatures import Meant, signed_by
 from answerable.errors import InvalidInput, NotAsShown, UnknownId
-from answerable.tracing.ledger.accepting import ApprovalAccepted, ApprovalDeclared
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import read_record
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared
+from answerable.tracing.ledger.records.every import read_record
 from answerable.tracing.people import check_responsible, get_person, lock_system, read_rules_anew, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

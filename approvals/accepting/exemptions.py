@@ -16,7 +16,7 @@ from answerable.approvals.sealing.keys import Key
 from answerable.approvals.sealing.seals import sealed
 from answerable.errors import InvalidInput
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import ExemptionAccepted
+from answerable.tracing.ledger.records.accepting import ExemptionAccepted
 from answerable.tracing.people import check_responsible, get_person, stamp
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx

@@ -24,7 +24,7 @@ from answerable.approvals.voting.eligibility import Asked
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.canonical import canonical
 from answerable.tracing.freezes import WHOLE_SYSTEM
-from answerable.tracing.ledger.records import PASSED
+from answerable.tracing.ledger.records.deciding import PASSED
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import decisions, requests

@@ -37,8 +37,9 @@ from answerable.tracing.clock import micros
 from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import frozen_targets
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.record import MessageRef, Signature
-from answerable.tracing.ledger.records import Decided, EffectWithdrawn
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.effects import EffectWithdrawn
+from answerable.tracing.ledger.records.record import MessageRef, Signature
 from answerable.tracing.people import authority, get_person
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx

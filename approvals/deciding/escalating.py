@@ -17,8 +17,8 @@ from answerable.approvals.sealing.keys import Key
 from answerable.errors import StoreCorrupt
 from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import frozen_targets
-from answerable.tracing.ledger.afterwards import Escalated
 from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records.afterwards import Escalated
 from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

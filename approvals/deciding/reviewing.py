@@ -25,9 +25,9 @@ from answerable.approvals.voting.eligibility import check_eligible, too_close
 from answerable.approvals.who.identity import Identity, check_sure
 from answerable.approvals.who.signatures import REVIEWED, Meant, Signed, signed_by
 from answerable.errors import InvalidInput, NotEligible, NotOpen, StoreCorrupt
-from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.records.afterwards import Reviewed
+from answerable.tracing.ledger.records.deciding import Decided
 from answerable.tracing.people import authority, get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

@@ -25,8 +25,8 @@ from answerable.approvals.sealing.seals import is_sealed
 from answerable.approvals.voting.counting import Cast, Electorate, counted, for_option, missing
 from answerable.approvals.voting.eligibility import Delegated
 from answerable.approvals.voting.votes import votes_on
-from answerable.tracing.ledger.records import read_record
-from answerable.tracing.ledger.ruling import RuleApproved, RuleRevoked
+from answerable.tracing.ledger.records.every import read_record
+from answerable.tracing.ledger.records.ruling import RuleApproved, RuleRevoked
 from answerable.tracing.people import authority, person_by_id
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

@@ -34,8 +34,8 @@ from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsSh
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.record import Signature
-from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
+from answerable.tracing.ledger.records.record import Signature
+from answerable.tracing.ledger.records.ruling import RuleApproved, RuleProposed, RuleRevoked
 from answerable.tracing.people import PersonRow, authority, get_person, read_rules_anew, stamp
 from answerable.tracing.storage.store import Tx
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TypeAlias, TypeVar
 
 from answerable.approvals.sealing.keys import Key
-from answerable.tracing.ledger.accepting import ApprovalAccepted, ApprovalDeclared
-from answerable.tracing.ledger.access import KeyRegistered
-from answerable.tracing.ledger.afterwards import Reviewed
-from answerable.tracing.ledger.records import Decided, ExemptionAccepted
-from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
-from answerable.tracing.ledger.votes import DelegationMade, Voted
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ExemptionAccepted
+from answerable.tracing.ledger.records.access import KeyRegistered
+from answerable.tracing.ledger.records.afterwards import Reviewed
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.ruling import RuleApproved, RuleProposed, RuleRevoked
+from answerable.tracing.ledger.records.votes import DelegationMade, Voted
 
 Sealed: TypeAlias = (
     KeyRegistered

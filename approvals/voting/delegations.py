@@ -22,7 +22,7 @@ from answerable.errors import InvalidInput, NotEligible, StoreCorrupt, UnknownId
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.votes import DelegationMade, DelegationRevoked
+from answerable.tracing.ledger.records.votes import DelegationMade, DelegationRevoked
 from answerable.tracing.people import all_systems, authority, get_person, person_by_id
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx

@@ -19,8 +19,8 @@ from answerable.approvals.voting.counting import Cast
 from answerable.approvals.voting.eligibility import Standing
 from answerable.tracing import ids
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.record import Signature
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.record import Signature
+from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.people import authority
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx

@@ -24,8 +24,8 @@ from answerable.approvals.who.credentials import (
 )
 from answerable.approvals.who.identity import VOUCHED
 from answerable.errors import InvalidInput, NotAuthenticated, UnknownId
-from answerable.tracing.ledger.access import IdentityBound, IdentityUnbound
 from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records.access import IdentityBound, IdentityUnbound
 from answerable.tracing.people import PersonRow, all_people, get_person
 from answerable.tracing.storage.store import Tx
 

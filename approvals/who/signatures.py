@@ -32,10 +32,10 @@ from answerable.approvals.sealing.seals import is_sealed, sealed
 from answerable.approvals.who.identity import ASSERTED, ASSURANCES, SIGNED, Assurance, Identity, rank
 from answerable.errors import InvalidInput, NotAuthenticated, NotEligible, UnknownId
 from answerable.tracing import ids
-from answerable.tracing.ledger.access import KeyRegistered, KeyRevoked
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.record import Signature
-from answerable.tracing.ledger.records import read_record
+from answerable.tracing.ledger.records.access import KeyRegistered, KeyRevoked
+from answerable.tracing.ledger.records.every import read_record
+from answerable.tracing.ledger.records.record import Signature
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

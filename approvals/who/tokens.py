@@ -23,8 +23,8 @@ from answerable.approvals.who.credentials import (
 )
 from answerable.approvals.who.identity import BEARER
 from answerable.errors import InvalidInput, NotAuthenticated, UnknownId
-from answerable.tracing.ledger.access import TokenMade, TokenRevoked
 from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.records.access import TokenMade, TokenRevoked
 from answerable.tracing.people import PersonRow, get_person
 from answerable.tracing.storage.store import Tx
 

@@ -28,7 +28,7 @@ from answerable.orchestrator.running.loading import read_view
 from answerable.orchestrator.running.superseding import followers, supersede
 from answerable.orchestrator.running.view import Ready, RunView, step_id
 from answerable.tracing.failpoints import failpoint
-from answerable.tracing.ledger.afterwards import DecisionRevoked
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import decisions, grants, requests

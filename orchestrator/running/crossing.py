@@ -20,7 +20,7 @@ from answerable.agents.texts import shortened
 from answerable.orchestrator.graph import Condition, Edge, Graph
 from answerable.orchestrator.scopes import OverBudget, ScatterFrame, Scope, cross, land
 from answerable.tracing import ids
-from answerable.tracing.ledger.record import MessageRef
+from answerable.tracing.ledger.records.record import MessageRef
 
 _LONGEST = 300  # characters of an error
 SALT_BYTES = 16

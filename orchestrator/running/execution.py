@@ -36,8 +36,8 @@ from answerable.tracing import ids
 from answerable.tracing.continuing import go_on
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append_all
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import Crossed, StepFinished, StepStarted
+from answerable.tracing.ledger.records.record import Record
+from answerable.tracing.ledger.records.steps import Crossed, StepFinished, StepStarted
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, Tx
 from answerable.tracing.storage.tables.runs import messages

@@ -19,7 +19,7 @@ from answerable.agents.messages import Message, subject_of
 from answerable.errors import LeaseLost
 from answerable.orchestrator.running.crossing import Crossing, Outflow, Scattered, Written
 from answerable.orchestrator.scopes import Scope, from_plain, to_plain
-from answerable.tracing.ledger.record import MessageRef
+from answerable.tracing.ledger.records.record import MessageRef
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.people import systems

@@ -39,8 +39,9 @@ from answerable.orchestrator.scopes import Scope
 from answerable.tracing import ids
 from answerable.tracing.canonical import canonical
 from answerable.tracing.clock import micros
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import EffectPrepared, RequestMade
+from answerable.tracing.ledger.records.deciding import RequestMade
+from answerable.tracing.ledger.records.effects import EffectPrepared
+from answerable.tracing.ledger.records.record import Record
 from answerable.tracing.storage.store import Tx
 
 

@@ -33,8 +33,9 @@ from answerable.orchestrator.running.routing import route
 from answerable.orchestrator.runs import ENDS, set_resting, set_status
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.record import MessageRef
-from answerable.tracing.ledger.records import GatherClosed, RunEnded, RunRested
+from answerable.tracing.ledger.records.record import MessageRef
+from answerable.tracing.ledger.records.runs import RunEnded, RunRested
+from answerable.tracing.ledger.records.steps import GatherClosed
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.waking import wake_at
 

@@ -65,8 +65,8 @@ from answerable.orchestrator.running.view import Ready
 from answerable.tracing.clock import micros
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import EffectAnswered, EffectInDoubt
+from answerable.tracing.ledger.records.effects import EffectAnswered, EffectInDoubt
+from answerable.tracing.ledger.records.record import Record
 from answerable.tracing.spans.context import traceparent
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

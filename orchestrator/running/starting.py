@@ -19,7 +19,7 @@ from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append_all
-from answerable.tracing.ledger.records import RunStarted
+from answerable.tracing.ledger.records.runs import RunStarted
 from answerable.tracing.people import authority, ensure_person
 from answerable.tracing.storage.store import Tx
 

@@ -30,7 +30,7 @@ from answerable.orchestrator.running.egress import Egress, watch_egress
 from answerable.orchestrator.running.execution import Ending, Execution, Inward
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.view import Ready
-from answerable.tracing.ledger.records import UndeclaredEgress
+from answerable.tracing.ledger.records.steps import UndeclaredEgress
 from answerable.tracing.spans.context import step_context
 from answerable.tracing.storage.store import Tx
 

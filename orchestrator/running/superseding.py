@@ -21,7 +21,7 @@ from answerable.orchestrator.running.planning import effect_id
 from answerable.orchestrator.runs import RunRow
 from answerable.orchestrator.scopes import ScatterFrame
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import RequestWithdrawn
+from answerable.tracing.ledger.records.deciding import RequestWithdrawn
 from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

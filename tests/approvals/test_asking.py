@@ -17,7 +17,8 @@ from answerable.errors import AlreadyDecided, InvalidInput, InvalidMessage, NotE
 from answerable.orchestrator.app import App
 from answerable.orchestrator.system import System
 from answerable.testing import FakeClock, FakeReceiver, nowhere
-from answerable.tracing.ledger.records import Decided, EffectWithdrawn, RequestMade
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade
+from answerable.tracing.ledger.records.effects import EffectWithdrawn
 from tests.orchestrator.letters import (
     LEAD,
     Ask,

@@ -13,7 +13,7 @@ from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
 from answerable.testing import FakeClock, nowhere
 from answerable.tracing.ledger.entries import records_of
-from answerable.tracing.ledger.record import Act
+from answerable.tracing.ledger.records.record import Act
 from tests.approvals.test_tokens import _shown
 from tests.orchestrator.letters import CARRIER, Ask, Letter, letters, rows, serving
 

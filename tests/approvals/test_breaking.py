@@ -16,9 +16,9 @@ from answerable.approvals.who.identity import Identity
 from answerable.errors import DeclarationError, InvalidInput, NotEligible, NotOpen, NotSureEnough, UnknownId
 from answerable.testing import FakeClock, FakeReceiver
 from answerable.tracing.evidence.handing import verifier
-from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.entries import append, records_of
-from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.records.afterwards import Reviewed
+from answerable.tracing.ledger.records.deciding import Decided
 from tests.approvals.test_signatures import key_of
 from tests.orchestrator.letters import Ask, Letter, Receipt, letters, recorded, rows, serving, tamper
 

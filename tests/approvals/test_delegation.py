@@ -14,8 +14,9 @@ from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.voting.votes import Vote
 from answerable.errors import InvalidInput, NotEligible, UnknownId
 from answerable.testing import FakeClock, FakeReceiver, nowhere
-from answerable.tracing.ledger.records import Decided, EffectSent
-from answerable.tracing.ledger.votes import DelegationMade
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.effects import EffectSent
+from answerable.tracing.ledger.records.votes import DelegationMade
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.tables.approvals import delegations
 from tests.orchestrator.letters import LEAD, Ask, letters, recorded, rows, serving

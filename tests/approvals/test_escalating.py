@@ -12,7 +12,7 @@ from answerable.approvals.forgeries import faults_of_tables
 from answerable.errors import AlreadyDecided, DeclarationError, NotEligible, NotOpen
 from answerable.orchestrator.engine import advance_due
 from answerable.testing import FakeClock, FakeReceiver
-from answerable.tracing.ledger.afterwards import Escalated
+from answerable.tracing.ledger.records.afterwards import Escalated
 from tests.orchestrator.letters import Ask, Letter, Receipt, letters, recorded, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,9 @@ import pytest
 from answerable.approvals.node import exemption
 from answerable.errors import InvalidInput, NotEligible, UnknownId
 from answerable.testing import FakeReceiver, nowhere
-from answerable.tracing.ledger.records import Decided, EffectSent, ExemptionAccepted
+from answerable.tracing.ledger.records.accepting import ExemptionAccepted
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.effects import EffectSent
 from tests.orchestrator.letters import Ask, Letter, letters, recorded, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio

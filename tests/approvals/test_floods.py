@@ -17,7 +17,8 @@ from answerable.orchestrator.running.flooding import MOST_SHOWN_BYTES
 from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
 from answerable.testing import FakeClock, FakeReceiver, nowhere
-from answerable.tracing.ledger.records import Froze, RequestMade
+from answerable.tracing.ledger.records.deciding import RequestMade
+from answerable.tracing.ledger.records.stops import Froze
 from tests.orchestrator.letters import (
     CARRIER,
     LEAD,

@@ -13,7 +13,7 @@ import rfc8785
 from answerable.approvals.sealing.keys import Key, open_key
 from answerable.errors import StoreCorrupt, StoreError
 from answerable.testing import FakeReceiver
-from answerable.tracing.ledger.records import EffectRefused
+from answerable.tracing.ledger.records.effects import EffectRefused
 from answerable.tracing.storage.store import open_store
 from tests.orchestrator.letters import Ask, Letter, letters, recorded, rows, serving, tamper
 

@@ -16,8 +16,9 @@ from answerable.approvals.voting.votes import Vote
 from answerable.errors import AlreadyDecided, DeclarationError, NotEligible
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver, nowhere
-from answerable.tracing.ledger.records import Decided, EffectSent
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.effects import EffectSent
+from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.tables.approvals import votes
 from tests.orchestrator.letters import LEAD, Ask, Letter, letters, recorded, rows, serving

@@ -16,7 +16,7 @@ from answerable.errors import InvalidInput, NotAsShown, NotEligible, NotSureEnou
 from answerable.orchestrator.app import App
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver, nowhere
-from answerable.tracing.ledger.accepting import ApprovalAccepted, ApprovalDeclared
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared
 from tests.orchestrator.letters import LEAD, Ask, Letter, letters, recorded, serving, signed
 
 pytestmark = pytest.mark.anyio

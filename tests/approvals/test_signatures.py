@@ -28,12 +28,12 @@ from answerable.errors import InvalidInput, NotAuthenticated, NotEligible, NotSu
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, nowhere
 from answerable.tracing.evidence.handing import verifier
-from answerable.tracing.ledger.accepting import ApprovalAccepted
-from answerable.tracing.ledger.access import KeyRegistered
 from answerable.tracing.ledger.entries import append, records_of
-from answerable.tracing.ledger.records import Decided
-from answerable.tracing.ledger.ruling import RuleApproved
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted
+from answerable.tracing.ledger.records.access import KeyRegistered
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.ruling import RuleApproved
+from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.people import get_person
 from tests.approvals.rules.ruled import proposed, rule_file, ruled
 from tests.orchestrator.letters import CARRIER, LEAD, Ask, Letter, letters, recorded, rows, serving, tamper

@@ -13,7 +13,7 @@ from answerable.errors import StoreCorrupt
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver
 from answerable.tracing import ids
-from answerable.tracing.ledger.records import EffectRefused
+from answerable.tracing.ledger.records.effects import EffectRefused
 from tests.orchestrator.letters import Ask, Letter, Receipt, insert, letters, recorded, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio

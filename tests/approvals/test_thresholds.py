@@ -16,8 +16,8 @@ from answerable.orchestrator.system import System
 from answerable.testing import nowhere
 from answerable.tracing.evidence.story.answers import explain
 from answerable.tracing.evidence.telling.words import as_plain
-from answerable.tracing.ledger.records import Decided
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.votes import Voted
 from tests.orchestrator.letters import LEAD, Ask, Letter, Receipt, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio

@@ -15,8 +15,8 @@ from answerable.approvals.who.tokens import token_holder
 from answerable.errors import InvalidInput, NotAuthenticated, NotEligible, UnknownId
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, nowhere
-from answerable.tracing.ledger.access import TokenMade, TokenRevoked
 from answerable.tracing.ledger.entries import records_of
+from answerable.tracing.ledger.records.access import TokenMade, TokenRevoked
 from tests.orchestrator.letters import CARRIER, Ask, insert, letters, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio

@@ -21,9 +21,9 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
 from answerable.testing import FakeClock, FakeReceiver, nowhere
-from answerable.tracing.ledger.accepting import ApprovalAccepted, ApprovalDeclared
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import EffectSent
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared
+from answerable.tracing.ledger.records.effects import EffectSent
 from answerable.tracing.people import read_rules_anew
 from tests.approvals.rules.ruled import proposed, rule_file, ruled
 from tests.orchestrator.letters import CARRIER, LEAD, QUICKLY, Ask, Letter, Receipt, letters, post, recorded, serving

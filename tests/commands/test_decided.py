@@ -12,8 +12,9 @@ import pytest
 
 from answerable.tracing.evidence.handing.decided import COLUMNS, as_csv, decisions_between
 from answerable.tracing.ledger.entries import append, records_of
-from answerable.tracing.ledger.kept import EvidenceRead
-from answerable.tracing.ledger.records import AnyRecord, Decided
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.every import AnyRecord
+from answerable.tracing.ledger.records.kept import EvidenceRead
 from answerable.tracing.ledger.sequencer import sequence
 from answerable.tracing.storage.store import Tx, open_store
 from tests.commands.conftest import Desk

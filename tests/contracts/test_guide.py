@@ -30,7 +30,7 @@ from answerable.orchestrator.system import System
 from answerable.testing import run as run_in_a_test
 from answerable.tracing.export import metrics
 from answerable.tracing.export.settings import ExportSettings
-from answerable.tracing.ledger.records import AnyRecord
+from answerable.tracing.ledger.records.every import AnyRecord
 from answerable.tracing.spans import attributes
 from tests.support.guide import with_table
 

@@ -21,8 +21,8 @@ from sqlalchemy import select
 from answerable.orchestrator.service import host_of_this_process
 from answerable.tracing.ledger.merkle import leaf_hash
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.record import RECORD_VERSION
-from answerable.tracing.ledger.records import read_record
+from answerable.tracing.ledger.records.every import read_record
+from answerable.tracing.ledger.records.record import RECORD_VERSION
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.spans.otlp import as_resource_spans
 from answerable.tracing.spans.projection import project_all

@@ -26,7 +26,7 @@ from answerable.orchestrator.system import System
 from answerable.testing import FakeClock, FakeReceiver, Received, Reply
 from answerable.tracing.evidence.handing.readings import record_reading
 from answerable.tracing.ledger.entries import records_of
-from answerable.tracing.ledger.records import StepFinished
+from answerable.tracing.ledger.records.steps import StepFinished
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.ledger.signing import replace_key
 from answerable.tracing.people import get_person

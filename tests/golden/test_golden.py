@@ -10,8 +10,8 @@ from typing import get_args
 
 import pytest
 
-from answerable.tracing.ledger.record import RECORD_VERSION
-from answerable.tracing.ledger.records import AnyRecord
+from answerable.tracing.ledger.records.every import AnyRecord
+from answerable.tracing.ledger.records.record import RECORD_VERSION
 from answerable.tracing.spans.attributes import Shows
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.spans.span import PROJECTION_VERSION, encode

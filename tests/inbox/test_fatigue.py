@@ -11,7 +11,7 @@ from answerable.agents.people import role
 from answerable.approvals.grouping import MOST_TOGETHER
 from answerable.errors import InvalidInput
 from answerable.orchestrator.reports import OpenRequest
-from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.records.deciding import Decided
 from tests.inbox.site import API, Site, kinder, problem, standing
 from tests.orchestrator.letters import Ask, letters, recorded, tamper
 

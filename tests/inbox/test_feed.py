@@ -12,7 +12,7 @@ from answerable.inbox.feed import MOST_WAITING, Feed, Happening
 from answerable.testing import nowhere
 from answerable.tracing.ids import fresh
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import RunRested
+from answerable.tracing.ledger.records.runs import RunRested
 from answerable.tracing.storage.store import Tx
 from tests.orchestrator.letters import CARRIER, Ask, letters, serving
 

@@ -23,8 +23,8 @@ from answerable.inbox.oidc.pending import PENDING_SECONDS
 from answerable.inbox.oidc.vouching import Provider
 from answerable.inbox.pages.rendering import sentence
 from answerable.testing import FakeClock
-from answerable.tracing.ledger.access import IdentityBound, IdentityUnbound
 from answerable.tracing.ledger.entries import records_of
+from answerable.tracing.ledger.records.access import IdentityBound, IdentityUnbound
 from tests.inbox.provider import AUDIENCE, CLIENT, Told, exchanged, logged_in, new_key, providing
 from tests.inbox.site import API, LETTERS, ORIGIN, Browser, Site, kinder, problem, standing
 from tests.orchestrator.letters import letters, rows

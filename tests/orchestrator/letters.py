@@ -17,7 +17,7 @@ from answerable.orchestrator.reports import Run
 from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
 from answerable.tracing.ledger.entries import records_of
-from answerable.tracing.ledger.record import Record
+from answerable.tracing.ledger.records.record import Record
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.tables.store import metadata
 

@@ -13,7 +13,7 @@ from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.starting import start_run
 from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
-from answerable.tracing.ledger.records import StepFinished, StepStarted
+from answerable.tracing.ledger.records.steps import StepFinished, StepStarted
 from tests.orchestrator.letters import QUICKLY, Ask, recorded, serving
 
 pytestmark = pytest.mark.anyio

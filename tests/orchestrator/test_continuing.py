@@ -16,7 +16,8 @@ from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
 from answerable.testing import FakeClock
 from answerable.tracing.ids import trace_id
-from answerable.tracing.ledger.records import RunContinued, StepFinished
+from answerable.tracing.ledger.records.runs import RunContinued
+from answerable.tracing.ledger.records.steps import StepFinished
 from tests.orchestrator.letters import LEAD, Ask, Letter, Receipt, recorded, serving
 
 pytestmark = pytest.mark.anyio

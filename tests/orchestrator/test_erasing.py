@@ -20,7 +20,7 @@ from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver
 from answerable.tracing.evidence.keeping.erasing import DAY_SECONDS
 from answerable.tracing.ledger.entries import records_of
-from answerable.tracing.ledger.kept import HoldPlaced, PayloadErased, PersonErased
+from answerable.tracing.ledger.records.kept import HoldPlaced, PayloadErased, PersonErased
 from answerable.tracing.ledger.sequencer import head, sequence_all
 from answerable.tracing.ledger.verify import verify_ledger
 from answerable.tracing.storage.statements import Statement

@@ -18,8 +18,8 @@ from answerable.orchestrator.engine import advance_due
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running.facts import AGAIN_SECONDS
 from answerable.testing import FakeClock, FakeReceiver, Reply
-from answerable.tracing.ledger.afterwards import DecisionRevoked
-from answerable.tracing.ledger.records import EffectRefused
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked
+from answerable.tracing.ledger.records.effects import EffectRefused
 from tests.orchestrator.letters import Ask, Letter, Receipt, batches, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio

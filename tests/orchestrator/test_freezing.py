@@ -11,7 +11,9 @@ from answerable.agents.options import HOUR
 from answerable.errors import InvalidInput, NotEligible, NotOpen, UnknownId
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver, Reply, nowhere
-from answerable.tracing.ledger.records import EffectRefused, EffectSent, RunRested, StepStarted
+from answerable.tracing.ledger.records.effects import EffectRefused, EffectSent
+from answerable.tracing.ledger.records.runs import RunRested
+from answerable.tracing.ledger.records.steps import StepStarted
 from tests.orchestrator.letters import Ask, Receipt, letters, recorded, rows, serving, signed
 
 pytestmark = pytest.mark.anyio

@@ -16,7 +16,10 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.engine import advance_due
 from answerable.orchestrator.system import System
 from answerable.testing import FakeReceiver, Reply, nowhere
-from answerable.tracing.ledger.records import EffectWithdrawn, RequestWithdrawn, RunEnded, RunReopened, StepFinished
+from answerable.tracing.ledger.records.deciding import RequestWithdrawn
+from answerable.tracing.ledger.records.effects import EffectWithdrawn
+from answerable.tracing.ledger.records.runs import RunEnded, RunReopened
+from answerable.tracing.ledger.records.steps import StepFinished
 from tests.orchestrator.letters import (
     LEAD,
     Account,

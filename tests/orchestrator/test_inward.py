@@ -20,7 +20,8 @@ from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
 from answerable.testing import nowhere
 from answerable.tracing.ledger.entries import records_of
-from answerable.tracing.ledger.records import Decided, RequestMade, StepFinished, StepStarted
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade
+from answerable.tracing.ledger.records.steps import StepFinished, StepStarted
 from tests.approvals.rules.ruled import active, ruled
 from tests.orchestrator.letters import LEAD, QUICKLY, Ask, Letter, letters, recorded, rows, serving
 

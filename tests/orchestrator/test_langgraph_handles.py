@@ -9,7 +9,7 @@ from langgraph.types import Command
 
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver
-from answerable.tracing.ledger.records import EffectRefused
+from answerable.tracing.ledger.records.effects import EffectRefused
 from tests.orchestrator.letters import Ask, Receipt, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio

@@ -20,7 +20,8 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
 from answerable.tracing import ids
-from answerable.tracing.ledger import records
+from answerable.tracing.ledger.records import effects as records
+from answerable.tracing.ledger.records.steps import UndeclaredEgress
 from answerable.tracing.storage.statements import Statement
 from tests.orchestrator.letters import LEAD, Ask, Letter, Receipt, recorded, rows, serving, signed, tamper, write
 
@@ -65,7 +66,7 @@ async def test_it_is_called_once_with_what_was_approved(store_url: str) -> None:
         await service.aapprove(run.waiting_for[0].id, by="dora")
         assert (await service.aresume(run.id)).result == Receipt(text="done")
         await service.aresume(run.id)
-        assert await recorded(service, run.id, records.UndeclaredEgress) == []
+        assert await recorded(service, run.id, UndeclaredEgress) == []
     assert called == [Letter(text="dear bob")]
 
 

@@ -17,8 +17,8 @@ from answerable.orchestrator.rebuilding import Rebuilt
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver
 from answerable.tracing.ledger.entries import append, records_of
-from answerable.tracing.ledger.kept import StoreRebuilt
-from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.store import StoreRebuilt
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.tables.approvals import decisions, exemptions, grants

@@ -19,8 +19,9 @@ from answerable.orchestrator.engine import advance_due
 from answerable.testing import FakeReceiver, Reply
 from answerable.tracing.evidence.story.answers import explain
 from answerable.tracing.evidence.telling.words import as_plain
-from answerable.tracing.ledger.afterwards import DecisionRevoked
-from answerable.tracing.ledger.records import EffectSent, EffectWithdrawn, RequestMade
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked
+from answerable.tracing.ledger.records.deciding import RequestMade
+from answerable.tracing.ledger.records.effects import EffectSent, EffectWithdrawn
 from answerable.tracing.people import get_person
 from tests.orchestrator.letters import Ask, Letter, Receipt, batches, letters, recorded, rows, serving
 

@@ -13,7 +13,8 @@ from answerable.errors import InvalidInput, InvalidMessage, UnknownId
 from answerable.orchestrator.app import App
 from answerable.orchestrator.system import System
 from answerable.testing import FakeReceiver, nowhere
-from answerable.tracing.ledger.records import Crossed, RunEnded, RunStarted
+from answerable.tracing.ledger.records.runs import RunEnded, RunStarted
+from answerable.tracing.ledger.records.steps import Crossed
 from tests.orchestrator.letters import CARRIER, LEAD, Account, Ask, Batch, Letter, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from answerable.agents.options import Retry
 from answerable.errors import DeclarationError, UnknownOrigin
 from answerable.orchestrator.running.http import Client, NotSent
 from answerable.testing import FakeReceiver, Reply, nowhere
-from answerable.tracing.ledger.records import EffectAnswered, EffectInDoubt, EffectSent
+from answerable.tracing.ledger.records.effects import EffectAnswered, EffectInDoubt, EffectSent
 from tests.orchestrator.letters import (
     CARRIER,
     Ask,

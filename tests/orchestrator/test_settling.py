@@ -10,7 +10,7 @@ from answerable.agents.options import HOUR
 from answerable.errors import InvalidInput, InvalidMessage, UnknownId
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver, Reply
-from answerable.tracing.ledger.records import EffectInDoubt, EffectSettled
+from answerable.tracing.ledger.records.effects import EffectInDoubt, EffectSettled
 from tests.orchestrator.letters import Account, Ask, Receipt, batches, letters, recorded, rows, serving, signed
 
 pytestmark = pytest.mark.anyio

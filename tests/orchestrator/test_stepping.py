@@ -22,7 +22,7 @@ from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.reports import Run
 from answerable.orchestrator.system import System
 from answerable.testing import FakeReceiver
-from answerable.tracing.ledger.records import Crossed, StepFinished, StepStarted, UndeclaredEgress
+from answerable.tracing.ledger.records.steps import Crossed, StepFinished, StepStarted, UndeclaredEgress
 from tests.orchestrator.letters import Account, Ask, Batch, Letter, letters, recorded, serving
 
 pytestmark = pytest.mark.anyio

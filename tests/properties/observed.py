@@ -17,7 +17,8 @@ from sqlalchemy import Table, bindparam, select
 from answerable.agents.messages import Message
 from answerable.agents.outcomes import Expired, Failed, Rejected, Response
 from answerable.orchestrator.graph import Graph
-from answerable.tracing.ledger.records import AnyRecord, RunEnded, read_record
+from answerable.tracing.ledger.records.every import AnyRecord, read_record
+from answerable.tracing.ledger.records.runs import RunEnded
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import requests

@@ -12,18 +12,11 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from answerable.approvals.deciding.decisions import Decision
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import (
-    Crossed,
-    Decided,
-    EffectPrepared,
-    EffectRecord,
-    EffectSent,
-    GatherClosed,
-    RequestMade,
-    RunStarted,
-    StepFinished,
-)
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade
+from answerable.tracing.ledger.records.effects import EffectPrepared, EffectRecord, EffectSent
+from answerable.tracing.ledger.records.record import Record
+from answerable.tracing.ledger.records.runs import RunStarted
+from answerable.tracing.ledger.records.steps import Crossed, GatherClosed, StepFinished
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.history import RunHistory
 from answerable.tracing.spans.projection import project_all

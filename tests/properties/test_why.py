@@ -28,7 +28,8 @@ from answerable.tracing.evidence.story.page import page_of
 from answerable.tracing.evidence.story.story import tell
 from answerable.tracing.evidence.telling.labels import Question
 from answerable.tracing.evidence.telling.words import People
-from answerable.tracing.ledger.records import Crossed, Decided
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.steps import Crossed
 from tests.properties.evidence import Evidence, played
 from tests.properties.naive import causes_in, everything_before
 from tests.properties.playing import RUN, Disorder

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import Crossed, Decided
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.steps import Crossed
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.spans.span import SpanData

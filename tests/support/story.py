@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from answerable.tracing import ids
-from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.merkle import leaf_hash
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.record import MessageRef, Record
-from answerable.tracing.ledger.records import (
-    Crossed,
-    Decided,
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked, Escalated, Reviewed
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.ledger.records.effects import (
     EffectAnswered,
     EffectInDoubt,
     EffectPrepared,
@@ -23,20 +21,12 @@ from answerable.tracing.ledger.records import (
     EffectSent,
     EffectSettled,
     EffectWithdrawn,
-    GatherClosed,
-    RequestMade,
-    RequestWithdrawn,
-    RunContinued,
-    RunEnded,
-    RunReopened,
-    RunRested,
-    RunStarted,
-    StepFinished,
-    StepStarted,
-    UndeclaredEgress,
-    read_record,
 )
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.every import read_record
+from answerable.tracing.ledger.records.record import MessageRef, Record
+from answerable.tracing.ledger.records.runs import RunContinued, RunEnded, RunReopened, RunRested, RunStarted
+from answerable.tracing.ledger.records.steps import Crossed, GatherClosed, StepFinished, StepStarted, UndeclaredEgress
+from answerable.tracing.ledger.records.votes import Voted
 
 RI = "prs_" + "a" * 32
 LEAD = "prs_" + "b" * 32

@@ -34,7 +34,8 @@ from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.checkpointing import Checkpointing
 from answerable.tracing.ledger.naming import feed, is_behind
 from answerable.tracing.ledger.placed import placed_from, placed_of
-from answerable.tracing.ledger.records import RunEnded, StepFinished
+from answerable.tracing.ledger.records.runs import RunEnded
+from answerable.tracing.ledger.records.steps import StepFinished
 from answerable.tracing.ledger.sequencer import sequence
 from answerable.tracing.spans.history import RunHistory
 from answerable.tracing.spans.projection import catch_up, follow

@@ -25,7 +25,8 @@ from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.anchors import Anchoring, Place, open_anchors
 from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.ledger.notes import Signer
-from answerable.tracing.ledger.records import PASSED, AnyRecord, Decided
+from answerable.tracing.ledger.records.deciding import PASSED, Decided
+from answerable.tracing.ledger.records.every import AnyRecord
 from answerable.tracing.ledger.sequencer import count_unplaced, sequence_all
 from answerable.tracing.ledger.signing import newest_checkpoint, open_signer, sign_ledger, signing_keys_of
 from answerable.tracing.storage.statements import Statement

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from answerable.tracing.ledger.merkle import leaf_hash
-from answerable.tracing.ledger.record import Act, Record
-from answerable.tracing.ledger.records import AnyRecord, read_record
+from answerable.tracing.ledger.records.every import AnyRecord, read_record
+from answerable.tracing.ledger.records.record import Act, Record
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.ledger import records

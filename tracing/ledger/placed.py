@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import Integer, bindparam, select
 
 from answerable.tracing.ledger.entries import Entry
-from answerable.tracing.ledger.records import AnyRecord, read_record
+from answerable.tracing.ledger.records.every import AnyRecord, read_record
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Row, Tx
 from answerable.tracing.storage.tables.ledger import records

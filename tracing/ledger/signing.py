@@ -28,7 +28,7 @@ from answerable.tracing.ledger.checkpoints import sign_replacement as sign_note
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.merkle import root
 from answerable.tracing.ledger.notes import Signer, VerifierKey, read_key
-from answerable.tracing.ledger.rotation import KeyReplaced
+from answerable.tracing.ledger.records.store import KeyReplaced
 from answerable.tracing.ledger.sequencer import StoredHashes, alone, head
 from answerable.tracing.storage.private_files import PrivateFile, beside_store
 from answerable.tracing.storage.statements import Statement, inserting

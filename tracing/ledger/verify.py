@@ -31,8 +31,8 @@ from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.checkpoints import Checkpoint, KeyChain, origin_of, read_checkpoint
 from answerable.tracing.ledger.merkle import STRIDE, Blocks, Head
 from answerable.tracing.ledger.notes import VerifierKey
-from answerable.tracing.ledger.records import AnyRecord, read_record
-from answerable.tracing.ledger.rotation import KeyReplaced
+from answerable.tracing.ledger.records.every import AnyRecord, read_record
+from answerable.tracing.ledger.records.store import KeyReplaced
 from answerable.tracing.ledger.signing import SigningKeys, signing_keys_of
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Row, Tx, store_id

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from answerable.tracing.clock import iso
-from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import PASSED, Decided, RequestMade, RequestWithdrawn
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked, Escalated, Reviewed
+from answerable.tracing.ledger.records.deciding import PASSED, Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.common import (
     about,

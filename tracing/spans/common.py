@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from answerable.tracing.clock import Micros, iso
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import PASSED, Decided, RequestMade
+from answerable.tracing.ledger.records.deciding import PASSED, Decided, RequestMade
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.history import RunHistory
 from answerable.tracing.spans.span import INSTANT, INTERNAL, UNSET, Origin, Pair, SpanData

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from answerable.tracing.clock import Micros
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import (
+from answerable.tracing.ledger.records.effects import (
     EffectAnswered,
     EffectInDoubt,
     EffectRecord,

@@ -17,9 +17,8 @@ from typing import NamedTuple
 
 from answerable.tracing import ids
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import (
-    Crossed,
-    Decided,
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.ledger.records.effects import (
     EffectAnswered,
     EffectInDoubt,
     EffectPrepared,
@@ -27,16 +26,9 @@ from answerable.tracing.ledger.records import (
     EffectSent,
     EffectSettled,
     EffectWithdrawn,
-    RequestMade,
-    RequestWithdrawn,
-    RunContinued,
-    RunEnded,
-    RunReopened,
-    RunRested,
-    RunStarted,
-    StepFinished,
-    StepStarted,
 )
+from answerable.tracing.ledger.records.runs import RunContinued, RunEnded, RunReopened, RunRested, RunStarted
+from answerable.tracing.ledger.records.steps import Crossed, StepFinished, StepStarted
 from answerable.tracing.spans.segments import Segments
 
 

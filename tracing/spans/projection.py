@@ -14,28 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import (
-    Crossed,
-    Decided,
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked, Escalated, Reviewed
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.ledger.records.effects import (
     EffectAnswered,
     EffectInDoubt,
     EffectRefused,
     EffectSent,
     EffectSettled,
     EffectWithdrawn,
-    RequestMade,
-    RequestWithdrawn,
-    RunContinued,
-    RunEnded,
-    RunReopened,
-    RunRested,
-    StepFinished,
-    StepStarted,
-    UndeclaredEgress,
 )
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.runs import RunContinued, RunEnded, RunReopened, RunRested
+from answerable.tracing.ledger.records.steps import Crossed, StepFinished, StepStarted, UndeclaredEgress
+from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans import checked
 from answerable.tracing.spans.approvals import (

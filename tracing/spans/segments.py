@@ -16,7 +16,7 @@ from typing import Final
 from answerable.tracing import ids
 from answerable.tracing.clock import Micros
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import RunContinued
+from answerable.tracing.ledger.records.runs import RunContinued
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.span import INSTANT, INTERNAL, Pair, SpanData
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from answerable.tracing.clock import Micros
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import Crossed, StepFinished, UndeclaredEgress
+from answerable.tracing.ledger.records.steps import Crossed, StepFinished, UndeclaredEgress
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.common import (
     about,

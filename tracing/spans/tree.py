@@ -20,7 +20,8 @@ from rich.tree import Tree
 from answerable.tracing.clock import Micros
 from answerable.tracing.ledger.entries import Entry
 from answerable.tracing.ledger.placed import as_placed
-from answerable.tracing.ledger.records import EffectRecord, RunStarted
+from answerable.tracing.ledger.records.effects import EffectRecord
+from answerable.tracing.ledger.records.runs import RunStarted
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.common import span_of_request
 from answerable.tracing.spans.history import RunHistory

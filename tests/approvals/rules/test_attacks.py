@@ -16,7 +16,7 @@ from answerable.orchestrator.office import open_office
 from answerable.orchestrator.ruled import rule_lines
 from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.clock import micros
-from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.records.deciding import Decided
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.tables.rules import rules
 from tests.approvals.rules.ruled import active, proposed, rule_file, ruled

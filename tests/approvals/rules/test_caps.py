@@ -11,7 +11,7 @@ from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.rules.caps import use, used
 from answerable.orchestrator.office import open_office
 from answerable.testing import FakeClock, FakeReceiver
-from answerable.tracing.ledger.records import Decided, RequestMade
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade
 from tests.approvals.rules.ruled import SHORT, active, rule_file, ruled
 from tests.orchestrator.letters import Ask, recorded, rows, serving
 

@@ -7,8 +7,9 @@ import pytest
 from answerable.agents.people import quorum, role
 from answerable.errors import AlreadyDecided
 from answerable.testing import FakeReceiver, nowhere
-from answerable.tracing.ledger.afterwards import DecisionRevoked
-from answerable.tracing.ledger.records import Decided, EffectSent, RequestMade
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade
+from answerable.tracing.ledger.records.effects import EffectSent
 from tests.approvals.rules.ruled import SHORT, active, proposed, rule_file, ruled
 from tests.orchestrator.letters import Ask, Letter, recorded, rows, serving
 

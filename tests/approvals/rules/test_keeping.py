@@ -11,7 +11,7 @@ from answerable.approvals.forgeries import faults_of_tables
 from answerable.orchestrator.office import open_office
 from answerable.testing import FakeReceiver, nowhere
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.ruling import RuleApproved
+from answerable.tracing.ledger.records.ruling import RuleApproved
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.tables.rules import rule_uses, rules
 from tests.approvals.rules.ruled import active, proposed, rule_file, ruled

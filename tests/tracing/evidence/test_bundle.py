@@ -16,7 +16,9 @@ from answerable.errors import NotProved, StoreCorrupt, UnknownId
 from answerable.tracing.evidence.handing.verifier import Unsound, verify
 from answerable.tracing.ledger.checkpoints import read_checkpoint
 from answerable.tracing.ledger.proofs import InclusionProof, read_proof
-from answerable.tracing.ledger.records import Decided, EffectAnswered, EffectPrepared, read_record
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.effects import EffectAnswered, EffectPrepared
+from answerable.tracing.ledger.records.every import read_record
 from answerable.tracing.ledger.signing import key_file, open_signer, replace_key
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, store_id

@@ -19,8 +19,8 @@ from answerable.tracing.evidence.story.page import page_of
 from answerable.tracing.evidence.story.story import Story, tell
 from answerable.tracing.evidence.telling.labels import Question
 from answerable.tracing.evidence.telling.words import People
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import EffectSettled
+from answerable.tracing.ledger.records.effects import EffectSettled
+from answerable.tracing.ledger.records.record import Record
 from answerable.tracing.people import PersonRow
 from tests.support.story import DESK, LEAD, RI, place, whole_run
 

@@ -7,8 +7,9 @@ import pytest
 from answerable.errors import InvalidInput
 from answerable.tracing.evidence.handing.readings import record_reading
 from answerable.tracing.ledger.entries import records_of
-from answerable.tracing.ledger.kept import EvidenceRead
-from answerable.tracing.ledger.records import AnyRecord, PersonAdded
+from answerable.tracing.ledger.records.every import AnyRecord
+from answerable.tracing.ledger.records.kept import EvidenceRead
+from answerable.tracing.ledger.records.people import PersonAdded
 from answerable.tracing.people import find_person
 from answerable.tracing.storage.store import Store, open_store
 

@@ -13,7 +13,8 @@ from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.evidence.story.answers import explain
 from answerable.tracing.evidence.story.document import document_of
-from answerable.tracing.ledger.records import EffectPrepared, EffectSettled, StepFinished
+from answerable.tracing.ledger.records.effects import EffectPrepared, EffectSettled
+from answerable.tracing.ledger.records.steps import StepFinished
 from tests.orchestrator.letters import Ask, Letter, letters, recorded, serving, signed
 from tests.support.story import whole_run
 from tests.tracing.evidence.test_page import story_of

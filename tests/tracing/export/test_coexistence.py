@@ -19,7 +19,7 @@ import pytest
 from answerable.tracing import ids
 from answerable.tracing.export.outbox import outgoing
 from answerable.tracing.ledger.placed import placed_of
-from answerable.tracing.ledger.records import StepStarted
+from answerable.tracing.ledger.records.steps import StepStarted
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.storage.store import Tx, open_store
 from tests.support.otlp_receiver import Journal, Received, http_receiver

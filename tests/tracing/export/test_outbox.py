@@ -28,8 +28,8 @@ from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.cursors import PROJECTION, SEQUENCER, position_of
 from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.ledger.placed import Placed, placed_from, placed_of
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import FreezeQuiesced
+from answerable.tracing.ledger.records.record import Record
+from answerable.tracing.ledger.records.stops import FreezeQuiesced
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.storage.statements import Statement

@@ -13,7 +13,7 @@ from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver
 from answerable.tracing.ledger.agreement import disagreements
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.records.deciding import Decided
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.ledger import records

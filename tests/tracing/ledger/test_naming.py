@@ -13,7 +13,7 @@ from answerable.tracing.export.flow import Flow
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.ledger.naming import MOST, Named, catch_up, feed, find_ids, is_behind, looks_like_id
-from answerable.tracing.ledger.records import StepFinished
+from answerable.tracing.ledger.records.steps import StepFinished
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Store, open_store

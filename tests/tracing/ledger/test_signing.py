@@ -20,8 +20,9 @@ from answerable.tracing.ledger.checkpoints import KeyChain
 from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.ledger.merkle import leaf_hash
 from answerable.tracing.ledger.notes import read_key
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import Decided, Thawed
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.record import Record
+from answerable.tracing.ledger.records.stops import Thawed
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.ledger.signing import (
     STRETCH,

@@ -10,14 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from answerable.tracing import ids
-from answerable.tracing.ledger.records import (
-    Crossed,
-    EffectRefused,
-    GatherClosed,
-    RequestWithdrawn,
-    RunReopened,
-    UndeclaredEgress,
-)
+from answerable.tracing.ledger.records.deciding import RequestWithdrawn
+from answerable.tracing.ledger.records.effects import EffectRefused
+from answerable.tracing.ledger.records.runs import RunReopened
+from answerable.tracing.ledger.records.steps import Crossed, GatherClosed, UndeclaredEgress
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.history import RunHistory
 from answerable.tracing.spans.projection import project_all, span_count

@@ -15,7 +15,9 @@ from answerable.orchestrator.service import Service
 from answerable.tracing.export.resending import resend
 from answerable.tracing.ledger.entries import Entry, records_of
 from answerable.tracing.ledger.placed import as_placed
-from answerable.tracing.ledger.records import AnyRecord, Crossed, EffectSent
+from answerable.tracing.ledger.records.effects import EffectSent
+from answerable.tracing.ledger.records.every import AnyRecord
+from answerable.tracing.ledger.records.steps import Crossed
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.projection import span_count
 from answerable.tracing.spans.tree import run_tree

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from answerable.tracing import ids
-from answerable.tracing.ledger.records import RunContinued
+from answerable.tracing.ledger.records.runs import RunContinued
 from answerable.tracing.spans import attributes as key
 from answerable.tracing.spans.context import traceparent
 from answerable.tracing.spans.history import RunHistory

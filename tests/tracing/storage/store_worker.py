@@ -10,7 +10,7 @@ from functools import partial
 from sqlalchemy import bindparam, select, update
 
 from answerable.tracing.ledger.entries import append_all
-from answerable.tracing.ledger.records import StepStarted
+from answerable.tracing.ledger.records.steps import StepStarted
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Store, Tx, open_store

@@ -24,16 +24,16 @@ from answerable.tracing.evidence.story.answers import explain
 from answerable.tracing.evidence.story.document import document_of
 from answerable.tracing.evidence.story.page import page_of
 from answerable.tracing.evidence.story.story import Story
-from answerable.tracing.ledger.accepting import ApprovalAccepted
-from answerable.tracing.ledger.access import KeyRegistered, KeyRevoked
-from answerable.tracing.ledger.afterwards import Reviewed
 from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.ledger.notes import Signer, VerifierKey
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.proofs import prove_records
-from answerable.tracing.ledger.records import Decided
-from answerable.tracing.ledger.ruling import RuleApproved
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted
+from answerable.tracing.ledger.records.access import KeyRegistered, KeyRevoked
+from answerable.tracing.ledger.records.afterwards import Reviewed
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.ruling import RuleApproved
+from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.people import all_people
 from answerable.tracing.spans import attributes
 from answerable.tracing.spans.otlp import as_request

@@ -16,8 +16,9 @@ from typing import Final
 from pydantic import ValidationError
 from sqlalchemy import bindparam, select
 
-from answerable.tracing.ledger.afterwards import DecisionRevoked
-from answerable.tracing.ledger.records import Decided, read_record
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.every import read_record
 from answerable.tracing.people import all_people
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

@@ -14,7 +14,7 @@ from typing import Final
 from answerable.agents.texts import check_handle
 from answerable.errors import StoreReadOnly
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.kept import EvidenceRead
+from answerable.tracing.ledger.records.kept import EvidenceRead
 from answerable.tracing.people import ensure_person
 from answerable.tracing.storage.store import Store, Tx
 

@@ -24,7 +24,7 @@ from answerable.tracing.clock import micros
 from answerable.tracing.evidence.keeping import holds
 from answerable.tracing.ledger.agreement import ENDS, ERASED, ERASED_TYPE
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.kept import PayloadErased
+from answerable.tracing.ledger.records.kept import PayloadErased
 from answerable.tracing.people import stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

@@ -21,27 +21,14 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from answerable.tracing import ids
-from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.record import MessageRef, Record
-from answerable.tracing.ledger.records import (
-    Crossed,
-    Decided,
-    EffectPrepared,
-    EffectRecord,
-    EffectSent,
-    GatherClosed,
-    RequestMade,
-    RequestWithdrawn,
-    RunEnded,
-    RunReopened,
-    RunRested,
-    RunStarted,
-    StepFinished,
-    StepStarted,
-    UndeclaredEgress,
-)
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked, Escalated, Reviewed
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.ledger.records.effects import EffectPrepared, EffectRecord, EffectSent
+from answerable.tracing.ledger.records.record import MessageRef, Record
+from answerable.tracing.ledger.records.runs import RunEnded, RunReopened, RunRested, RunStarted
+from answerable.tracing.ledger.records.steps import Crossed, GatherClosed, StepFinished, StepStarted, UndeclaredEgress
+from answerable.tracing.ledger.records.votes import Voted
 
 R = TypeVar("R", bound=Record)
 Kind = Literal["run", "message", "crossing", "step", "gather", "request", "decision", "effect"]

@@ -12,7 +12,9 @@ from typing import Final
 
 from answerable.tracing.evidence.lineage.facts import Fact, facts_of
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import Crossed, Decided, RunEnded, RunRested, StepFinished
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.runs import RunEnded, RunRested
+from answerable.tracing.ledger.records.steps import Crossed, StepFinished
 
 START: Final = "START"
 END: Final = "END"

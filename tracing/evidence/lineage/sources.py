@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, literal_column, select
 
 from answerable.tracing.ledger.merkle import leaf_hash
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import read_record
+from answerable.tracing.ledger.records.every import read_record
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Row, Tx
 from answerable.tracing.storage.tables.ledger import records

@@ -17,25 +17,16 @@ from collections.abc import Iterable, Sequence
 
 from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.freezes import WHOLE_SYSTEM
-from answerable.tracing.ledger.accepting import ApprovalAccepted
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records import (
-    Crossed,
-    Decided,
-    EffectRecord,
-    ExemptionAccepted,
-    FreezeQuiesced,
-    Froze,
-    HandoverAccepted,
-    HandoverOffered,
-    RequestMade,
-    StepStarted,
-    StoreRestored,
-    SystemRegistered,
-    Thawed,
-)
-from answerable.tracing.ledger.ruling import RuleRecord
-from answerable.tracing.ledger.votes import DelegationMade, DelegationRevoked
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ExemptionAccepted
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade
+from answerable.tracing.ledger.records.effects import EffectRecord
+from answerable.tracing.ledger.records.people import HandoverAccepted, HandoverOffered, SystemRegistered
+from answerable.tracing.ledger.records.ruling import RuleRecord
+from answerable.tracing.ledger.records.steps import Crossed, StepStarted
+from answerable.tracing.ledger.records.stops import FreezeQuiesced, Froze, Thawed
+from answerable.tracing.ledger.records.store import StoreRestored
+from answerable.tracing.ledger.records.votes import DelegationMade, DelegationRevoked
 
 
 def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:

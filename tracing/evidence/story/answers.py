@@ -23,7 +23,7 @@ from answerable.tracing.evidence.telling.effects import answers_to
 from answerable.tracing.evidence.telling.labels import Question
 from answerable.tracing.evidence.telling.words import People, Text, plural, text
 from answerable.tracing.ledger.naming import MOST, find_ids, looks_like_id
-from answerable.tracing.ledger.records import EffectPrepared
+from answerable.tracing.ledger.records.effects import EffectPrepared
 from answerable.tracing.people import all_people
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

@@ -13,7 +13,7 @@ from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.evidence.story.story import Story
 from answerable.tracing.evidence.telling.labels import label_of, state_of
 from answerable.tracing.evidence.telling.words import Line, as_plain
-from answerable.tracing.ledger.records import Decided
+from answerable.tracing.ledger.records.deciding import Decided
 
 
 def document_of(story: Story) -> dict[str, Any]:

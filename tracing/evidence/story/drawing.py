@@ -17,15 +17,9 @@ from answerable.tracing.evidence.lineage.lineage import END, START
 from answerable.tracing.evidence.story.layout import HEIGHT, WIDTH, Layout, Point, lay_out
 from answerable.tracing.evidence.story.story import Story
 from answerable.tracing.evidence.telling.labels import state_of
-from answerable.tracing.ledger.records import (
-    Crossed,
-    Decided,
-    EffectPrepared,
-    GatherClosed,
-    RequestMade,
-    StepFinished,
-    StepStarted,
-)
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade
+from answerable.tracing.ledger.records.effects import EffectPrepared
+from answerable.tracing.ledger.records.steps import Crossed, GatherClosed, StepFinished, StepStarted
 
 MOST: Final = 18  # characters in a node
 Sort = Literal["ends", "agent", "approval", "effect"]

@@ -29,8 +29,10 @@ from answerable.tracing.evidence.story.story import Story
 from answerable.tracing.evidence.story.terminal import MARKS
 from answerable.tracing.evidence.telling.labels import label_of, state_of
 from answerable.tracing.evidence.telling.words import as_plain
-from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RunStarted, StepFinished
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade
+from answerable.tracing.ledger.records.runs import RunStarted
+from answerable.tracing.ledger.records.steps import Crossed, StepFinished
+from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.spans.tree import plain
 
 MOST_CHARACTERS: Final = 6000  # of one payload

@@ -22,8 +22,10 @@ from answerable.tracing.evidence.telling.known import Known
 from answerable.tracing.evidence.telling.labels import Question, label_of, state_of, title_of, tone_of
 from answerable.tracing.evidence.telling.lines import lines_of
 from answerable.tracing.evidence.telling.words import Line, People, Piece, Text, join, plural, sentence, text
-from answerable.tracing.ledger.afterwards import DecisionRevoked
-from answerable.tracing.ledger.records import Crossed, Decided, RunStarted
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked
+from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.runs import RunStarted
+from answerable.tracing.ledger.records.steps import Crossed
 
 MOST_DECISIONS: Final = 4
 _COUNTED: Final[dict[Kind, str]] = {"step": "step", "request": "request", "decision": "decision", "effect": "call"}

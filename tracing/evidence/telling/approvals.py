@@ -9,10 +9,11 @@ from answerable.agents.people import Role, quorum_from
 from answerable.tracing.evidence.telling.known import Known, Tally, Told, purpose_of, shares
 from answerable.tracing.evidence.telling.words import Kind as PieceKind
 from answerable.tracing.evidence.telling.words import Piece, Text, join, plural, text
-from answerable.tracing.ledger.afterwards import DecisionRevoked, Escalated, Reviewed
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import Crossed, Decided, RequestMade, RequestWithdrawn
-from answerable.tracing.ledger.votes import Voted
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked, Escalated, Reviewed
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.ledger.records.record import Record
+from answerable.tracing.ledger.records.steps import Crossed
+from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.spans.tree import length
 
 AS_PROPOSED: Final = "as-proposed"

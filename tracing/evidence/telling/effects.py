@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.evidence.telling.known import Known, Told
 from answerable.tracing.evidence.telling.words import Piece, Text, summary, text
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import (
+from answerable.tracing.ledger.records.effects import (
     EffectAnswered,
     EffectInDoubt,
     EffectPrepared,
@@ -16,8 +15,9 @@ from answerable.tracing.ledger.records import (
     EffectSent,
     EffectSettled,
     EffectWithdrawn,
-    StepFinished,
 )
+from answerable.tracing.ledger.records.record import Record
+from answerable.tracing.ledger.records.steps import StepFinished
 from answerable.tracing.spans.tree import length
 
 

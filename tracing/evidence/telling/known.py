@@ -9,7 +9,8 @@ from answerable.tracing.evidence.lineage.beside import Beside
 from answerable.tracing.evidence.lineage.lineage import Lineage
 from answerable.tracing.evidence.telling.words import Kind as PieceKind
 from answerable.tracing.evidence.telling.words import People, Piece, Text, join, plural, text
-from answerable.tracing.ledger.records import Crossed, RequestMade
+from answerable.tracing.ledger.records.deciding import RequestMade
+from answerable.tracing.ledger.records.steps import Crossed
 
 
 class Told(NamedTuple):

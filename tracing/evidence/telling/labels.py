@@ -7,10 +7,9 @@ from typing import Final, Literal
 from answerable.tracing.evidence.lineage.facts import Fact, Kind
 from answerable.tracing.evidence.telling.words import Kind as PieceKind
 from answerable.tracing.evidence.telling.words import Piece, Text, text
-from answerable.tracing.ledger.afterwards import DecisionRevoked
-from answerable.tracing.ledger.records import (
-    Crossed,
-    Decided,
+from answerable.tracing.ledger.records.afterwards import DecisionRevoked
+from answerable.tracing.ledger.records.deciding import Decided, RequestMade, RequestWithdrawn
+from answerable.tracing.ledger.records.effects import (
     EffectAnswered,
     EffectInDoubt,
     EffectRecord,
@@ -18,14 +17,9 @@ from answerable.tracing.ledger.records import (
     EffectSent,
     EffectSettled,
     EffectWithdrawn,
-    GatherClosed,
-    RequestMade,
-    RequestWithdrawn,
-    RunEnded,
-    RunRested,
-    StepFinished,
-    StepStarted,
 )
+from answerable.tracing.ledger.records.runs import RunEnded, RunRested
+from answerable.tracing.ledger.records.steps import Crossed, GatherClosed, StepFinished, StepStarted
 
 Question = Literal["why", "impact"]
 

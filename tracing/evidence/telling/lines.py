@@ -18,23 +18,15 @@ from answerable.tracing.evidence.telling.effects import tell_effect
 from answerable.tracing.evidence.telling.known import Known, Told
 from answerable.tracing.evidence.telling.steps import tell_step
 from answerable.tracing.evidence.telling.words import Line, Piece, Text, as_plain, join, text
-from answerable.tracing.ledger.accepting import ApprovalAccepted, ApprovalDeclared
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import (
-    ExemptionAccepted,
-    FreezeQuiesced,
-    Froze,
-    HandoverAccepted,
-    HandoverOffered,
-    RunEnded,
-    RunReopened,
-    StoreRestored,
-    SystemRegistered,
-    Thawed,
-)
-from answerable.tracing.ledger.ruling import RuleApproved, RuleProposed, RuleRevoked
-from answerable.tracing.ledger.votes import DelegationMade, DelegationRevoked
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ExemptionAccepted
+from answerable.tracing.ledger.records.people import HandoverAccepted, HandoverOffered, SystemRegistered
+from answerable.tracing.ledger.records.record import Record
+from answerable.tracing.ledger.records.ruling import RuleApproved, RuleProposed, RuleRevoked
+from answerable.tracing.ledger.records.runs import RunEnded, RunReopened
+from answerable.tracing.ledger.records.stops import FreezeQuiesced, Froze, Thawed
+from answerable.tracing.ledger.records.store import StoreRestored
+from answerable.tracing.ledger.records.votes import DelegationMade, DelegationRevoked
 
 ALIKE: Final = 3
 

@@ -8,17 +8,9 @@ from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.evidence.lineage.lineage import END, START
 from answerable.tracing.evidence.telling.known import Known, Told, purpose_of
 from answerable.tracing.evidence.telling.words import Piece, Text, join, plural, summary, text
-from answerable.tracing.ledger.record import Record
-from answerable.tracing.ledger.records import (
-    Crossed,
-    GatherClosed,
-    RunEnded,
-    RunReopened,
-    RunStarted,
-    StepFinished,
-    StepStarted,
-    UndeclaredEgress,
-)
+from answerable.tracing.ledger.records.record import Record
+from answerable.tracing.ledger.records.runs import RunEnded, RunReopened, RunStarted
+from answerable.tracing.ledger.records.steps import Crossed, GatherClosed, StepFinished, StepStarted, UndeclaredEgress
 from answerable.tracing.spans.tree import length
 
 

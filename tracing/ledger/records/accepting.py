@@ -1,4 +1,4 @@
-"""Records of the rules of deciding of approvals: declared, accepted; the rules for all records are in `records`.
+"""Records of the rules of deciding of approvals: declared, accepted.
 
 What they say is part of the fact, as a declaration has it; there is no table beside them. See `approvals/accepting`.
 """
@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Act, Record, Signature
+from answerable.tracing.ledger.records.record import Act, Record, Signature
+
+
+class ExemptionAccepted(Act):
+    """The RI accepted one version of an exemption for an approval."""
+
+    kind: Literal["exemption.accepted"] = "exemption.accepted"
+    approval: str
+    exemption: str
+    version: int
+    by: str
+    seal: str = ""  # a MAC of all this
 
 
 class ApprovalDeclared(Record):

@@ -1,10 +1,10 @@
-"""Records of what is read, held and erased beside the ledger; the rules for all records are in `records`."""
+"""Records of what is read, held and erased beside the ledger."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Act, Record
+from answerable.tracing.ledger.records.record import Act, Record
 
 
 class EvidenceRead(Record):
@@ -17,19 +17,6 @@ class EvidenceRead(Record):
     what: str  # the command
     about: tuple[str, ...] = ()  # ids of what it was about
     form: str  # terminal, json, html, csv, zip
-
-
-class StoreRebuilt(Act):
-    """A person had rows made anew from the records: which were made, changed, dropped, and could not be made."""
-
-    kind: Literal["store.rebuilt"] = "store.rebuilt"
-    durable: ClassVar[bool] = True
-    by: str  # person
-    reason: str
-    made: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-    not_made: tuple[str, ...] = ()
 
 
 class HoldPlaced(Act):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Act, Record, Signature
+from answerable.tracing.ledger.records.record import Act, Record, Signature
 
 
 class Escalated(Record):

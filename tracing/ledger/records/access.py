@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Act, Record
+from answerable.tracing.ledger.records.record import Act, Record
 
 
 class TokenMade(Record):

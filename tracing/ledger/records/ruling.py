@@ -1,4 +1,4 @@
-"""Records of standing rules: proposed, approved, revoked; the rules for all records are in `records`.
+"""Records of standing rules: proposed, approved, revoked.
 
 What a rule says is part of the fact: it is no payload, and names persons by id only.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Act, Signature
+from answerable.tracing.ledger.records.record import Act, Signature
 
 
 class RuleRecord(Act):

@@ -1,10 +1,10 @@
-"""Records of votes, and of who may answer for whom; the rules for all records are in `records`."""
+"""Records of votes, and of who may answer for whom."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from answerable.tracing.ledger.record import Act, Record, Signature
+from answerable.tracing.ledger.records.record import Act, Record, Signature
 
 
 class Voted(Record):

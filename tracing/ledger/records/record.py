@@ -1,4 +1,4 @@
-"""What every record says, of whatever kind; the kinds, and the rules for all of them, are in `records`."""
+"""What every record says, of whatever kind; the kinds are beside it."""
 
 from __future__ import annotations
 
