@@ -9,12 +9,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
-from answerable.agents.texts import check_handle, check_names, check_text, like
+from answerable.agents.texts import check_handle, check_text
 from answerable.approvals.accepting.accepting import Standing, accept_rules, standings
 from answerable.approvals.accepting.exemptions import accept_exemption
 from answerable.approvals.asking.requests import all_requests, get_request, open_requests
@@ -28,45 +28,27 @@ from answerable.approvals.deciding.reviews import Review, Verdict, all_reviews
 from answerable.approvals.node import Approval
 from answerable.approvals.revoking import Revoked, revoke
 from answerable.approvals.sealing.keys import Key, open_key
-from answerable.approvals.voting.delegations import Delegation, all_delegations, delegate, revoke_delegation
-from answerable.approvals.who import bindings
-from answerable.approvals.who.credentials import Credential, check_standing, credentials_of_kind
+from answerable.approvals.who.credentials import check_standing
 from answerable.approvals.who.identity import By, Identity, identified
-from answerable.approvals.who.signatures import PersonKey, Signed, person_keys, register_key, revoke_key
-from answerable.approvals.who.tokens import make_token, revoke_token
-from answerable.errors import AlreadyDecided, InvalidInput, StoreReadOnly, UnknownId
+from answerable.approvals.who.signatures import Signed
+from answerable.errors import AlreadyDecided, StoreReadOnly
 from answerable.orchestrator import interventions
-from answerable.orchestrator.erasing import ErasedPerson, erase_person
-from answerable.orchestrator.rebuilding import Rebuilt, rebuild
+from answerable.orchestrator.desks.keeping import KeepingDesk
+from answerable.orchestrator.desks.people import PeopleDesk
+from answerable.orchestrator.desks.rules import RuleDesk
 from answerable.orchestrator.reports import OpenRequest, request_report
-from answerable.orchestrator.restoring import Restored, restored
-from answerable.orchestrator.rule_desk import RuleDesk
 from answerable.tracing import freezes, people
-from answerable.tracing.clock import Clock, micros
-from answerable.tracing.evidence.keeping.erasing import (
-    ErasedPayloads,
-    Pruned,
-    erase_message,
-    erase_run,
-    erase_subject,
-    prune,
-)
-from answerable.tracing.evidence.keeping.holds import Hold, lift_hold, place_hold
+from answerable.tracing.clock import Clock
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.freezes import Freeze
 from answerable.tracing.ledger.checkpointing import Checkpointing
-from answerable.tracing.ledger.signing import SigningKeys, replace_key
-from answerable.tracing.people import PersonRow
 from answerable.tracing.storage.store import Store, Tx, open_store
 
 T = TypeVar("T")
-Erasable: TypeAlias = Literal["message", "run", "subject"]
-
-RUNS_AT_ONCE: Final = 50  # that one transaction prunes
 
 
 class Office:
-    """A store and its key. `committed` is called after each act.
+    """A store and its key, with its desks: `rules`, `people`, `keeping`. `committed` is called after each act.
 
     `budget` is how often one person decides here in a day before they have to say why; 0: as often as they like.
     """
@@ -77,6 +59,8 @@ class Office:
         self.key = key
         self.committed = committed
         self.rules = RuleDesk(self)
+        self.people = PeopleDesk(self)
+        self.keeping = KeepingDesk(self)
 
     async def act_as(self, by: By, reason: str, work: Callable[[Tx, int], T]) -> T:
         """Run a durable transaction of the person `by`, who says why.
@@ -287,199 +271,6 @@ class Office:
         """The successor answers for a system from here on. Raises: NotEligible, UnknownId."""
         who = identified(by)
         await self.act(lambda tx, now: people.accept_handover(tx, system, by=who.handle, at=now), who=who)
-
-    async def restored(self, *, by: By) -> Restored:
-        """Note that this store is a restored backup. Raises: UnknownId."""
-        who = identified(by)
-        return await self.act(lambda tx, now: restored(tx, by=who.handle, at=now), who=who)
-
-    async def rebuild(self, *, by: By, reason: str) -> Rebuilt:
-        """Make the tables say what the records say. Raises: UnknownId, RunBusy, StoreCorrupt."""
-        return await self._keep(by, reason, lambda tx, who, now: rebuild(tx, self.key, by=who, reason=reason, at=now))
-
-    async def replace_signing_key(self, *, by: By, reason: str) -> SigningKeys:
-        """Have another key sign the ledger's checkpoints. Raises: UnknownId, InvalidInput, StoreError."""
-        who = identified(by)
-        check_text("the reason", reason, required=True)
-
-        def acting(tx: Tx) -> str:
-            check_standing(tx, self.key, who, at=self.store.clock.now(), lock=False)
-            return people.get_person(tx, who.handle).id
-
-        keys = await replace_key(self.store, by=await self.store.read(acting), reason=reason, assurance=who.assurance)
-        self.committed()
-        return keys
-
-    # -- what is kept -------------------------------------------------------------------------------------------------
-
-    async def place_hold(self, covers: str, of: str, *, by: By, reason: str) -> Hold:
-        """Put a run, a system or a subject under legal hold. Raises: InvalidInput, UnknownId."""
-        return await self._keep(
-            by, reason, lambda tx, who, now: place_hold(tx, covers, of, by=who, reason=reason, at=now)
-        )
-
-    async def lift_hold(self, hold: str, *, by: By, reason: str) -> Hold:
-        """Lift a legal hold. Raises: InvalidInput, UnknownId."""
-        return await self._keep(by, reason, lambda tx, who, now: lift_hold(tx, hold, by=who, reason=reason, at=now))
-
-    async def erase_person(self, handle: str, *, by: By, reason: str) -> ErasedPerson:
-        """Remove a person's handle, name, contact and words. Raises: UnknownId, NotErasable, StoreCorrupt."""
-        check_handle(handle)
-        return await self._keep(
-            by, reason, lambda tx, who, now: erase_person(tx, self.key, handle, by=who, reason=reason, at=now)
-        )
-
-    async def erase_payloads(self, what: Erasable, id: str, *, by: By, reason: str) -> list[ErasedPayloads]:
-        """Remove payloads: of a message, a run, or all that is about a subject. Raises: UnknownId, NotErasable."""
-
-        def work(tx: Tx, who: str, now: int) -> list[ErasedPayloads]:
-            acting: dict[str, Any] = {"by": people.get_person(tx, who).id, "reason": reason, "at": now}
-            if what == "subject":
-                return erase_subject(tx, id, **acting)
-            return [(erase_message if what == "message" else erase_run)(tx, id, **acting)]
-
-        return await self._keep(by, reason, work)
-
-    async def prune(self, before: int, *, by: By, reason: str) -> tuple[list[str], dict[str, str]]:
-        """Remove payloads and work rows of runs that ended before a time (microseconds); which, and which not and why.
-
-        Each transaction takes some runs. Raises: UnknownId; NotErasable if that is younger than the retention.
-        """
-        done: list[str] = []
-        skipped: dict[str, str] = {}
-        after = ""
-        while True:
-
-            def work(tx: Tx, who: str, now: int, after: str = after) -> Pruned:
-                person = people.get_person(tx, who).id
-                return prune(tx, before=before, after=after, at_most=RUNS_AT_ONCE, by=person, reason=reason, at=now)
-
-            found = await self._keep(by, reason, work)
-            done += found.runs
-            skipped |= found.skipped
-            after = found.goes_on
-            if not after:
-                return done, skipped
-
-    async def _keep(self, by: By, reason: str, work: Callable[[Tx, str, int], T]) -> T:
-        who = identified(by).handle
-        return await self.act_as(by, reason, lambda tx, now: work(tx, who, now))
-
-    # -- people -------------------------------------------------------------------------------------------------------
-
-    async def unknown_roles(self, roles: Iterable[str]) -> dict[str, str]:
-        """Those of the roles that no approval asks here, each with what may have been meant.
-
-        None, where no approval is known: a role may be given before its system is first connected.
-        """
-        known = {role for one in await self.approvals() for role in one.roles}
-        return {role: like(role, known) for role in roles if known and role not in known}
-
-    async def add_person(
-        self, handle: str, *, name: str = "", contact: str = "", roles: Iterable[str] = (), teams: Iterable[str] = ()
-    ) -> PersonRow:
-        """Register a person, or give a registered one other roles and teams. Raises: InvalidInput."""
-        check_handle(handle)
-        check_text("the name", name, lines=False)
-        check_text("the contact", contact)
-        has_roles, has_teams, now = check_names("roles", roles), check_names("teams", teams), self.store.clock.now()
-        return await self.store.write(
-            lambda tx: people.add_person(
-                tx, handle, at=now, name=name, contact=contact, roles=has_roles, teams=has_teams
-            ),
-            durable=True,
-        )
-
-    async def people(self) -> list[PersonRow]:
-        """Everybody, by handle."""
-        return await self.store.read(people.all_people)
-
-    async def delegate(
-        self, *, by: By, to: str, seconds: float, system: str = "", approval: str = "", reason: str
-    ) -> Delegation:
-        """The person `by` lets `to` decide in their place: everywhere, in a system, or at one approval of it.
-
-        Raises: UnknownId, InvalidInput, NotAuthenticated.
-        """
-        who, where = identified(by), {"system": system, "approval": approval}
-        check_handle(to)
-        if not isinstance(seconds, int | float):
-            raise InvalidInput(f"{seconds!r} is no time in seconds", hint="8 * HOUR")
-
-        def work(tx: Tx, now: int) -> Delegation:
-            until = now + micros(seconds)
-            known = {one for of, one in standings(tx, self.key) if of == system}
-            if approval and known and approval not in known:
-                raise UnknownId(f"{system!r} has no approval {approval!r}", hint=like(approval, known))
-            return delegate(tx, self.key, by=who.handle, to=to, until=until, reason=reason, at=now, **where)
-
-        return await self.act_as(who, reason, work)
-
-    async def delegations(self) -> list[Delegation]:
-        """Every delegation that was made, oldest first."""
-        return await self.store.read(all_delegations)
-
-    async def revoke_delegation(self, delegation: str, *, by: By, reason: str) -> Delegation:
-        """End a delegation at once. Raises: UnknownId, NotEligible, InvalidInput, NotAuthenticated."""
-        return await self._keep(
-            by, reason, lambda tx, who, now: revoke_delegation(tx, self.key, delegation, by=who, reason=reason, at=now)
-        )
-
-    async def make_token(self, person: str, *, seconds: float, note: str = "") -> tuple[Credential, str]:
-        """A bearer token for a registered person, and its secret, which is kept nowhere.
-
-        Raises: UnknownId, InvalidInput.
-        """
-        check_handle(person)
-        check_text("the note", note, lines=False)
-        return await self.act(
-            lambda tx, now: make_token(tx, self.key, person, note=note, expires_at=now + micros(seconds), at=now)
-        )
-
-    async def tokens(self) -> list[Credential]:
-        """All tokens that were made, oldest first; never their secrets."""
-        return await self.store.read(lambda tx: credentials_of_kind(tx, "token"))
-
-    async def bind(self, person: str, *, issuer: str, subject: str) -> Credential:
-        """Have a login at an OpenID provider be this person. Raises: UnknownId, InvalidInput."""
-        check_handle(person)
-        check_text("the issuer", issuer, required=True, lines=False)
-        check_text("the subject", subject, required=True, lines=False)
-        return await self.act(
-            lambda tx, now: bindings.bind(tx, self.key, person, issuer=issuer, subject=subject, at=now)
-        )
-
-    async def register_key(self, by: By, *, public: str, proof: str, proved_at: int) -> PersonKey:
-        """Have a key be the person's own. Raises: UnknownId, InvalidInput, NotAuthenticated."""
-        who = identified(by)
-        return await self.act(
-            lambda tx, now: register_key(
-                tx, self.key, who.handle, public=public, proof=proof, proved_at=proved_at, at=now
-            ),
-            who=who,
-        )
-
-    async def keys(self) -> list[PersonKey]:
-        """The keys that persons sign with, oldest first."""
-        return await self.store.read(lambda tx: person_keys(tx, self.key))
-
-    async def revoke_key(self, key: str, *, by: By, reason: str) -> PersonKey:
-        """Have a key sign nothing new. Raises: UnknownId, InvalidInput, NotEligible."""
-        return await self._keep(
-            by, reason, lambda tx, who, now: revoke_key(tx, self.key, key, by=who, reason=reason, at=now)
-        )
-
-    async def bindings(self) -> list[Credential]:
-        """All logins that were bound to somebody, oldest first."""
-        return await self.store.read(lambda tx: credentials_of_kind(tx, "binding"))
-
-    async def unbind(self, binding: str) -> Credential:
-        """End a binding, and the sessions that it opened. Raises: UnknownId, InvalidInput."""
-        return await self.act(lambda tx, now: bindings.unbind(tx, binding, at=now))
-
-    async def revoke_token(self, token: str) -> Credential:
-        """End a token at once. Raises: UnknownId, InvalidInput."""
-        return await self.act(lambda tx, now: revoke_token(tx, token, at=now))
 
 
 @asynccontextmanager

@@ -512,11 +512,11 @@ class People:
         self, handle: str, *, name: str = "", contact: str = "", roles: Iterable[str] = (), teams: Iterable[str] = ()
     ) -> PersonRow:
         """Register a person, or give a registered one other roles and teams. Raises: InvalidInput."""
-        return await self._service.office.add_person(handle, name=name, contact=contact, roles=roles, teams=teams)
+        return await self._service.office.people.add(handle, name=name, contact=contact, roles=roles, teams=teams)
 
     async def aall(self) -> list[PersonRow]:
         """Everybody, by handle."""
-        return await self._service.office.people()
+        return await self._service.office.people.all()
 
     async def adelegate(
         self, *, by: By, to: str, seconds: float, system: str = "", approval: str = "", reason: str
@@ -526,15 +526,15 @@ class People:
         Raises: UnknownId, InvalidInput, NotAuthenticated.
         """
         where = {"system": system, "approval": approval}
-        return await self._service.office.delegate(by=by, to=to, seconds=seconds, reason=reason, **where)
+        return await self._service.office.people.delegate(by=by, to=to, seconds=seconds, reason=reason, **where)
 
     async def adelegations(self) -> list[Delegation]:
         """Every delegation that was made, oldest first."""
-        return await self._service.office.delegations()
+        return await self._service.office.people.delegations()
 
     async def arevoke_delegation(self, delegation: str, *, by: By, reason: str) -> Delegation:
         """End a delegation at once. Raises: UnknownId, NotEligible, InvalidInput, NotAuthenticated."""
-        return await self._service.office.revoke_delegation(delegation, by=by, reason=reason)
+        return await self._service.office.people.revoke_delegation(delegation, by=by, reason=reason)
 
     add, all = blocking(aadd), blocking(aall)
     delegate, delegations, revoke_delegation = (

@@ -37,7 +37,7 @@ def delegate(
     where = {"system": system, "approval": approval}
 
     async def work(office: Office) -> dict[str, Any]:
-        made = await office.delegate(by=by, to=to, seconds=seconds, reason=reason, **where)
+        made = await office.people.delegate(by=by, to=to, seconds=seconds, reason=reason, **where)
         return await _document(office, made)
 
     made = at_office(store, work)
@@ -62,7 +62,7 @@ def list_(everything: bool, store: str, as_json: bool) -> None:
     """The delegations that stand."""
 
     async def work(office: Office) -> list[dict[str, Any]]:
-        return [await _document(office, one) for one in await office.delegations()]
+        return [await _document(office, one) for one in await office.people.delegations()]
 
     found = [one for one in at_office(store, work) if everything or one["state"] == "standing"]
     if as_json:
@@ -95,7 +95,7 @@ def revoke(id: str, reason: str, by: By, store: str) -> None:
 
     async def work(office: Office) -> Delegation:
         found = await office.store.read(lambda tx: whole_id(tx, "delegation", id))
-        return await office.revoke_delegation(found, by=by, reason=reason)
+        return await office.people.revoke_delegation(found, by=by, reason=reason)
 
     say(f"{at_office(store, work).id} is revoked")
 

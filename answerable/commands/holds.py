@@ -38,7 +38,7 @@ def place(run: str, system: str, subject: str, reason: str, by: By, store: str) 
 
     async def work(office: Office) -> Hold:
         whole = await office.store.read(lambda tx: whole_id(tx, "run", of)) if covers == "run" else of
-        return await office.place_hold(covers, whole, by=by, reason=reason)
+        return await office.keeping.place_hold(covers, whole, by=by, reason=reason)
 
     made = at_office(store, work)
     say(f"{made.covers} {made.of} is under legal hold, as {made.id}")
@@ -54,7 +54,7 @@ def lift(hold: str, reason: str, by: By, store: str) -> None:
 
     async def work(office: Office) -> Hold:
         whole = await office.store.read(lambda tx: whole_id(tx, "hold", hold))
-        return await office.lift_hold(whole, by=by, reason=reason)
+        return await office.keeping.lift_hold(whole, by=by, reason=reason)
 
     say(f"{at_office(store, work).id} is lifted")
 

@@ -52,7 +52,7 @@ def register(by: By, store: str) -> None:
         now = office.store.clock.now()
         person = await office.store.read(lambda tx: get_person(tx, identified(by).handle).id)
         proof = prove_possession(private, person, at=now)
-        return await office.register_key(by, public=public_of(private), proof=proof, proved_at=now)
+        return await office.people.register_key(by, public=public_of(private), proof=proof, proved_at=now)
 
     made = at_office(store, work)
     say(f"{made.id} is a key of {identified(by).handle}'s, registered as {made.assurance}")
@@ -68,7 +68,7 @@ def list_(store: str, as_json: bool) -> None:
 
     async def work(office: Office) -> list[dict[str, Any]]:
         names = await office.store.read(handles)
-        return [_document(one, names) for one in await office.keys()]
+        return [_document(one, names) for one in await office.people.keys()]
 
     found = at_office(store, work)
     if as_json:
@@ -92,10 +92,10 @@ def revoke(key: str, reason: str, by: By, store: str) -> None:
     """Have KEY sign nothing new. What it signed before stays signed."""
 
     async def work(office: Office) -> PersonKey:
-        found = [one for one in await office.keys() if one.id.startswith(key)]
+        found = [one for one in await office.people.keys() if one.id.startswith(key)]
         if len(found) != 1:
             raise UnknownId(f"there is no key {key}, or more than one", hint="`answerable keys list` lists them")
-        return await office.revoke_key(found[0].id, by=by, reason=reason)
+        return await office.people.revoke_key(found[0].id, by=by, reason=reason)
 
     say(f"{at_office(store, work).id} signs nothing new")
 

@@ -202,7 +202,7 @@ def _anchor(one: Anchored, used: bool, records: int) -> dict[str, Any]:
 @store_option
 def rotate_key(reason: str, by: By, store: str) -> None:
     """Have a new key sign the ledger's checkpoints; the old one signs that, too."""
-    keys = at_office(store, lambda office: office.replace_signing_key(by=by, reason=reason))
+    keys = at_office(store, lambda office: office.keeping.replace_signing_key(by=by, reason=reason))
     assert keys.in_force is not None
     say(f"key {keys.in_force.id.hex()} signs from here on; give its public key to whoever has the old one:")
     say(str(keys.in_force))

@@ -37,8 +37,8 @@ def add(handle: str, name: str, contact: str, roles: tuple[str, ...], teams: tup
     """Register HANDLE, or give them these roles and teams in the place of those they had."""
 
     async def work(office: Office) -> tuple[PersonRow, dict[str, str]]:
-        row = await office.add_person(handle, name=name, contact=contact, roles=roles, teams=teams)
-        return row, await office.unknown_roles(row.roles)
+        row = await office.people.add(handle, name=name, contact=contact, roles=roles, teams=teams)
+        return row, await office.people.unknown_roles(row.roles)
 
     row, unknown = at_office(store, work, make=True)
     say(f"{row.handle} is registered: roles {', '.join(row.roles) or 'none'}, teams {', '.join(row.teams) or 'none'}")
@@ -56,7 +56,7 @@ def erase(handle: str, reason: str, by: By, store: str, as_json: bool) -> None:
     """Remove the handle, name, contact and words of HANDLE. Their opaque id, and every record, stay."""
 
     async def work(office: Office) -> tuple[ErasedPerson, dict[str, str]]:
-        return await office.erase_person(handle, by=by, reason=reason), await office.store.read(handles)
+        return await office.keeping.erase_person(handle, by=by, reason=reason), await office.store.read(handles)
 
     done, names = at_office(store, work)
     handed_out = [
@@ -96,7 +96,7 @@ def bind(handle: str, issuer: str, subject: str, store: str) -> None:
     """Have a login at an OpenID provider be HANDLE: whoever it vouches for so acts as them."""
 
     async def work(office: Office) -> Credential:
-        return await office.bind(handle, issuer=issuer, subject=subject)
+        return await office.people.bind(handle, issuer=issuer, subject=subject)
 
     say(f"{subject} of {issuer} is {handle}, as {at_office(store, work).id}")
 
@@ -108,7 +108,7 @@ def unbind(id: str, store: str) -> None:
     """End BINDING: that login is nobody any more, and the sessions that it opened end at once."""
 
     async def work(office: Office) -> Credential:
-        return await office.unbind(await office.store.read(lambda tx: whole_id(tx, "binding", id)))
+        return await office.people.unbind(await office.store.read(lambda tx: whole_id(tx, "binding", id)))
 
     say(f"{at_office(store, work).id} is ended")
 
@@ -121,7 +121,7 @@ def bindings(store: str, as_json: bool) -> None:
 
     async def work(office: Office) -> list[dict[str, Any]]:
         names, now = await office.store.read(handles), office.store.clock.now()
-        return [_binding(one, names, now) for one in await office.bindings()]
+        return [_binding(one, names, now) for one in await office.people.bindings()]
 
     found = at_office(store, work)
     if as_json:
@@ -144,7 +144,7 @@ def _binding(one: Credential, names: dict[str, str], now: int) -> dict[str, Any]
 @json_option
 def list_(store: str, as_json: bool) -> None:
     """Everybody."""
-    found = at_office(store, lambda office: office.people())
+    found = at_office(store, lambda office: office.people.all())
     if as_json:
         say_json(
             [

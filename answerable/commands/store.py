@@ -13,7 +13,8 @@ from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id
 from answerable.commands.saying import command_line, say, say_json
 from answerable.errors import InvalidInput
-from answerable.orchestrator.office import Erasable, Office
+from answerable.orchestrator.desks.keeping import Erasable
+from answerable.orchestrator.office import Office
 from answerable.orchestrator.rebuilding import Rebuilt
 from answerable.tracing.clock import micros
 from answerable.tracing.evidence.keeping.erasing import DAY_SECONDS, ErasedPayloads
@@ -32,7 +33,7 @@ def store() -> None:
 @json_option
 def restored(by: By, store: str, as_json: bool) -> None:
     """Say that this store is a restored backup: what it may have sent since is in doubt."""
-    found = at_office(store, lambda office: office.restored(by=by))
+    found = at_office(store, lambda office: office.keeping.restored(by=by))
     if as_json:
         say_json({"in_doubt": list(found.in_doubt), "open_requests": list(found.open_requests)})
         return
@@ -53,7 +54,7 @@ def rebuild(reason: str, by: By, store: str, as_json: bool) -> None:
 
     async def work(office: Office) -> Rebuilt:
         await sequence_all(office.store)
-        return await office.rebuild(by=by, reason=reason)
+        return await office.keeping.rebuild(by=by, reason=reason)
 
     found = vars(at_office(store, work))
     if as_json:
@@ -82,7 +83,7 @@ def erase(message: str, run: str, subject: str, reason: str, by: By, store: str,
 
     async def work(office: Office) -> list[ErasedPayloads]:
         whole = await office.store.read(lambda tx: whole_id(tx, "run", id)) if what == "run" else id
-        return await office.erase_payloads(what, whole, by=by, reason=reason)
+        return await office.keeping.erase_payloads(what, whole, by=by, reason=reason)
 
     done = at_office(store, work)
     if as_json:
@@ -116,7 +117,7 @@ def prune(before: datetime | None, older: str, reason: str, by: By, store: str, 
         first = now - micros(int(days[1]) * DAY_SECONDS) if days else 0
         if before is not None:
             first = micros(before.replace(tzinfo=UTC).timestamp())
-        return await office.prune(first, by=by, reason=reason)
+        return await office.keeping.prune(first, by=by, reason=reason)
 
     done, skipped = at_office(store, work)
     if as_json:

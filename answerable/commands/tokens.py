@@ -56,7 +56,7 @@ def create(person: str, expires: int, note: str, store: str, as_json: bool) -> N
     """Make a token for PERSON, and show it once."""
 
     async def work(office: Office) -> tuple[Credential, str]:
-        return await office.make_token(person, seconds=expires, note=note)
+        return await office.people.make_token(person, seconds=expires, note=note)
 
     made, secret = at_office(store, work)
     if as_json:
@@ -73,7 +73,7 @@ def list_(store: str, as_json: bool) -> None:
 
     async def work(office: Office) -> list[dict[str, Any]]:
         names, now = await office.store.read(handles), office.store.clock.now()
-        return [_document(one, names, now) for one in await office.tokens()]
+        return [_document(one, names, now) for one in await office.people.tokens()]
 
     found = at_office(store, work)
     if as_json:
@@ -95,7 +95,7 @@ def revoke(id: str, store: str) -> None:
     """End TOKEN (its id, not its secret) at once, in every process, with the sessions that were opened with it."""
 
     async def work(office: Office) -> Credential:
-        return await office.revoke_token(await office.store.read(lambda tx: whole_id(tx, "token", id)))
+        return await office.people.revoke_token(await office.store.read(lambda tx: whole_id(tx, "token", id)))
 
     say(f"{at_office(store, work).id} is revoked")
 

@@ -55,7 +55,7 @@ async def list_delegations(
     desk: Annotated[Desk, Depends(desk_of)], _: Annotated[Identity, Depends(reader)]
 ) -> DelegationList:
     """Every delegation that was made, oldest first."""
-    return DelegationList(delegations=[await _answer(desk, one) for one in await desk.office.delegations()])
+    return DelegationList(delegations=[await _answer(desk, one) for one in await desk.office.people.delegations()])
 
 
 @router.post("", status_code=201, responses=documented(409, links=FROM_DELEGATION, on=201))
@@ -64,7 +64,7 @@ async def delegate(
 ) -> DelegationAnswer:
     """Let somebody decide in your place, for at most 90 days."""
     where = {"system": body.system, "approval": body.approval}
-    made = await desk.office.delegate(by=who, to=body.to, seconds=body.seconds, reason=body.reason, **where)
+    made = await desk.office.people.delegate(by=who, to=body.to, seconds=body.seconds, reason=body.reason, **where)
     return await _answer(desk, made)
 
 
@@ -73,7 +73,7 @@ async def revoke_delegation(
     delegation: Id, body: Reasoned, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
 ) -> DelegationAnswer:
     """End a delegation at once: whoever gave it may, and the Responsible Individual."""
-    return await _answer(desk, await desk.office.revoke_delegation(delegation, by=who, reason=body.reason))
+    return await _answer(desk, await desk.office.people.revoke_delegation(delegation, by=who, reason=body.reason))
 
 
 async def _answer(desk: Desk, one: Delegation) -> DelegationAnswer:

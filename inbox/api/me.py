@@ -57,5 +57,5 @@ async def register_key(
     body: KeyAsked, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
 ) -> KeyAnswer:
     """Have a key be one's own, as sure as what is shown with this is. The private half never leaves its person."""
-    made = await desk.office.register_key(who, public=body.public, proof=body.proof, proved_at=body.at)
+    made = await desk.office.people.register_key(who, public=body.public, proof=body.proof, proved_at=body.at)
     return KeyAnswer(id=made.id, person=who.handle, assurance=made.assurance)

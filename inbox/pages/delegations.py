@@ -33,7 +33,7 @@ async def revoke_delegation(
 ) -> Response:
     """End one at once."""
     try:
-        await desk.office.revoke_delegation(delegation, by=form.who, reason=form.get("reason").strip())
+        await desk.office.people.revoke_delegation(delegation, by=form.who, reason=form.get("reason").strip())
     except NotAuthenticated:
         raise
     except AnswerableError as error:
@@ -43,7 +43,7 @@ async def revoke_delegation(
 
 async def _page(request: Request, desk: Desk, who: Identity, *, trouble: AnswerableError | None = None) -> Response:
     names = await desk.office.store.read(handles)
-    found = [delegation_document(one, names, at=desk.now) for one in await desk.office.delegations()]
+    found = [delegation_document(one, names, at=desk.now) for one in await desk.office.people.delegations()]
     found.sort(key=lambda one: one["until"])
     standing = [one for one in found if one["state"] == "standing"]
     return page(

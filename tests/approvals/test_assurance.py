@@ -72,14 +72,14 @@ async def test_a_request_that_requires_a_token_is_not_decided_by_who_says_so(sto
             with pytest.raises(NotSureEnough):
                 await answering
         assert (await service.arequest(request.id)).state == "open" and not await rows(service, "decisions")
-        _, secret = await service.office.make_token("dora", seconds=60)
+        _, secret = await service.office.people.make_token("dora", seconds=60)
         assert (await service.aapprove(request.id, by=await _shown(service, secret))).assurance == "token"
 
 
 async def test_a_token_is_no_login_however_new_it_is(store_url: str) -> None:
     async with serving(letters(fresh=300), store_url, origins={CARRIER: nowhere()}) as service:
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
-        _, secret = await service.office.make_token("dora", seconds=60)
+        _, secret = await service.office.people.make_token("dora", seconds=60)
         with pytest.raises(NotSureEnough, match="not older"):
             await service.aapprove(request.id, by=await _shown(service, secret))
 
@@ -94,7 +94,7 @@ async def test_every_act_says_how_sure_we_are_of_who_did_it(store_url: str) -> N
     async with serving(
         letters(), store_url, origins={CARRIER: nowhere()}, people={"alice": "boss"}, clock=FakeClock()
     ) as service:
-        _, secret = await service.office.make_token("alice", seconds=3600)
+        _, secret = await service.office.people.make_token("alice", seconds=3600)
         alice = await _shown(service, secret)
         frozen = await service.afreeze(by=alice, reason="a storm")
         await service.athaw(frozen.id, by=alice, reason="it is over")
@@ -102,12 +102,12 @@ async def test_every_act_says_how_sure_we_are_of_who_did_it(store_url: str) -> N
         await service.amigrate("one", by=alice, reason="the same version")
         await service.acancel("one", by=alice, reason="not needed")
         office = service.office
-        hold = await office.place_hold("run", "one", by=alice, reason="a claim")
-        await office.lift_hold(hold.id, by=alice, reason="settled")
-        await office.erase_payloads("run", "one", by=alice, reason="asked for")
+        hold = await office.keeping.place_hold("run", "one", by=alice, reason="a claim")
+        await office.keeping.lift_hold(hold.id, by=alice, reason="settled")
+        await office.keeping.erase_payloads("run", "one", by=alice, reason="asked for")
         await service.ahandover(to="dora", by=alice, reason="a holiday")
-        await office.restored(by=alice)
-        await office.replace_signing_key(by=alice, reason="a year is over")
+        await office.keeping.restored(by=alice)
+        await office.keeping.replace_signing_key(by=alice, reason="a year is over")
         told = await _acts(service)
         assert set(told.values()) == {"token"} and len(told) >= 10, told
         await service.aaccept_handover(by="dora")

@@ -160,7 +160,7 @@ async def test_rows_of_reviews_are_made_anew(sqlite_url: str) -> None:
         await service.abreak_glass(run.waiting_for[0].id, by="dirk", **WHY)
         before = await rows(service, "reviews")
         await tamper(service, "reviews", verdict="right", by="prs_me")
-        made = await service.office.rebuild(by="alice", reason="somebody wrote in it")
+        made = await service.office.keeping.rebuild(by="alice", reason="somebody wrote in it")
         assert made.changed == (f"review {before[0]['id']}",)
         assert await rows(service, "reviews") == before
 
@@ -177,7 +177,7 @@ async def test_a_review_that_was_written_by_hand_is_found_and_lets_nobody_break_
         with pytest.raises(NotEligible, match="overdue"):
             await service.abreak_glass(second, by="dan", **WHY)
         assert "its MAC is wrong" in str([one for one in await faults(service) if review.id in one.where])
-        await service.office.rebuild(by="alice", reason="somebody wrote in it")
+        await service.office.keeping.rebuild(by="alice", reason="somebody wrote in it")
         await service.office.review(review.id, verdict="right", by="dora", reason="it was")
         assert await faults(service) == []
         await service.abreak_glass(second, by="dan", **WHY)
@@ -202,7 +202,7 @@ async def test_a_review_of_which_the_record_was_made_up_is_not_made_anew(store_u
         )
         await service.store.write(lambda tx: append(tx, made_up))
         await tamper(service, "reviews", **done)
-        made = await service.office.rebuild(by="alice", reason="somebody wrote in it")
+        made = await service.office.keeping.rebuild(by="alice", reason="somebody wrote in it")
         assert made.not_made == (f"review {due['id']}",) and "its MAC is wrong" in str(await faults(service))
 
 

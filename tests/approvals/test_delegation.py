@@ -184,7 +184,7 @@ async def test_a_delegation_by_hand_lets_nobody_act_and_is_made_anew(store_url: 
         with pytest.raises(NotEligible):
             await service.aapprove(request.id, by="fay")
         assert await service.store.read(lambda tx: list(faults_of_tables(tx, service.office.key))) != []
-        told = await service.office.rebuild(by="alice", reason="somebody wrote into it")
+        told = await service.office.keeping.rebuild(by="alice", reason="somebody wrote into it")
         assert told.changed == (f"delegation {before['id']}",)
         assert await rows(service, "delegations") == [before]
         assert (await service.aapprove(request.id, by="eve")).outcome == "approved"

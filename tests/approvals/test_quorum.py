@@ -188,7 +188,7 @@ async def test_rebuilding_makes_votes_anew(store_url: str) -> None:
             tx.run(Statement(update(votes).where(votes.c.number == 1).values(option="other")))
 
         await service.store.write(damage)
-        told = await service.office.rebuild(by="alice", reason="a disk was damaged")
+        told = await service.office.keeping.rebuild(by="alice", reason="a disk was damaged")
         assert (told.made, told.changed) == ((f"vote {before[1]['id']}",), (f"vote {before[0]['id']}",))
         assert await rows(service, "votes") == before
         assert (await service.aapprove(request.id, by="eve")).outcome == "approved"

@@ -189,7 +189,7 @@ async def test_whoever_accepts_is_as_sure_as_those_who_decide(sqlite_url: str) -
     async with serving(letters(), sqlite_url, nowhere()) as service:
         with pytest.raises(NotSureEnough):
             await service.aaccept_approval("sign", by="alice")
-        made, _ = await service.office.make_token("alice", seconds=HOUR)
+        made, _ = await service.office.people.make_token("alice", seconds=HOUR)
         await service.aaccept_approval("sign", by=Identity(handle="alice", assurance="token", credential=made.id))
         (accepted,) = await recorded(service, "", ApprovalAccepted)
         assert accepted.assurance == "token"

@@ -49,7 +49,7 @@ async def _person(service: Service[Any, Any], handle: str) -> str:
 
 async def with_token(service: Service[Any, Any], handle: str) -> Identity:
     """Whoever shows a token of theirs."""
-    made, _ = await service.office.make_token(handle, seconds=3600)
+    made, _ = await service.office.people.make_token(handle, seconds=3600)
     return Identity(handle=handle, assurance="token", credential=made.id)
 
 
@@ -57,7 +57,7 @@ async def _register(service: Service[Any, Any], handle: str, private: Ed25519Pri
     now = service.store.clock.now()
     proof = prove_possession(private, await _person(service, handle), at=now)
     who = by or await with_token(service, handle)
-    made = await service.office.register_key(who, public=public_of(private), proof=proof, proved_at=now)
+    made = await service.office.people.register_key(who, public=public_of(private), proof=proof, proved_at=now)
     return made.id
 
 
@@ -199,16 +199,16 @@ async def test_a_revoked_key_signs_nothing_new_and_what_it_signed_stays(store_ur
         decision = await service.aapprove(first, by=_own(private))
         id = key_id(public_of(private))
         with pytest.raises(NotEligible, match="not a key of"):
-            await service.office.revoke_key(id, by="emil", reason="envy")
-        await service.office.revoke_key(id, by="dora", reason="lost the laptop")
+            await service.office.people.revoke_key(id, by="emil", reason="envy")
+        await service.office.people.revoke_key(id, by="dora", reason="lost the laptop")
         with pytest.raises(NotAuthenticated, match="was revoked"):
             await service.aapprove(second, by=_own(private))
         with pytest.raises(InvalidInput, match="revoked already"):
-            await service.office.revoke_key(id, by="alice", reason="again")
+            await service.office.people.revoke_key(id, by="alice", reason="again")
         with pytest.raises(InvalidInput, match="registered already"):
             await _register(service, "dora", private)  # it does not come back
         assert isinstance(decision, Decision) and decision.genuine(service.office.key)
-        (known,) = await service.office.keys()
+        (known,) = await service.office.people.keys()
         assert known.revoked_at is not None
 
 
@@ -219,10 +219,10 @@ async def test_a_key_is_its_owners_and_nobody_registers_anothers(store_url: str)
         public = public_of(private)
         for proof, proved_at in ((dora, now), ("", now), ("x", now), (base64.b64encode(bytes(64)).decode(), now)):
             with pytest.raises(NotAuthenticated, match="does not show"):
-                await service.office.register_key("emil", public=public, proof=proof, proved_at=proved_at)
+                await service.office.people.register_key("emil", public=public, proof=proof, proved_at=proved_at)
         with pytest.raises(NotAuthenticated):
-            await service.office.register_key("dora", public=public, proof=dora, proved_at=now + 1)
-        await service.office.register_key("dora", public=public, proof=dora, proved_at=now)
+            await service.office.people.register_key("dora", public=public, proof=dora, proved_at=now + 1)
+        await service.office.people.register_key("dora", public=public, proof=dora, proved_at=now)
         with pytest.raises(InvalidInput, match="registered already"):
             await _register(service, "emil", private)
 
@@ -262,7 +262,7 @@ async def test_a_signature_is_as_good_as_the_registration_of_its_key(store_url: 
         with pytest.raises(InvalidInput, match="already, with the assurance 'asserted-local'"):
             await _register(service, "dora", private, by="dora")
         await _register(service, "dora", private)  # the same key, with a token of hers
-        assert [one.assurance for one in await service.office.keys()] == ["token"]
+        assert [one.assurance for one in await service.office.people.keys()] == ["token"]
         assert (await service.aapprove(request.id, by=_own(private))).assurance == "signed"
 
 
@@ -306,10 +306,10 @@ async def test_rows_that_are_made_anew_keep_signatures(store_url: str) -> None:
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
         await service.aapprove(request.id, by=_own(private), reason="it is right")
         before = await rows(service, "decisions")
-        nothing = await service.office.rebuild(by="alice", reason="to see")
+        nothing = await service.office.keeping.rebuild(by="alice", reason="to see")
         assert not (nothing.changed or nothing.made) and await rows(service, "decisions") == before
         await tamper(service, "decisions", signature="{}")
-        await service.office.rebuild(by="alice", reason="somebody wrote there")
+        await service.office.keeping.rebuild(by="alice", reason="somebody wrote there")
         assert await rows(service, "decisions") == before
 
 

@@ -39,8 +39,8 @@ def test_without_a_token_nothing_is_shown_or_done(site: Site) -> None:
 
 def test_a_revoked_token_opens_nothing(site: Site) -> None:
     request, dora = site.asked(), site.headers("dora")
-    (token,) = site.service.portal.call(site.service.office.tokens)
-    site.service.portal.call(site.service.office.revoke_token, token.id)
+    (token,) = site.service.portal.call(site.service.office.people.tokens)
+    site.service.portal.call(site.service.office.people.revoke_token, token.id)
     body = {"answer": "approve", "option": "kinder", "digest": request.digest}
     refused = site.client.post(f"{API}/requests/{request.id}/decisions", json=body, headers=dora)
     assert problem(refused) == (401, "not-authenticated") and _untouched(site, request.id)
@@ -51,8 +51,8 @@ def test_a_revoked_token_that_somebody_put_back_opens_nothing(site: Site) -> Non
     request, dora = site.asked(), site.headers("dora")
     call, office = site.service.portal.call, site.service.office
     before = call(rows, site.service, "credentials")
-    for token in call(office.tokens):
-        call(office.revoke_token, token.id)
+    for token in call(office.people.tokens):
+        call(office.people.revoke_token, token.id)
     call(tamper, site.service, "credentials", ended_at=None)
     assert call(rows, site.service, "credentials") == before
     body = {"answer": "approve", "option": "kinder", "digest": request.digest}

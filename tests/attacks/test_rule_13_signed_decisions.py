@@ -32,7 +32,7 @@ async def registered(service: Service[Any, Any], handle: str, *, asserted: bool 
     person = await service.store.read(lambda tx: get_person(tx, handle))
     proof = prove_possession(private, person.id, at=now)
     who = handle if asserted else await with_token(service, handle)
-    await service.office.register_key(who, public=public_of(private), proof=proof, proved_at=now)
+    await service.office.people.register_key(who, public=public_of(private), proof=proof, proved_at=now)
     return private
 
 

@@ -82,8 +82,8 @@ async def test_a_revoked_token_of_the_responsible_individual_accepts_nothing(sql
     async with serving(letters(by=TWO), sqlite_url, nowhere()):
         pass
     async with serving(letters(by=ANYBODY), sqlite_url, nowhere()) as service:
-        made, _ = await service.office.make_token("alice", seconds=HOUR)
-        await service.office.revoke_token(made.id)
+        made, _ = await service.office.people.make_token("alice", seconds=HOUR)
+        await service.office.people.revoke_token(made.id)
         with pytest.raises(NotAuthenticated):
             await service.aaccept_approval("sign", by=Identity(handle="alice", assurance="token", credential=made.id))
 

@@ -452,7 +452,7 @@ async def restored(url: str) -> None:
         run = await service.arun(Ask(), by="nils", run_id="restored")
         await service.aapprove(run.waiting_for[0].id, by="dora")
     async with open_office(url) as opened:
-        found = await opened.restored(by="alice")
+        found = await opened.keeping.restored(by="alice")
     async with serving(letters(), url, "http://127.0.0.1:9") as service:
         await service.asettle(found.in_doubt[0], outcome="failed", by="dora", reason="they have not got it")
         await service.aresume(run.id)
@@ -464,13 +464,13 @@ async def office(url: str) -> None:
     async with serving(letters(), url, "http://127.0.0.1:9") as service:
         await service.arun(Ask(), by="nils", run_id="office")
     async with open_office(url) as opened:
-        made, _ = await opened.make_token("dora", seconds=HOUR, note="for the night")
-        await opened.revoke_token(made.id)
+        made, _ = await opened.people.make_token("dora", seconds=HOUR, note="for the night")
+        await opened.people.revoke_token(made.id)
         await record_reading(opened.store, by="rita", what="why", about=["office"], form="terminal")
         reader = await opened.store.read(lambda tx: get_person(tx, "rita"))
         await replace_key(opened.store, by=reader.id, reason="a year is over")
         await sequence_all(opened.store)
-        await opened.rebuild(by="alice", reason="a row was lost")
+        await opened.keeping.rebuild(by="alice", reason="a row was lost")
 
 
 @scenario
@@ -481,14 +481,14 @@ async def own_keys(url: str) -> None:
         office, now = service.office, service.store.clock.now()
         dora = (await service.store.read(lambda tx: get_person(tx, "dora"))).id
         proof = prove_possession(private, dora, at=now)
-        token, _ = await office.make_token("dora", seconds=HOUR)
+        token, _ = await office.people.make_token("dora", seconds=HOUR)
         dora_herself = Identity(handle="dora", assurance="token", credential=token.id)
-        key = await office.register_key(dora_herself, public=public_of(private), proof=proof, proved_at=now)
+        key = await office.people.register_key(dora_herself, public=public_of(private), proof=proof, proved_at=now)
         run = await service.arun(Ask(), by="nils", run_id="own_keys")
         signing = Identity(handle="dora", assurance="asserted-local", own=private)
         await service.areject(run.waiting_for[0].id, by=signing, reason="not like that")
         await service.aresume(run.id)
-        await office.revoke_key(key.id, by="dora", reason="a new laptop")
+        await office.people.revoke_key(key.id, by="dora", reason="a new laptop")
 
 
 @scenario
@@ -497,8 +497,8 @@ async def logins(url: str) -> None:
     async with serving(letters(), url, "http://127.0.0.1:9") as service:
         await service.arun(Ask(), by="nils", run_id="logins")
     async with open_office(url) as opened:
-        bound = await opened.bind("dora", issuer="https://login.example", subject="248289761001")
-        await opened.unbind(bound.id)
+        bound = await opened.people.bind("dora", issuer="https://login.example", subject="248289761001")
+        await opened.people.unbind(bound.id)
 
 
 @scenario
@@ -509,10 +509,10 @@ async def kept(url: str) -> None:
         await service.areject(run.waiting_for[0].id, by="dora", reason="not like that")
         await service.aresume(run.id)
     async with open_office(url) as opened:
-        hold = await opened.place_hold("run", "kept", by="alice", reason="a claim")
-        await opened.lift_hold(hold.id, by="alice", reason="settled")
-        await opened.erase_payloads("run", "kept", by="alice", reason="they asked for it")
-        await opened.erase_person("dora", by="alice", reason="they left")
+        hold = await opened.keeping.place_hold("run", "kept", by="alice", reason="a claim")
+        await opened.keeping.lift_hold(hold.id, by="alice", reason="settled")
+        await opened.keeping.erase_payloads("run", "kept", by="alice", reason="they asked for it")
+        await opened.keeping.erase_person("dora", by="alice", reason="they left")
 
 
 @scenario

@@ -223,8 +223,8 @@ def cases(url: str) -> Iterator[Cases]:
     with standing(url, app=LETTERS) as site, asyncio.Runner() as loop, requests.Session() as session:
         site.service.people.add("olaf")
         ended = site.token("emil", seconds=DAY)
-        (token,) = site.service.portal.call(site.service.office.tokens)
-        site.service.portal.call(site.service.office.revoke_token, token.id)
+        (token,) = site.service.portal.call(site.service.office.people.tokens)
+        site.service.portal.call(site.service.office.people.revoke_token, token.id)
         shown = {name: site.token(name, seconds=3650 * DAY) for name in PERSONS} | {"revoked": ended}
         credentials = {name: {"Authorization": f"Bearer {secret}"} for name, secret in shown.items()}
         browser = {"Cookie": site.browser("dora").cookie, "Origin": ORIGIN}

@@ -46,7 +46,7 @@ class Site:
 
     def token(self, person: str, *, seconds: float = 3600) -> str:
         """The secret of a new token."""
-        _, secret = self.service.portal.call(self.service.office.make_token, person, seconds=seconds)
+        _, secret = self.service.portal.call(self.service.office.people.make_token, person, seconds=seconds)
         return secret
 
     def headers(self, person: str) -> dict[str, str]:

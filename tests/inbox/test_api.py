@@ -304,7 +304,7 @@ def test_an_answer_is_signed_by_a_program_that_has_its_persons_key(sqlite_url: s
         assert known.status_code == 201 and known.json()["assurance"] == "token"
         again = site.client.post(f"{API}/me/keys", json=registering, headers=headers)
         assert problem(again) == (422, "invalid-input")
-        (key,) = call(office.keys)
+        (key,) = call(office.people.keys)
         salt, said = "ab" * 32, {"answer": "approve", "option": "kinder", "digest": request.digest, "reason": "yes"}
         meant: dict[str, Any] = {"system": "letters", "subject": request.id, "digest": request.digest}
         meant |= {

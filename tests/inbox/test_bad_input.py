@@ -50,8 +50,8 @@ def test_a_link_that_is_too_old_says_so_and_what_to_do(site: Site) -> None:
 
 def test_a_token_that_was_revoked_says_so_and_keeps_the_request_open(site: Site) -> None:
     request, secret = site.asked(), site.token("dora")
-    (token,) = site.service.portal.call(site.service.office.tokens)
-    site.service.portal.call(site.service.office.revoke_token, token.id)
+    (token,) = site.service.portal.call(site.service.office.people.tokens)
+    site.service.portal.call(site.service.office.people.revoke_token, token.id)
     body = {"answer": "approve", "option": "kinder", "digest": request.digest}
     headers = {"Authorization": f"Bearer {secret}"}
     refused = site.client.post(f"{API}/requests/{request.id}/decisions", json=body, headers=headers)

@@ -65,7 +65,7 @@ def _waiting(desk: Desk) -> tuple[Run[Any], str]:
     run = desk.waiting("ann")
     with app.connect(desk.url, origins={CARRIER: desk.receiver.origin}) as service:
         service.people.add("emil", roles=["lead"])
-        _, token = service.portal.call(service.office.make_token, "emil", seconds=3600)
+        _, token = service.portal.call(service.office.people.make_token, "emil", seconds=3600)
     return run, token
 
 

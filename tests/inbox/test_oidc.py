@@ -48,7 +48,7 @@ def _site(told: Told, url: str, *, bound: bool = True, app: Any = LETTERS, **set
 
 
 def _bind(site: Site, told: Told, person: str, subject: str) -> str:
-    made = site.service.portal.call(site.service.office.bind, person, issuer=told.issuer, subject=subject)
+    made = site.service.portal.call(site.service.office.people.bind, person, issuer=told.issuer, subject=subject)
     return made.id
 
 
@@ -120,10 +120,10 @@ def test_a_session_ends_with_its_binding_and_a_login_can_be_bound_anew(provider:
             _bind(site, provider, "emil", "dora@idp")
         dora, _ = _signed_in(site, provider)
         assert dora.get("/requests").status_code == 200
-        call(office.unbind, first)
+        call(office.people.unbind, first)
         assert dora.get("/requests").headers["location"].startswith("/sign-in")
         with pytest.raises(InvalidInput, match="ended already"):
-            call(office.unbind, first)
+            call(office.people.unbind, first)
         _bind(site, provider, "emil", "dora@idp")
         emil, _ = _signed_in(site, provider)
         assert ">emil<" in emil.get("/requests").text

@@ -59,7 +59,7 @@ def test_one_signs_in_decides_signs_out_and_another_signs_in(
     with app.connect(desk.url, origins={CARRIER: desk.receiver.origin}) as service:
         for name in ("dora", "emil"):
             service.people.add(name, roles=["lead"])
-            service.portal.call(service.office.bind, name, issuer=provider.issuer, subject=f"{name}@idp")
+            service.portal.call(service.office.people.bind, name, issuer=provider.issuer, subject=f"{name}@idp")
         request = service.run(Ask(text="ann"), by="nils").waiting_for[0].id
     with (
         serving(desk.url, *_words(provider, port), environment=environment) as served,

@@ -23,7 +23,7 @@ def _asked(desk: Desk) -> tuple[OpenRequest, dict[str, str]]:
         tokens = {}
         for handle, name in PEOPLE.items():
             service.people.add(handle, roles=[name])
-            _, tokens[handle] = service.portal.call(service.office.make_token, handle, seconds=3600)
+            _, tokens[handle] = service.portal.call(service.office.people.make_token, handle, seconds=3600)
         (request,) = service.run(Ask(text="ann"), by="nils").waiting_for
     return request, tokens
 

@@ -38,7 +38,7 @@ def test_a_session_ends_by_time_and_by_signing_out(site: Site) -> None:
 
 def test_a_session_opened_with_a_token_ends_with_it_and_decides_as_sure(site: Site) -> None:
     request = site.asked()
-    made, secret = site.service.portal.call(site.service.office.make_token, "dora", seconds=3600)
+    made, secret = site.service.portal.call(site.service.office.people.make_token, "dora", seconds=3600)
     entered = site.client.post(
         "/sign-in", data={"token": f" {secret} ", "next": f"/requests/{request.id}"}, headers={"Origin": ORIGIN}
     )
@@ -46,7 +46,7 @@ def test_a_session_opened_with_a_token_ends_with_it_and_decides_as_sure(site: Si
     site.client.cookies.clear()
     dora = Browser(site=site, cookie=entered.headers["set-cookie"].partition(";")[0])
     said = _answer(site, dora, request.id)
-    site.service.portal.call(site.service.office.revoke_token, made.id)
+    site.service.portal.call(site.service.office.people.revoke_token, made.id)
     assert dora.post(f"/requests/{request.id}/decisions", said).status_code == 401 and _open(site, request.id)
 
 

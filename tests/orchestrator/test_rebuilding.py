@@ -33,7 +33,7 @@ from tests.tracing.storage.old_store import write_old_key, write_old_store
 async def _rebuilt(url: str) -> Rebuilt:
     async with open_office(url) as office:
         await sequence_all(office.store)
-        return await office.rebuild(by="dora", reason="a disk was damaged")
+        return await office.keeping.rebuild(by="dora", reason="a disk was damaged")
 
 
 async def _faults(url: str) -> list[str]:
@@ -214,7 +214,7 @@ async def test_nothing_that_is_written_meanwhile_is_taken_for_forged(postgres_ur
         over: list[bool] = []
         async with anyio.create_task_group() as group:
             group.start_soon(keep_writing)
-            done = [await office.rebuild(by="dora", reason="a look") for _ in range(20)]
+            done = [await office.keeping.rebuild(by="dora", reason="a look") for _ in range(20)]
             over.append(True)
         assert added > 5
         assert not [one for one in done if one.made or one.changed or one.dropped or one.not_made]

@@ -161,7 +161,7 @@ async def test_no_author_approves_their_own_through_a_delegate(store_url: str) -
         with pytest.raises(NotEligible, match="eve wrote this rule, and nobody decides their own"):
             await office.rules.approve(rule.head.id, by="eve")
         for delegate in ("emil", "olga"):
-            await office.delegate(by="eve", to=delegate, seconds=HOUR, reason="I am away")
+            await office.people.delegate(by="eve", to=delegate, seconds=HOUR, reason="I am away")
             with pytest.raises(NotEligible, match="eve"):
                 await office.rules.approve(rule.head.id, by=delegate)
         assert (await office.rules.get(rule.head.id)).head.state == "proposed"
@@ -172,7 +172,7 @@ async def test_nobody_decides_their_own_by_a_rule_that_their_delegate_approved(s
         async with serving(ruled(), store_url, receiver.origin, people={"nils": "nobody"}) as service:
             await active(service)
             assert await outcome(service) == "done"
-            await service.office.delegate(by="nils", to="dora", seconds=HOUR, reason="I am away")
+            await service.office.people.delegate(by="nils", to="dora", seconds=HOUR, reason="I am away")
             assert await outcome(service) == "waiting"
 
 

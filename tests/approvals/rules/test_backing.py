@@ -34,7 +34,7 @@ async def _loses_the_role(service: Service[Any, Any]) -> None:
 
 
 async def _is_erased(service: Service[Any, Any]) -> None:
-    await service.office.erase_person("dora", by="alice", reason="she asked for it")
+    await service.office.keeping.erase_person("dora", by="alice", reason="she asked for it")
 
 
 async def _comes_to_own_the_writer(service: Service[Any, Any]) -> None:

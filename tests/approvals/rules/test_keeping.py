@@ -58,7 +58,7 @@ async def test_a_changed_rule_is_found_and_made_what_its_records_say(
     await _change(store_url, update(rules).values(changed))
     assert any(f"rule {rule}" in fault and found in fault for fault in await _faults(store_url))
     async with open_office(store_url) as office:
-        done = await office.rebuild(by="alice", reason="somebody changed it")
+        done = await office.keeping.rebuild(by="alice", reason="somebody changed it")
         assert f"rule {rule}" in done.changed
         assert (await office.rules.get(rule)).head == before
     assert await _faults(store_url) == []
@@ -70,7 +70,7 @@ async def test_a_rule_and_what_it_used_are_made_again(store_url: str) -> None:
     await _change(store_url, delete(rule_uses))
     assert len(await _faults(store_url)) == 2
     async with open_office(store_url) as office:
-        done = await office.rebuild(by="alice", reason="it was gone")
+        done = await office.keeping.rebuild(by="alice", reason="it was gone")
         assert done.made == (f"rule {rule}",) and not done.not_made
     assert await _faults(store_url) == []
     async with serving(ruled(), store_url, nowhere()) as service:
@@ -102,6 +102,6 @@ async def test_nobody_gets_a_rule_by_a_record_without_a_seal(store_url: str) -> 
         )
         await service.store.write(lambda tx: append(tx, forged))
     async with open_office(store_url) as office:
-        done = await office.rebuild(by="alice", reason="a record says that it was approved")
+        done = await office.keeping.rebuild(by="alice", reason="a record says that it was approved")
         assert done.not_made == (f"rule {rule.id}",)
         assert (await office.rules.get(rule.id)).head.state == "proposed"

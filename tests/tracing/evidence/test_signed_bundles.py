@@ -29,7 +29,7 @@ async def records(tmp_path: Path) -> dict[int, dict[str, Any]]:
         (request,) = (await service.arun(Ask(), by="nils", run_id="one")).waiting_for
         edited = await service.aedit(request.id, {"text": "x"}, by=_own(private), reason="nicer")
         await service.aapprove(edited.id, by="emil")
-        await service.office.revoke_key(key_id(public_of(private)), by="dora", reason="a new laptop")
+        await service.office.people.revoke_key(key_id(public_of(private)), by="dora", reason="a new laptop")
         await service.acancel("one", by="dora", reason="enough")
     with opened(url) as store:
         made, _, key = await bundle(store, "one")

@@ -285,9 +285,9 @@ async def test_two_who_replace_it_at_once(store: Store) -> None:
 
 async def test_what_people_do_is_signed_when_the_office_closes(store_url: str, folder: Path) -> None:
     async with open_office(store_url) as office:
-        await office.add_person("alice")
+        await office.people.add("alice")
     async with open_office(store_url) as office:
-        await office.replace_signing_key(by="alice", reason="yearly")
+        await office.keeping.replace_signing_key(by="alice", reason="yearly")
     store = open_store(store_url)
     try:
         newest = await store.read(newest_checkpoint)

@@ -1,9 +1,8 @@
-"""What people do to standing rules, at the office: each act is one durable transaction of a named person."""
+"""What people do to standing rules."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from answerable.approvals.accepting.accepting import place_in_force, standings
 from answerable.approvals.deciding.reasons import Reason
@@ -12,29 +11,12 @@ from answerable.approvals.rules import life
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleRow, all_rules, find_rule
-from answerable.approvals.sealing.keys import Key
-from answerable.approvals.who.identity import By, Identity, identified
+from answerable.approvals.who.identity import By, identified
+from answerable.orchestrator.desks.acting import Acting
 from answerable.tracing.people import get_person
-from answerable.tracing.storage.store import Store, Tx
-
-T = TypeVar("T")
+from answerable.tracing.storage.store import Tx
 
 POLICY: Final = "policy"  # the code of why a rule's decisions are taken back
-
-
-class Acting(Protocol):
-    """What runs the acts of people: an office."""
-
-    store: Store
-    key: Key
-
-    async def act(self, work: Callable[[Tx, int], T], *, who: Identity | None = None) -> T:
-        """Run a durable transaction of a named person."""
-        ...
-
-    async def act_as(self, by: By, reason: str, work: Callable[[Tx, int], T]) -> T:
-        """The same, of a person who says why."""
-        ...
 
 
 class RuleDesk:
