@@ -23,6 +23,7 @@ from answerable.orchestrator.running.crossing import message_id, written
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.requesting import prepare_request, row_of, write_request
 from answerable.orchestrator.running.stepping import read_back
+from answerable.orchestrator.running.sums import check_sums
 from answerable.orchestrator.runs import get_run
 from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.people import authority, get_person
@@ -63,7 +64,7 @@ async def edit_request(
         lambda tx: _editors(tx, worker.key, request, by.handle, at=worker.store.clock.now())
     )
     execution = await runtime.load(row)
-    execution.check_sums(edited.message, await execution.run_input())
+    check_sums(execution.graph, edited.message, await execution.run_input())
     asked = await prepare_request(
         execution,
         approval,

@@ -12,7 +12,8 @@ from answerable.approvals.deciding.decisions import Decision, decision_on
 from answerable.approvals.gate import effects_of
 from answerable.approvals.voting.eligibility import Asked
 from answerable.errors import Erased
-from answerable.orchestrator.running.execution import Worker, load_message
+from answerable.orchestrator.running.loading import load_message
+from answerable.orchestrator.running.worker import Worker
 from answerable.orchestrator.runs import RunRow
 from answerable.tracing.clock import iso, to_the_second
 from answerable.tracing.people import authority, person_by_id
@@ -122,6 +123,6 @@ def run_report(tx: Tx, row: RunRow, worker: Worker) -> Run[Any]:
 
 def _result(tx: Tx, row: RunRow, worker: Worker) -> Message | None:
     try:
-        return load_message(tx, worker, row.id, row.result) if row.result else None
+        return load_message(tx, worker.types, row.id, row.result) if row.result else None
     except Erased:
         return None

@@ -21,7 +21,7 @@ from answerable.approvals.node import Approval
 from answerable.errors import LeaseLost, StoreError, VersionGone
 from answerable.orchestrator.compilation import CompiledGraph, compile_graph
 from answerable.orchestrator.running.asking import run_approval
-from answerable.orchestrator.running.execution import Execution, Worker
+from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.gathering import Gathering
 from answerable.orchestrator.running.http import Client
 from answerable.orchestrator.running.inward import take_inward
@@ -30,6 +30,7 @@ from answerable.orchestrator.running.rest import Waiting, at_rest
 from answerable.orchestrator.running.sending import run_effect
 from answerable.orchestrator.running.stepping import run_agent
 from answerable.orchestrator.running.view import Ready, RunView
+from answerable.orchestrator.running.worker import Worker
 from answerable.orchestrator.runs import (
     ENDS,
     LEASE_SECONDS,

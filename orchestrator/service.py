@@ -38,8 +38,8 @@ from answerable.orchestrator.places import rules_declared
 from answerable.orchestrator.portal import Portal
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.reports import OpenRequest, Run, run_report
-from answerable.orchestrator.running.execution import Worker
 from answerable.orchestrator.running.starting import start_run
+from answerable.orchestrator.running.worker import Worker
 from answerable.orchestrator.runs import all_runs, get_run
 from answerable.orchestrator.workers import worker_name
 from answerable.tracing import freezes, people

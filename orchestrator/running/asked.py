@@ -105,7 +105,7 @@ def _upstream(execution: Execution, ready: Ready) -> tuple[set[str], set[str]]:
     agents: set[str] = set()
     approvals: set[str] = set()
     seen: set[str] = set()
-    waiting = list(execution.links(ready))
+    waiting = list(execution.view.links(ready))
     while waiting:
         crossing = execution.view.crossings[waiting.pop()]
         if crossing.step and crossing.step not in seen:

@@ -24,7 +24,8 @@ from answerable.errors import UnknownOrigin
 from answerable.orchestrator.running.accepted import Asking
 from answerable.orchestrator.running.anew import Before, what_was_revoked
 from answerable.orchestrator.running.asked import causes_of, causes_of_edit
-from answerable.orchestrator.running.execution import Ending, Execution
+from answerable.orchestrator.running.ending import Ending
+from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.flooding import (
     QuotaReached,
     check_quota,

@@ -10,111 +10,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
-
-from sqlalchemy import bindparam, select
+from typing import Any, TypeVar
 
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Agent, Effect, Node
-from answerable.agents.outcomes import Ended, Expired, Failed, Rejected, Response
-from answerable.agents.prioritization import Prioritization, Tally, tally, wrong_sums
+from answerable.agents.outcomes import Ended
 from answerable.approvals.asking.quotas import source_of
-from answerable.approvals.rules.judging import RuleBook
-from answerable.approvals.sealing.keys import Key
-from answerable.errors import Erased, InvalidMessage, LeaseLost, StoreCorrupt
+from answerable.errors import LeaseLost
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running import journal
-from answerable.orchestrator.running.accepted import Asking, AskingBook
 from answerable.orchestrator.running.crossing import Crossing, Outflow, Written
+from answerable.orchestrator.running.ending import Ending, Inward, StepEnd
 from answerable.orchestrator.running.journal import Guard, StepRow
+from answerable.orchestrator.running.loading import OUTCOMES, load_message
+from answerable.orchestrator.running.sums import count, tally_of
 from answerable.orchestrator.running.view import Ready, RunView
+from answerable.orchestrator.running.worker import Worker
 from answerable.orchestrator.runs import ENDS, RunRow
 from answerable.orchestrator.scopes import to_plain
-from answerable.tracing import ids
 from answerable.tracing.continuing import go_on
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append_all
-from answerable.tracing.ledger.records.record import Record
 from answerable.tracing.ledger.records.steps import Crossed, StepFinished, StepStarted
-from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.store import Store, Tx
-from answerable.tracing.storage.tables.runs import messages
+from answerable.tracing.storage.store import Tx
 
 T = TypeVar("T")
 
 APPROVALS_SIDE_BY_SIDE = 16
-
-_MESSAGE = Statement(
-    select(messages.c.type, messages.c.version, messages.c.salt, messages.c.payload, messages.c.commitment).where(
-        messages.c.run == bindparam("run"), messages.c.id == bindparam("message")
-    )
-)
-OUTCOMES: Mapping[str, type[Message]] = {kind.__name__: kind for kind in (Rejected, Expired, Failed, Response)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Worker:
-    """What all executions of a service share. `name` tells this process from others; `host` stands on records."""
-
-    graph: Graph
-    store: Store
-    key: Key
-    name: str
-    host: str
-    deps: Any
-    origins: Mapping[str, str]
-    types: Mapping[str, type[Message]]
-    progress: Callable[[Progress], None]
-    sampled: Callable[[str], bool]  # whether a run is projected to spans
-    committed: Callable[[], None]  # told after each commit, so that what follows the ledger may go on
-    rules: RuleBook = field(default_factory=RuleBook)
-    asking: AskingBook = field(default_factory=AskingBook)
-
-    async def asks(self, approval: str) -> Asking:
-        """How an approval asks now, or did a moment ago. Raises: StoreError."""
-        return await self.asking.get(self.graph, self.store, self.key, approval)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How a step ended: what it produced, what left it, why it failed ("" if not), and other records of the fact.
-
-    `waits_for` is the request that a person is to decide, or "".
-    """
-
-    produced: Sequence[Written] = ()
-    out: Outflow = field(default_factory=Outflow)
-    error: str = ""
-    records: Sequence[Record] = ()
-    waits_for: str = ""
-
-    @property
-    def state(self) -> Literal["done", "failed"]:
-        return "failed" if self.error else "done"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inward:
-    """An approval's step that may be taken in the transaction of the step before it (`inward.py`).
-
-    `at` is when that ended and this began (microseconds), `ready` what it takes, `settle` writes what comes of it, and
-    says None where that is left to a transaction of its own.
-    """
-
-    at: int
-    ready: Ready
-    settle: Callable[[Tx, Guard], Ending | None]
-
-
-@dataclass(frozen=True, slots=True)
-class StepEnd:
-    """A step that a transaction ended, and with which attempt."""
-
-    ready: Ready
-    end: Ending
-    attempt: int
 
 
 @dataclass(kw_only=True)
@@ -161,7 +85,7 @@ class Execution:
         known = self.view.messages.get(id)
         if known is None:
             known = self.view.messages[id] = await self.worker.store.read(
-                lambda tx: load_message(tx, self.worker, self.run.id, id)
+                lambda tx: load_message(tx, self.worker.types, self.run.id, id)
             )
         return known
 
@@ -186,23 +110,6 @@ class Execution:
                 ended.append(Ended.model_construct(index=index, outcome=result))
             values[name] = ended
         return values
-
-    def count(self, message: Message, run_input: Message | None) -> Tally | None:
-        """What a prioritization means, counted against the run's input; None for other messages."""
-        if not isinstance(message, Prioritization) or self.graph.demands is None:
-            return None
-        return tally(message, self.graph.demands(run_input), self.graph.tiers)
-
-    def check_sums(self, message: Message, run_input: Message | None) -> None:
-        """Raises: InvalidMessage where a prioritization serves what cannot be, held against the run's input."""
-        if isinstance(message, Prioritization) and self.graph.demands is not None:
-            wrong = wrong_sums(message, self.graph.demands(run_input))
-            if wrong:
-                more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-                raise InvalidMessage(
-                    f"this {type(message).__name__} does not add up: {'; '.join(wrong[:5])}{more}",
-                    hint="correct these numbers and try again",
-                )
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -234,7 +141,7 @@ class Execution:
         """
         attempt = self._begun.pop(ready.step, 0)
         if attempt == 0:
-            targets, parent = (*frozen_by(self.graph, ready, self.view), *also), self.parent(ready)
+            targets, parent = (*self.view.targets(ready), *also), self.view.parent(ready)
             failpoint("step:before-begin")
             attempt = await self.write(
                 lambda tx, guard: self._begin(tx, guard, ready, targets, parent, effect=effect, after=after)
@@ -328,7 +235,7 @@ class Execution:
         """
         if self.graph.demands is not None:
             await self.run_input()  # so that it is known in the transaction
-        parent = self.parent(ready)
+        parent = self.view.parent(ready)
 
         def work(tx: Tx, guard: Guard) -> list[StepEnd]:
             end = ending(tx, guard) if callable(ending) else ending
@@ -398,7 +305,7 @@ class Execution:
             error=end.error,
             parent=parent,
             consumed=ready.consumed,
-            links=self.links(ready),
+            links=self.view.links(ready),
             produced=tuple(one.ref for one in end.produced),
             dropped=tuple(end.out.dropped),
             host=self.host,
@@ -408,7 +315,7 @@ class Execution:
         self, edge: Edge, crossing: Crossing, one: Written, stamp: Mapping[str, Any], run_input: Message | None
     ) -> Crossed:
         """The record of one crossing, with the tally of a prioritization."""
-        counted = self.count(one.message, run_input)
+        counted = count(self.graph, one.message, run_input)
         return Crossed(
             **stamp,
             crossing=crossing.id,
@@ -430,57 +337,3 @@ class Execution:
     @property
     def host(self) -> str:
         return self.worker.host
-
-    def parent(self, ready: Ready) -> str:
-        """The step whose message completed a combination; "" for the run itself.
-
-        If that was a gather of nothing: the newest other message, or, where there is none, the step that scattered.
-        """
-        last = ready.completed_by.id
-        gather = self.view.gathers.get(last)
-        if gather is None:
-            return self.view.crossings[last].step
-        arrived = [crossing for _, crossing, _ in gather.items if crossing] or self.links(ready)
-        newest = max(map(self.view.crossings.__getitem__, arrived), key=lambda one: (one.sent, one.id), default=None)
-        return newest.step if newest else gather.scatter[1]
-
-    def links(self, ready: Ready) -> tuple[str, ...]:
-        """Every crossing that a step takes, a gather's items included."""
-        taken: list[str] = []
-        for arrival in ready.combination.values():
-            gather = self.view.gathers.get(arrival.id)
-            taken += [arrival.id] if gather is None else [crossing for _, crossing, _ in gather.items if crossing]
-        return tuple(taken)
-
-
-def frozen_by(graph: Graph, ready: Ready, view: RunView) -> tuple[str, ...]:
-    """The targets whose freeze stops a step: its node, and the edges that its messages crossed."""
-    kind = "effect" if isinstance(graph.nodes[ready.node], Effect) else "agent"
-    crossed = [
-        view.crossings[arrival.id].edge for arrival in ready.combination.values() if arrival.id in view.crossings
-    ]
-    crossed += [view.gathers[arrival.id].edge for arrival in ready.combination.values() if arrival.id in view.gathers]
-    return (f"{kind}:{ready.node}", *(f"edge:{edge}" for edge in crossed))
-
-
-def tally_of(counted: Tally | None) -> dict[str, tuple[int, int]] | None:
-    """A tally as records hold it: tier → (demand, served)."""
-    return {line.tier: (line.demand, line.served) for line in counted.tiers} if counted else None
-
-
-def load_message(tx: Tx, worker: Worker, run: str, id: str) -> Message:
-    """A stored message, checked against its commitment. Raises: StoreCorrupt, Erased, InvalidMessage."""
-    row = tx.one(_MESSAGE, run=run, message=id)
-    if row is None:
-        raise StoreCorrupt(f"message {id} is gone from the store", hint="`answerable ledger verify` tells what else is")
-    name, version, salt, payload, promised = row
-    if not payload:
-        raise Erased(f"message {id} was erased", hint="a record of its run says by whom, and why")
-    if ids.commitment(bytes(salt), bytes(payload)) != promised:
-        raise StoreCorrupt(
-            f"message {id} is not what was written", hint="`answerable ledger verify` tells what was changed"
-        )
-    kind = worker.types.get(name) or OUTCOMES.get(name)
-    if kind is None:
-        raise StoreCorrupt(f"message {id} is a {name}, which this app does not know", hint="use the app that wrote it")
-    return kind.from_bytes(bytes(payload), version=version)

@@ -21,7 +21,8 @@ from answerable.approvals.node import Approval
 from answerable.orchestrator.running.asked import causes_of
 from answerable.orchestrator.running.asking import exempted, settling
 from answerable.orchestrator.running.crossing import Outflow
-from answerable.orchestrator.running.execution import Ending, Execution, Inward
+from answerable.orchestrator.running.ending import Ending, Inward
+from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.flooding import QuotaReached
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.requesting import prepare_request

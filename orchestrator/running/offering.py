@@ -23,10 +23,11 @@ from answerable.approvals.node import AS_EDITED, AS_PROPOSED, Approval
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.running.asked import Valued, valued
 from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
-from answerable.orchestrator.running.execution import Execution, tally_of
+from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.planning import plan_calls
 from answerable.orchestrator.running.ruling import seen_of
 from answerable.orchestrator.running.stepping import call_user, describe
+from answerable.orchestrator.running.sums import count, tally_of
 from answerable.orchestrator.scopes import Scope
 
 OPTIONS_WITHIN_SECONDS = 120.0
@@ -122,7 +123,7 @@ async def _option(
     execution: Execution, approval: Approval[Any], name: str, one: Written, out: Outflow, run_input: Any
 ) -> Option:
     """One option, with all that is computed of it."""
-    calls, counted = plan_calls(execution, out), execution.count(one.message, run_input)
+    calls, counted = plan_calls(execution, out), count(execution.graph, one.message, run_input)
     worth = await valued(approval, one.message, run_input)
     seen, unseen = seen_of(execution, approval, one.message, run_input, calls=calls, counted=counted, value=worth.value)
     return Option(name=name, message=one, out=out, calls=calls, counted=counted, worth=worth, seen=seen, unseen=unseen)

@@ -18,7 +18,8 @@ from answerable.agents.nodes import Effect
 from answerable.approvals.asking.requests import PlannedCall
 from answerable.errors import DeclarationError, UnknownOrigin
 from answerable.orchestrator.running.crossing import Crossing, Outflow, Written
-from answerable.orchestrator.running.execution import Execution, Worker
+from answerable.orchestrator.running.execution import Execution
+from answerable.orchestrator.running.worker import Worker
 from answerable.tracing import ids
 
 

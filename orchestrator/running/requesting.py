@@ -28,13 +28,14 @@ from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.anew import Before
 from answerable.orchestrator.running.asked import Causes, asked_body
 from answerable.orchestrator.running.crossing import Written
-from answerable.orchestrator.running.execution import Execution, tally_of
+from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.facts import digests_of, facts_to_ask
 from answerable.orchestrator.running.flooding import (
     check_size,
 )
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.offering import Option, options_of
+from answerable.orchestrator.running.sums import tally_of
 from answerable.orchestrator.scopes import Scope
 from answerable.tracing import ids
 from answerable.tracing.canonical import canonical

@@ -43,7 +43,8 @@ from answerable.errors import InvalidMessage
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running.anew import hold_revoked
 from answerable.orchestrator.running.crossing import message_id, outflow, written
-from answerable.orchestrator.running.execution import Ending, Execution
+from answerable.orchestrator.running.ending import Ending
+from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.facts import facts_hold
 from answerable.orchestrator.running.http import Answered, Client
 from answerable.orchestrator.running.journal import Guard

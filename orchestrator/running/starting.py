@@ -10,10 +10,11 @@ from answerable.errors import InvalidInput, InvalidMessage
 from answerable.orchestrator.graph import START_NAME, Graph
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.crossing import message_id, outflow, written
-from answerable.orchestrator.running.execution import Execution, Worker
+from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.stepping import check_known, read_back
 from answerable.orchestrator.running.view import RunView
+from answerable.orchestrator.running.worker import Worker
 from answerable.orchestrator.runs import find_run, get_run, insert_run
 from answerable.tracing import ids
 from answerable.tracing.clock import micros

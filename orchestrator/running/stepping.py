@@ -27,7 +27,8 @@ from answerable.errors import AnswerableError, InvalidMessage
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running.crossing import Outflow, Written, message_id, outflow, written
 from answerable.orchestrator.running.egress import Egress, watch_egress
-from answerable.orchestrator.running.execution import Ending, Execution, Inward
+from answerable.orchestrator.running.ending import Ending, Inward
+from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.view import Ready
 from answerable.tracing.ledger.records.steps import UndeclaredEgress

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from answerable.agents.messages import Message
+from answerable.agents.nodes import Effect
 from answerable.orchestrator.graph import END_NAME, Graph
 from answerable.orchestrator.running.crossing import Crossing, Outflow, Scattered
 from answerable.orchestrator.running.journal import GatherRow, StepRow
@@ -197,6 +198,37 @@ class RunView:
         for node, combinations in self._ready.items():
             for ready in combinations.values():
                 yield node, ready.scope
+
+    # -- what a step takes --------------------------------------------------------------------------------------------
+
+    def links(self, ready: Ready) -> tuple[str, ...]:
+        """Every crossing that a step takes, a gather's items included."""
+        taken: list[str] = []
+        for arrival in ready.combination.values():
+            gather = self.gathers.get(arrival.id)
+            taken += [arrival.id] if gather is None else [crossing for _, crossing, _ in gather.items if crossing]
+        return tuple(taken)
+
+    def parent(self, ready: Ready) -> str:
+        """The step whose message completed a combination; "" for the run itself.
+
+        If that was a gather of nothing: the newest other message, or, where there is none, the step that scattered.
+        """
+        last = ready.completed_by.id
+        gather = self.gathers.get(last)
+        if gather is None:
+            return self.crossings[last].step
+        arrived = [crossing for _, crossing, _ in gather.items if crossing] or self.links(ready)
+        newest = max(map(self.crossings.__getitem__, arrived), key=lambda one: (one.sent, one.id), default=None)
+        return newest.step if newest else gather.scatter[1]
+
+    def targets(self, ready: Ready) -> tuple[str, ...]:
+        """The targets whose freeze stops a step: its node, and the edges that its messages crossed."""
+        kind = "effect" if isinstance(self.graph.nodes[ready.node], Effect) else "agent"
+        taken = [arrival.id for arrival in ready.combination.values()]
+        crossed = [self.crossings[id].edge for id in taken if id in self.crossings]
+        crossed += [self.gathers[id].edge for id in taken if id in self.gathers]
+        return (f"{kind}:{ready.node}", *(f"edge:{edge}" for edge in crossed))
 
 
 def step_id(run: str, node: str, combination: Combination, generation: int) -> str:

@@ -15,7 +15,7 @@ from answerable.approvals.forgeries import faults_of_tables
 from answerable.errors import Erased, InvalidInput, NotErasable, UnknownId
 from answerable.orchestrator.documents import run_document
 from answerable.orchestrator.office import Office, open_office
-from answerable.orchestrator.running.execution import load_message
+from answerable.orchestrator.running.loading import load_message
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver
 from answerable.tracing.evidence.keeping.erasing import DAY_SECONDS
@@ -157,7 +157,7 @@ async def test_an_erased_message_says_so(store_url: str, there: FakeReceiver, cl
         (asked,) = [row["id"] for row in await rows(service, "messages") if row["type"] == "Ask"]
         worker: Any = service._runtime.worker  # type: ignore[union-attr]  # it is open
         with pytest.raises(Erased):
-            await service.store.read(lambda tx: load_message(tx, worker, run, asked))
+            await service.store.read(lambda tx: load_message(tx, worker.types, run, asked))
 
 
 @pytest.mark.anyio
