@@ -20,9 +20,9 @@ from typing import Final, Literal, TypeAlias
 from sqlalchemy import bindparam, select, update
 
 from answerable.approvals.asking.requests import RequestRow, get_request, mark_routed
-from answerable.approvals.deciding.deciding import withdraw_effect
 from answerable.approvals.deciding.decisions import YES, Decision, get_decision
 from answerable.approvals.deciding.reasons import Reason
+from answerable.approvals.deciding.recording import withdraw_effect
 from answerable.approvals.gate import UNSENT, EffectRow, find_effect, get_effect
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.eligibility import check_eligible

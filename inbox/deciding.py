@@ -7,7 +7,7 @@ from typing import Any
 
 from answerable.approvals.asking.requests import get_request
 from answerable.approvals.deciding.answering import Once
-from answerable.approvals.deciding.deciding import Answer, Given
+from answerable.approvals.deciding.answers import Answer, Given
 from answerable.approvals.deciding.decisions import decision_on
 from answerable.approvals.who.identity import Identity
 from answerable.inbox.desk import Desk, doing

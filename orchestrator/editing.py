@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from answerable.agents.messages import Message
 from answerable.approvals.asking.requests import RequestRow, get_request
 from answerable.approvals.deciding.answering import Once, answer_request
+from answerable.approvals.deciding.answers import Answer
 from answerable.approvals.deciding.ballots import ballot_of
-from answerable.approvals.deciding.deciding import Answer
 from answerable.approvals.node import Approval
 from answerable.approvals.rules.rows import generation
 from answerable.approvals.sealing.keys import Key

@@ -19,7 +19,7 @@ from answerable.approvals.accepting.accepting import Standing, accept_rules, sta
 from answerable.approvals.accepting.exemptions import accept_exemption
 from answerable.approvals.asking.requests import all_requests, get_request, open_requests
 from answerable.approvals.deciding.answering import Once, answer_request, answered_before
-from answerable.approvals.deciding.deciding import Answer, Given
+from answerable.approvals.deciding.answers import Answer, Given
 from answerable.approvals.deciding.decisions import get_decision
 from answerable.approvals.deciding.escalating import due_escalations, escalate_due
 from answerable.approvals.deciding.reasons import check_reason

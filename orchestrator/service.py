@@ -22,7 +22,7 @@ from answerable.agents.texts import check_handle, check_text
 from answerable.approvals.accepting.accepting import Standing, declare, said_of
 from answerable.approvals.asking.requests import get_request
 from answerable.approvals.deciding.answering import Once
-from answerable.approvals.deciding.deciding import Answer, Given
+from answerable.approvals.deciding.answers import Answer, Given
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.revoking import Revoked
 from answerable.approvals.sealing.keys import open_key

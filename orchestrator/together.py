@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from answerable.approvals.deciding.answering import Once
-from answerable.approvals.deciding.deciding import Answer, Given
+from answerable.approvals.deciding.answers import Answer, Given
 from answerable.approvals.grouping import in_order
 from answerable.approvals.who.identity import By
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated

@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 import click
 
 from answerable.approvals.asking.requests import get_request
-from answerable.approvals.deciding.deciding import Answer, Given
+from answerable.approvals.deciding.answers import Answer, Given
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.deciding.reasons import CODES
 from answerable.approvals.grouping import members

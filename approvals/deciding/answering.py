@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from sqlalchemy import bindparam, select
 
 from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.answers import Answer, Given
 from answerable.approvals.deciding.ballots import ballot_of
-from answerable.approvals.deciding.deciding import Answer, Given, decide
+from answerable.approvals.deciding.deciding import decide
 from answerable.approvals.deciding.decisions import get_decision
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.votes import find_vote

@@ -1,98 +1,34 @@
-"""Deciding: what a person (or the passing of time, or an accepted exemption) answers.
+"""Deciding: may this person answer so, and is it enough?
 
 1. A request is decided once. Whoever comes second is told so. An answer that needs others to decide is a vote.
-2. A yes names one option and makes one grant for each call that the option releases; the calls of the other options are
-   withdrawn. Everything else releases nothing and withdraws every call.
-3. Time denies; it never approves.
-4. A decision and its grants are written with a MAC, in one transaction with their records, before any graph is resumed.
+2. Time denies; it never approves.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import bindparam, select, update
-
-from answerable.approvals.asking.requests import RequestRow, close_request, get_request
+from answerable.approvals.asking.requests import RequestRow, get_request
+from answerable.approvals.deciding.answers import Answer, Given
 from answerable.approvals.deciding.ballots import ballot_of
 from answerable.approvals.deciding.breaking import check_may_break
 from answerable.approvals.deciding.budgets import check_budget
-from answerable.approvals.deciding.decisions import YES, Decision, Outcome, decision_on, grant_columns
+from answerable.approvals.deciding.decisions import Decision, decision_on
 from answerable.approvals.deciding.escalating import escalate
 from answerable.approvals.deciding.reasons import CODES, OTHER, check_reason
-from answerable.approvals.deciding.reviews import BREAK_GLASS_SECONDS, SAMPLE_SECONDS, Of, due_review
+from answerable.approvals.deciding.recording import record_decision
 from answerable.approvals.sealing.keys import Key
-from answerable.approvals.sealing.seals import sealed
-from answerable.approvals.voting.counting import Counted, people_of
+from answerable.approvals.voting.counting import Counted
 from answerable.approvals.voting.eligibility import Standing
-from answerable.approvals.voting.votes import Vote, as_column, cast_vote
+from answerable.approvals.voting.votes import cast_vote
 from answerable.approvals.who.identity import Identity, check_sure
-from answerable.approvals.who.signatures import BREAK_GLASS, Meant, Signed, signed_by
+from answerable.approvals.who.signatures import BREAK_GLASS, Meant, signed_by
 from answerable.errors import AlreadyDecided, InvalidInput, NotOpen
-from answerable.tracing import ids
-from answerable.tracing.clock import micros
-from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import frozen_targets
-from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records.deciding import Decided
-from answerable.tracing.ledger.records.effects import EffectWithdrawn
-from answerable.tracing.ledger.records.record import MessageRef, Signature
-from answerable.tracing.people import authority, get_person
-from answerable.tracing.storage.statements import Statement, inserting
+from answerable.tracing.ledger.records.record import Signature
+from answerable.tracing.people import get_person
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables.approvals import decisions, grants
-from answerable.tracing.storage.tables.runs import effects
-from answerable.tracing.waking import wake_at
-
-_INSERT = inserting(decisions)
-_INSERT_GRANT = inserting(grants)
-_WITHDRAW = Statement(
-    update(effects)
-    .where(effects.c.id == bindparam("effect"), effects.c.state == "prepared")
-    .values(state="withdrawn", detail=bindparam("new_detail"))
-)
-_EFFECT = Statement(select(effects.c.name, effects.c.step).where(effects.c.id == bindparam("effect")))
-
-Given: TypeAlias = Decision | Vote
-"""What an answer came to: it decided, or it is a vote that waits for others."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What is answered: the outcome, for a yes the option; `for_person`: the handle of whoever delegated it, or "".
-
-    `budget` is how often a day whoever answers decides without saying why; 0: as often as they like. `signed` is their
-    own signature, `proposes` the digest of the message that an edit proposes, as they sign it.
-    """
-
-    outcome: Outcome
-    option: str = ""
-    reason: str = ""
-    for_person: str = ""
-    budget: int = 0
-    signed: Signed | None = None
-    proposes: str = ""
-    code: str = ""  # of the reason
-    break_glass: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Passing:
-    """What passes without asking anybody: by the exemption or the standing rule `by` (NAME@VERSION).
-
-    Of a rule also its id, the ids of the persons behind it, and what was used of its caps.
-    """
-
-    outcome: Literal["exempted", "ruled"]
-    option: str
-    by: str
-    rule: str = ""
-    behind: Sequence[str] = ()
-    spent: Mapping[str, int] = field(default_factory=dict)
-    review: Literal["", "sample"] = ""  # whether a person is to look at it afterwards
 
 
 def decide(tx: Tx, key: Key, request_id: str, answer: Answer, *, who: Identity, at: int) -> Given:
@@ -170,161 +106,6 @@ def expire(tx: Tx, key: Key, request_id: str, *, at: int) -> Decision | None:
     return record_decision(tx, key, request, Answer(outcome="expired"), by="", assurance="", at=at)
 
 
-def record_decision(
-    tx: Tx,
-    key: Key,
-    request: RequestRow,
-    answer: Answer,
-    *,
-    by: str,
-    assurance: str,
-    at: int,
-    passing: Passing | None = None,
-    standing: Standing | None = None,
-    votes: Sequence[Counted] = (),
-    beyond: int = 0,
-    signature: Signature | None = None,
-    responsible: str = "",
-) -> Decision:
-    """Write a decision that was found to be right, with its grants and withdrawals; `votes` count with it.
-
-    `beyond` is how many others the person took that day, if that is beyond their budget. A request that is `passing`
-    was written as decided. `responsible` is the Responsible Individual, if that was read in this transaction.
-
-    Raises: AlreadyDecided if another transaction was first.
-    """
-    closes = "expired" if answer.outcome == "expired" else "decided"
-    if passing is None and not close_request(tx, request.id, state=closes):
-        raise AlreadyDecided(
-            f"request {request.id} was decided a moment ago", hint=f"`answerable show {request.id}` tells by whom"
-        )
-    yes = answer.outcome in YES
-    behind = tuple(passing.behind) if passing else ()
-    option = request.option(answer.option) if yes else None
-    unsigned = Decision(
-        id=ids.derive(ids.DECISION, request.id),
-        run=request.run,
-        request=request.id,
-        outcome=answer.outcome,
-        option=answer.option if yes else "",
-        message=option["message"]["id"] if option else "",
-        by=by,
-        assurance=assurance,
-        reason=answer.reason,
-        digest=request.digest,
-        mac="",
-        at=at,
-        for_person=standing.for_person if standing else "",
-        delegation=standing.delegation if standing else "",
-        voters=json.dumps(people_of(votes) or behind),
-        signature=as_column(signature),
-        salt=answer.signed.salt if answer.signed else "",
-        code=answer.code,
-        broke_glass=int(answer.break_glass),
-    )
-    review: Of | Literal[""] = "break-glass" if answer.break_glass else passing.review if passing else ""
-    review_due = at + micros(BREAK_GLASS_SECONDS if answer.break_glass else SAMPLE_SECONDS) if review else 0
-    if review:
-        due_review(
-            tx,
-            key,
-            of=review,
-            run=request.run,
-            system=request.system,
-            approval=request.approval,
-            decision=unsigned.id,
-            due_at=review_due,
-            at=at,
-        )
-    decision = unsigned.signed(key)
-    tx.run(_INSERT, **vars(decision))
-    if passing is None:  # else it is the run's own worker that goes on
-        go_on(tx, request.run, at=at)
-        wake_at(tx, request.run, at)
-    responsible = responsible or authority(tx, request.system).responsible
-    chain = tuple(dict.fromkeys(id for id in (decision.id, *decision.people, responsible) if id))
-    released = [call["effect"] for call in option["calls"]] if option else []
-    granted = [
-        _grant(tx, key, decision, call, expires_at=at + micros(request.body["execute_within_seconds"]))
-        for call in (option["calls"] if option else ())
-    ]
-    others = [
-        call["effect"] for each in request.body["options"] for call in each["calls"] if call["effect"] not in released
-    ]
-    record = Decided(
-        at=at,
-        system=request.system,
-        run=request.run,
-        responsible=responsible,
-        chain=chain,
-        decision=decision.id,
-        request=request.id,
-        approval=request.approval,
-        step=request.step,
-        message=MessageRef(**option["message"]) if option else None,
-        digest=request.digest,
-        outcome=answer.outcome,
-        option=decision.option,
-        by=by,
-        for_person=decision.for_person,
-        delegation=decision.delegation,
-        votes=tuple(one.cast.vote for one in votes),
-        voters=people_of(votes) or behind,
-        own=_own(standing, votes),
-        assurance=assurance,
-        commitment=ids.commitment(bytes.fromhex(decision.mac), decision.reason.encode()) if decision.reason else "",
-        grants=tuple(granted),
-        withdrawn=tuple(others),
-        rule=passing.rule if passing else "",
-        spent=dict(passing.spent) if passing else {},
-        beyond_budget=beyond,
-        signature=signature,
-        asked_at=request.made_at,
-        code=answer.code,
-        broke_glass=answer.break_glass,
-        review=review,
-        review_due=review_due,
-    )
-    append(tx, sealed(key, record))
-    for effect in others:
-        withdraw_effect(tx, effect, reason=_why_withdrawn(answer), request=request, responsible=responsible, at=at)
-    return decision
-
-
-def record_passing(tx: Tx, key: Key, request: RequestRow, passing: Passing, *, responsible: str, at: int) -> Decision:
-    """Write that a request passed without anybody being asked."""
-    answer = Answer(outcome=passing.outcome, option=passing.option)
-    how = "exemption" if passing.outcome == "exempted" else "rule"
-    by: dict[str, Any] = {"by": passing.by, "assurance": how, "responsible": responsible}
-    return record_decision(tx, key, request, answer, at=at, passing=passing, **by)
-
-
-def withdraw_effect(tx: Tx, effect: str, *, reason: str, request: RequestRow, responsible: str, at: int) -> None:
-    """Withdraw a prepared call; one that was sent or withdrawn before stays as it is."""
-    row = tx.one(_EFFECT, effect=effect)
-    if row is not None and tx.run(_WITHDRAW, effect=effect, new_detail=reason):
-        append(
-            tx,
-            EffectWithdrawn(
-                at=at,
-                system=request.system,
-                run=request.run,
-                responsible=responsible,
-                chain=(responsible,),
-                effect=effect,
-                name=row[0],
-                step=row[1],
-                reason=reason,
-            ),
-        )
-
-
-def _grant(tx: Tx, key: Key, decision: Decision, call: dict[str, str], *, expires_at: int) -> str:
-    columns = grant_columns(key, decision, call, expires_at=expires_at)
-    tx.run(_INSERT_GRANT, **columns, state="granted")
-    return str(columns["id"])
-
-
 def _with_code(answer: Answer) -> Answer:
     """An answer that denies or breaks the glass with its reason checked. Raises: InvalidInput."""
     if answer.break_glass:
@@ -385,13 +166,3 @@ def _meant(request: RequestRow, answer: Answer, standing: Standing) -> Meant:
         reason=answer.reason,
         proposes=answer.proposes,
     )
-
-
-def _own(standing: Standing | None, votes: Sequence[Counted]) -> tuple[str, ...]:
-    """Who of them decided their own."""
-    standings = [*(one.standing for one in votes), *([standing] if standing else [])]
-    return tuple(dict.fromkeys(one.person.id for one in standings if one.own))
-
-
-def _why_withdrawn(answer: Answer) -> str:
-    return "another option was chosen" if answer.outcome in YES else answer.outcome

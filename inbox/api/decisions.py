@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, Field, StringConstraints
 
 from answerable.approvals.deciding.answering import Once
-from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.deciding.answers import Answer
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.grouping import MOST_TOGETHER
 from answerable.approvals.voting.votes import Vote

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from answerable.approvals.asking.listing import ChangedRequest, Sort, page_of_requests, short_tier
 from answerable.approvals.asking.requests import RequestRow
 from answerable.approvals.deciding.answering import Once
-from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.deciding.answers import Answer
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.gate import EffectRow
 from answerable.approvals.grouping import count_alike

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from answerable.approvals.deciding.answering import Once
-from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.deciding.answers import Answer
 from answerable.approvals.node import Approval
 from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, InvalidMessage, NotAuthenticated, NotSureEnough, StoreCorrupt, UnknownId

@@ -11,8 +11,8 @@ from fastapi.responses import RedirectResponse, Response
 
 from answerable.approvals.asking.listing import count_requests, page_of_requests
 from answerable.approvals.deciding.answering import Once
+from answerable.approvals.deciding.answers import Answer
 from answerable.approvals.deciding.budgets import decided_lately
-from answerable.approvals.deciding.deciding import Answer
 from answerable.approvals.deciding.reasons import CODES
 from answerable.approvals.grouping import MOST_TOGETHER
 from answerable.approvals.node import RESPONSE

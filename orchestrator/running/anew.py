@@ -17,8 +17,8 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from answerable.approvals.asking.requests import RequestRow, get_request, requests_of
-from answerable.approvals.deciding.deciding import withdraw_effect
 from answerable.approvals.deciding.decisions import Decision, decision_on, get_decision
+from answerable.approvals.deciding.recording import withdraw_effect
 from answerable.approvals.node import AS_EDITED
 from answerable.approvals.revoking import WITHDRAWN, revocation_of
 from answerable.orchestrator.running import journal

@@ -18,7 +18,8 @@ from typing import Any
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.approvals.accepting.exemptions import is_accepted
-from answerable.approvals.deciding.deciding import Passing, record_passing
+from answerable.approvals.deciding.answers import Passing
+from answerable.approvals.deciding.recording import record_passing
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.errors import UnknownOrigin
 from answerable.orchestrator.running.accepted import Asking

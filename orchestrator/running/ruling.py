@@ -23,7 +23,7 @@ from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.prioritization import Tally
 from answerable.approvals.asking.requests import PlannedCall, asked_in
-from answerable.approvals.deciding.deciding import Passing
+from answerable.approvals.deciding.answers import Passing
 from answerable.approvals.node import Approval
 from answerable.approvals.rules.caps import use
 from answerable.approvals.rules.contexts import Place, context_of

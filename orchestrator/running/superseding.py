@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, update
 
 from answerable.approvals.asking.requests import RequestRow, close_request, mark_routed, requests_of
-from answerable.approvals.deciding.deciding import withdraw_effect
+from answerable.approvals.deciding.recording import withdraw_effect
 from answerable.approvals.gate import UNSENT, EffectRow, effects_of
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.journal import StepRow

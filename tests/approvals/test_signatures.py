@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from answerable.agents.people import quorum
 from answerable.approvals.asking.requests import get_request
-from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.deciding.answers import Answer
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.who.identity import By, Identity
 from answerable.approvals.who.signatures import (

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from answerable.agents.people import role
 from answerable.approvals.asking.requests import get_request
-from answerable.approvals.deciding.deciding import Answer
+from answerable.approvals.deciding.answers import Answer
 from answerable.approvals.node import BreakGlass
 from answerable.approvals.who.identity import Identity
 from answerable.approvals.who.signatures import Meant, Signed, prove_possession, public_of, sign
