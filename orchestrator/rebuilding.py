@@ -40,7 +40,8 @@ from answerable.tracing.clock import micros
 from answerable.tracing.ledger import agreement
 from answerable.tracing.ledger.agreement import OF_RUNS, OF_THE_STORE, Span, differing
 from answerable.tracing.ledger.entries import append, records_of
-from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, Use, exemption_key
+from answerable.tracing.ledger.indexes.indexes import Columns, Indexes, Use, exemption_key
+from answerable.tracing.ledger.indexes.taking import KINDS
 from answerable.tracing.ledger.records.accepting import ExemptionAccepted
 from answerable.tracing.ledger.records.afterwards import Reviewed
 from answerable.tracing.ledger.records.deciding import PASSED, Decided

@@ -17,7 +17,7 @@ from answerable.approvals.sealing.seals import is_sealed
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.ledger import agreement
 from answerable.tracing.ledger.entries import records_of
-from answerable.tracing.ledger.indexes import Use, newest_uses
+from answerable.tracing.ledger.indexes.indexes import Use, newest_uses
 from answerable.tracing.ledger.records.ruling import RuleApproved, RuleProposed, RuleRecord, RuleRevoked
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx

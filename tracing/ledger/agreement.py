@@ -22,7 +22,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Integer, Select, Table, bindparam, case, func, select
 
 from answerable.tracing import ids
-from answerable.tracing.ledger.indexes import KINDS, Columns, Indexes, Use, exemption_key, newest_uses
+from answerable.tracing.ledger.indexes.indexes import Columns, Indexes, Use, exemption_key, newest_uses
+from answerable.tracing.ledger.indexes.taking import KINDS, finish, take
 from answerable.tracing.ledger.verify import FAULTS_LISTED, Fault, LedgerReport
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
@@ -142,7 +143,7 @@ def indexes_of_the_store(tx: Tx) -> Indexes:
     """What the records of no run tell."""
     made = Indexes()
     _take(made, tx.all(_OF_NO_RUN))
-    made.finish()
+    finish(made)
     return made
 
 
@@ -159,7 +160,7 @@ def indexes_of(tx: Tx, span: Span, of_store: Indexes, *, routed: bool = False) -
     if routed and made.rows["decisions"]:
         crossed = span.records(tx, _CROSSINGS)
         _take(made, ((kind, body) for kind, body in crossed if _OF_DECISIONS in bytes(body)))
-    made.finish()
+    finish(made)
     return made
 
 
@@ -373,6 +374,6 @@ def _named(table: Table, found: Iterable[tuple[Any, ...]]) -> Iterator[Columns]:
 def _take(made: Indexes, found: Iterable[tuple[Any, ...]]) -> None:
     for kind, body in found:
         try:
-            made.add(kind, json.loads(body))
+            take(made, kind, json.loads(body))
         except (ValueError, LookupError, TypeError, AttributeError):
             continue  # not a record: `verify_ledger` says so

@@ -1,0 +1,1 @@
+"""What the rows of the tables must say, by the records."""
