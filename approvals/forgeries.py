@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from sqlalchemy import Integer, Table, bindparam, select
 
-from answerable.approvals.accepting.accepting import wrong_records
 from answerable.approvals.accepting.exemptions import all_accepted
+from answerable.approvals.accepting.standing import wrong_records
 from answerable.approvals.asking.requests import call_digest, read_request
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.deciding.reviews import Review

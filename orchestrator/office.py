@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from answerable.agents.texts import check_handle, check_text
-from answerable.approvals.accepting.accepting import Standing, accept_rules, standings
+from answerable.approvals.accepting.accepting import accept_rules, decline_rules
 from answerable.approvals.accepting.exemptions import accept_exemption
+from answerable.approvals.accepting.standing import Standing, standings
 from answerable.approvals.asking.requests import all_requests, get_request, open_requests
 from answerable.approvals.deciding.answering import Once, answer_request, answered_before
 from answerable.approvals.deciding.answers import Answer, Given
@@ -222,6 +223,19 @@ class Office:
         return await self.act(
             lambda tx, now: accept_rules(tx, self.key, system, approval, who=who, digest=digest, at=now), who=who
         )
+
+    async def decline_approval(self, system: str, approval: str, *, by: By, reason: str, digest: str = "") -> Standing:
+        """The RI declines the rules of deciding that are proposed for an approval; of several, those of `digest`.
+
+        Raises: NotEligible, InvalidInput, NotAsShown, AlreadyDecided, UnknownId, NotAuthenticated.
+        """
+        who, key = identified(by), self.key
+        check_text("the digest", digest, lines=False)
+
+        def work(tx: Tx, now: int) -> Standing:
+            return decline_rules(tx, key, system, approval, who=who, reason=reason, digest=digest, at=now)
+
+        return await self.act_as(who, reason, work)
 
     # -- stops, runs and handovers ------------------------------------------------------------------------------------
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
 from answerable.agents.texts import check_handle, check_text
-from answerable.approvals.accepting.accepting import Standing, declare, said_of
+from answerable.approvals.accepting.accepting import declare
+from answerable.approvals.accepting.standing import Standing, said_of
 from answerable.approvals.asking.requests import get_request
 from answerable.approvals.deciding.answering import Once
 from answerable.approvals.deciding.answers import Answer, Given
@@ -159,14 +160,14 @@ class Service(Generic[In, Out]):
             )
             version, now, declared = self.app.version, store.clock.now(), rules_declared(graph)
 
-            def register(tx: Tx) -> list[Standing]:
+            def register(tx: Tx) -> list[str]:
                 people.register_system(tx, graph.system, responsible=graph.responsible, version=version, at=now)
                 waiting = declare(tx, key, graph.system, declared, version=version, at=now)
                 failpoint("connect:before-commit")
-                return waiting
+                return [said_of(tx, one, declared[one.approval]) for one in waiting]
 
-            for one in await store.write(register, durable=True):
-                _log.warning("%s", said_of(one, declared[one.approval]))
+            for said in await store.write(register, durable=True):
+                _log.warning("%s", said)
             failpoint("connect:after-commit")
             self._meters = await open_meters(store, self._flow.settings)
         except BaseException:
@@ -449,6 +450,13 @@ class Service(Generic[In, Out]):
         """
         return await self.office.accept_approval(self.app.graph.system, approval, by=by, digest=digest)
 
+    async def adecline_approval(self, approval: str, *, by: By, reason: str, digest: str = "") -> Standing:
+        """The RI declines the rules of deciding that are proposed for an approval; of several, those of `digest`.
+
+        Raises: NotEligible, InvalidInput, NotAsShown, AlreadyDecided, UnknownId.
+        """
+        return await self.office.decline_approval(self.app.graph.system, approval, by=by, reason=reason, digest=digest)
+
     # -- stops and handovers ------------------------------------------------------------------------------------------
 
     async def afreeze(self, target: str = freezes.WHOLE_SYSTEM, *, by: By, reason: str) -> Freeze:
@@ -496,6 +504,7 @@ class Service(Generic[In, Out]):
     respond, edit, revoke = blocking(arespond), blocking(aedit), blocking(arevoke)
     break_glass = blocking(abreak_glass)
     accept_exemption, accept_approval = blocking(aaccept_exemption), blocking(aaccept_approval)
+    decline_approval = blocking(adecline_approval)
     freeze, thaw = blocking(afreeze), blocking(athaw)
     freezes, freeze_state = blocking(afreezes), blocking(afreeze_state)
     handover, accept_handover = blocking(ahandover), blocking(aaccept_handover)

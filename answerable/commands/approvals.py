@@ -1,4 +1,4 @@
-"""`answerable approvals`: by which rules each approval asks, and that the RI accepts what is proposed instead."""
+"""`answerable approvals`: by which rules each approval asks, and that the RI accepts or declines what is proposed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from rich.text import Text
 
 from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option, sign_option
-from answerable.commands.options import json_option, store_option, system_option
+from answerable.commands.options import json_option, reason_option, store_option, system_option
 from answerable.commands.reaching import at_office, one_system, read
-from answerable.commands.saying import command_line, say, say_json
+from answerable.commands.saying import command_line, lines, say, say_json
 from answerable.orchestrator.accepted import approval_document
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.office import Office
 from answerable.tracing.clock import to_the_second
+
+_digest = click.option(
+    "--digest", default="", metavar="DIGEST", help="Of several that are proposed, which; or its beginning."
+)
 
 
 @click.group()
@@ -45,7 +49,7 @@ def list_(store: str, as_json: bool) -> None:
 
 @approvals.command()
 @click.argument("approval")
-@click.option("--digest", default="", metavar="DIGEST", help="Of several that are proposed, which; or its beginning.")
+@_digest
 @as_option
 @sign_option
 @system_option
@@ -55,6 +59,20 @@ def accept(approval: str, digest: str, by: By, system: str, store: str) -> None:
     known = read(store, lambda tx: one_system(tx, system))
     at_office(store, lambda office: office.accept_approval(known, approval, by=by, digest=digest))
     say(f"{identified(by).handle} has accepted the rules of deciding of {approval}: it asks by them from here on")
+
+
+@approvals.command()
+@click.argument("approval")
+@_digest
+@reason_option
+@as_option
+@system_option
+@store_option
+def decline(approval: str, digest: str, reason: str, by: By, system: str, store: str) -> None:
+    """Say no to what is proposed for APPROVAL, and why; only the Responsible Individual may."""
+    known = read(store, lambda tx: one_system(tx, system))
+    at_office(store, lambda office: office.decline_approval(known, approval, by=by, reason=reason, digest=digest))
+    say(f"{identified(by).handle} has declined what was proposed for {approval}: it asks as before")
 
 
 def _say(one: dict[str, Any], store: str) -> None:
@@ -68,5 +86,11 @@ def _say(one: dict[str, Any], store: str) -> None:
     for rules in one["proposed"]:
         say(Text(f"  proposed by version {rules['version'][:12]}, {to_the_second(rules['at'])} UTC:", "yellow"))
         say(*(f"    {each['name']}: {each['was'] or 'nothing'} → {each['would_be']}" for each in rules["changes"]))
-        words = ("approvals", "accept", one["approval"], "--digest", rules["digest"][:12], "--as", "PERSON")
-        say(f"    accept it: {command_line(*words, store=store)}")
+        words = (one["approval"], "--digest", rules["digest"][:12], "--as", "PERSON")
+        accept = command_line("approvals", "accept", *words, store=store)
+        if (no := rules["declined"]) is not None:
+            say(f"    declined by {no['by']} on {to_the_second(no['at'])} UTC: {lines(no['reason'])}")
+            say(f"    accept it all the same: {accept}")
+            continue
+        say(f"    accept it: {accept}")
+        say(f"    decline it: {command_line('approvals', 'decline', *words, '--reason', 'WHY', store=store)}")

@@ -10,7 +10,12 @@ from __future__ import annotations
 from typing import TypeAlias, TypeVar
 
 from answerable.approvals.sealing.keys import Key
-from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ExemptionAccepted
+from answerable.tracing.ledger.records.accepting import (
+    ApprovalAccepted,
+    ApprovalDeclared,
+    ApprovalDeclined,
+    ExemptionAccepted,
+)
 from answerable.tracing.ledger.records.access import KeyRegistered
 from answerable.tracing.ledger.records.afterwards import Reviewed
 from answerable.tracing.ledger.records.deciding import Decided
@@ -23,6 +28,7 @@ Sealed: TypeAlias = (
     | ExemptionAccepted
     | ApprovalDeclared
     | ApprovalAccepted
+    | ApprovalDeclined
     | RuleProposed
     | RuleApproved
     | RuleRevoked
@@ -37,6 +43,7 @@ R = TypeVar(
     ExemptionAccepted,
     ApprovalDeclared,
     ApprovalAccepted,
+    ApprovalDeclined,
     RuleProposed,
     RuleApproved,
     RuleRevoked,

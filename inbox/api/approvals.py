@@ -1,4 +1,4 @@
-"""/api/v1/approvals: by which rules each approval asks, and accepting what is proposed instead."""
+"""/api/v1/approvals: by which rules each approval asks, and accepting or declining what is proposed instead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.bodies import Digest, Name, Taken
+from answerable.inbox.api.bodies import Digest, Name, Taken, Text
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import actor, desk_of, reader
 from answerable.inbox.problems import documented
@@ -24,6 +24,12 @@ class AcceptAsked(Taken):
     system: Name
     approval: Name
     digest: Digest
+
+
+class DeclineAsked(AcceptAsked):
+    """Decline them, and say why."""
+
+    reason: Text
 
 
 class DecidingRules(BaseModel):
@@ -43,10 +49,19 @@ class RuleChange(BaseModel):
     would_be: str
 
 
+class DeclinedAnswer(BaseModel):
+    """Who declined them, when and why."""
+
+    by: str
+    at: str
+    reason: str
+
+
 class ProposedRules(DecidingRules):
-    """Rules that wait for the Responsible Individual, and what they would change."""
+    """Rules that wait for the Responsible Individual, or were `declined`, and what they would change."""
 
     changes: list[RuleChange]
+    declined: DeclinedAnswer | None
 
 
 class ApprovalAnswer(BaseModel):
@@ -86,3 +101,13 @@ async def accept_approval(
     """Put what is proposed for an approval in force, as the Responsible Individual of its system."""
     made = await desk.office.accept_approval(body.system, body.approval, by=who, digest=body.digest)
     return ApprovalAnswer(**approval_document(made, await desk.office.store.read(handles)))
+
+
+@router.post("/refusal", status_code=201, responses=documented(409))
+async def decline_approval(
+    body: DeclineAsked, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(actor)]
+) -> ApprovalAnswer:
+    """Say no to what is proposed for an approval, as the Responsible Individual; it may still be accepted later."""
+    office = desk.office
+    made = await office.decline_approval(body.system, body.approval, by=who, reason=body.reason, digest=body.digest)
+    return ApprovalAnswer(**approval_document(made, await office.store.read(handles)))

@@ -4,7 +4,7 @@
    of a message, its options or its calls; nothing can be decided by following the link (a preview follows it, too).
 2. Names come from the declaration. Control and bidirectional characters appear as what they are.
 3. Nothing is told of a request that is not open any more when it is told, except what was done without asking. Nor
-   of rules of deciding that were accepted meanwhile, or put aside.
+   of rules of deciding that were accepted meanwhile, declined or put aside.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from answerable.agents.people import Role
-from answerable.approvals.accepting.accepting import as_told, asks_meanwhile
 from answerable.approvals.accepting.declared import changes
+from answerable.approvals.accepting.standing import as_told, asks_meanwhile
 from answerable.approvals.asking.listing import short_tier
 from answerable.approvals.asking.requests import RequestRow, get_request
 from answerable.errors import AnswerableError
@@ -131,7 +131,7 @@ def _proposed(tx: Tx, body: Body, origin: str) -> Iterator[Notice]:
     """Rules of deciding wait for the Responsible Individual: which of them would change, and no name of a person."""
     standing = as_told(tx).get((body["system"], body["approval"]))
     waits = standing.proposed.get(body["digest"]) if standing and standing.number == body["number"] else None
-    if standing is None or waits is None:
+    if standing is None or waits is None or waits.declined:
         return
     older = standing.in_force.rules if standing.in_force else None
     what, names = f"{standing.approval} of {standing.system}", [name for name, _, _ in changes(older, waits.rules)]

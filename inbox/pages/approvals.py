@@ -1,7 +1,8 @@
-"""The page of approvals: by which rules each asks, what is proposed instead, and accepting it."""
+"""The page of approvals: by which rules each asks, what is proposed instead, accepting and declining it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -42,8 +43,31 @@ async def accept_approval(
     return RedirectResponse("/approvals", status_code=303)
 
 
-async def _page(request: Request, desk: Desk, who: Identity, *, trouble: AnswerableError | None = None) -> Response:
+@router.post("/approvals/refusal")
+async def decline_approval(
+    request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
+) -> Response:
+    """Say no to what was shown."""
+    system, approval, digest = (form.get(name) for name in ("system", "approval", "digest"))
+    reason = form.get("reason").strip()
+    try:
+        await desk.office.decline_approval(system, approval, by=form.who, reason=reason, digest=digest or "0")
+    except NotAuthenticated:
+        raise
+    except AnswerableError as error:
+        return await _page(request, desk, form.who, trouble=error, typed={digest: reason})
+    return RedirectResponse("/approvals", status_code=303)
+
+
+async def _page(
+    request: Request,
+    desk: Desk,
+    who: Identity,
+    *,
+    trouble: AnswerableError | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> Response:
     names, found = await desk.office.store.read(handles), await desk.office.approvals()
     lines = [approval_document(one, names) for one in found]
-    lines.sort(key=lambda one: (not one["proposed"], one["system"], one["approval"]))
-    return page(request, "approvals.html", who=who, approvals=lines, trouble=trouble)
+    lines.sort(key=lambda one: (all(new["declined"] for new in one["proposed"]), one["system"], one["approval"]))
+    return page(request, "approvals.html", who=who, approvals=lines, typed=typed or {}, trouble=trouble)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from answerable.agents.texts import check_handle, check_names, check_text, like
-from answerable.approvals.accepting.accepting import standings
+from answerable.approvals.accepting.standing import standings
 from answerable.approvals.voting.delegations import Delegation, all_delegations, delegate, revoke_delegation
 from answerable.approvals.who import bindings
 from answerable.approvals.who.credentials import Credential, credentials_of_kind

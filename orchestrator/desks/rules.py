@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from answerable.approvals.accepting.accepting import place_in_force, standings
+from answerable.approvals.accepting.standing import place_in_force, standings
 from answerable.approvals.deciding.reasons import Reason
 from answerable.approvals.revoking import revoke_what_a_rule_decided
 from answerable.approvals.rules import life

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from answerable.approvals.accepting.accepting import place_in_force, standings
 from answerable.approvals.accepting.declared import rules_of, to_ask, under
+from answerable.approvals.accepting.standing import place_in_force, standings
 from answerable.approvals.node import Approval
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.rows import generation

@@ -12,11 +12,11 @@ from answerable.agents.people import RESPONSIBLE, person, quorum, role
 from answerable.approvals.accepting.declared import changes, read_rules, rules_of
 from answerable.approvals.node import Approval, BreakGlass
 from answerable.approvals.who.identity import Identity
-from answerable.errors import InvalidInput, NotAsShown, NotEligible, NotSureEnough, UnknownId
+from answerable.errors import AlreadyDecided, InvalidInput, NotAsShown, NotEligible, NotSureEnough, UnknownId
 from answerable.orchestrator.app import App
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver, nowhere
-from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ApprovalDeclined
 from tests.orchestrator.letters import LEAD, Ask, Letter, letters, recorded, serving, signed
 
 pytestmark = pytest.mark.anyio
@@ -181,6 +181,53 @@ async def test_of_several_it_is_said_which(sqlite_url: str) -> None:
         (standing,) = await service.office.approvals()
         assert standing.in_force is not None and str(standing.in_force.rules.by) == "role lead"
         assert standing.proposed == {}  # put aside: whoever still declares it proposes it anew
+
+
+async def test_what_is_declined_does_not_wait_and_whoever_declares_it_is_told_why(
+    store_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(letters(by=TWO), store_url, nowhere()):
+        pass
+    async with serving(letters(), store_url, nowhere()) as service:
+        for wrong in ({"by": "dora"}, {"reason": " "}, {"digest": "0000"}):
+            with pytest.raises((NotEligible, InvalidInput, NotAsShown)):
+                await service.adecline_approval("sign", **{"by": "alice", "reason": "two see more"} | wrong)
+        with pytest.raises(UnknownId, match="no approval 'write'"):
+            await service.adecline_approval("write", by="alice", reason="two see more")
+        assert await recorded(service, "", ApprovalDeclined) == []
+        standing = await service.adecline_approval("sign", by="alice", reason="two see\nmore")
+        (record,) = await recorded(service, "", ApprovalDeclined)
+        (one,) = standing.proposed.values()
+        assert one.declined and (one.declined.by, one.declined.at) == (record.by, record.at) and not standing.waiting
+        assert await asks(service) == '2 of role("lead")'
+        with pytest.raises(InvalidInput, match="was declined") as refused:
+            await service.aaccept_approval("sign", by="alice")
+        assert one.digest[:12] in refused.value.hint
+        with pytest.raises(AlreadyDecided, match="declined already"):
+            await service.adecline_approval("sign", by="alice", reason="no", digest=one.digest)
+    caplog.clear()
+    async with serving(letters(), store_url, nowhere()) as service:
+        (said,) = caplog.messages
+        assert "alice declined that on 20" in said and "“two see more”" in said
+        assert f"--digest {one.digest[:12]}" in said and "it asks as before" in said
+        assert len(await recorded(service, "", ApprovalDeclared)) == 2  # it is not proposed again
+        await service.aaccept_approval("sign", by="alice", digest=one.digest)  # on second thoughts
+        assert await asks(service) == "role lead"
+        (now,) = await service.office.approvals()
+        assert now.in_force and now.in_force.declined is None and now.proposed == {}
+
+
+async def test_what_was_declined_is_proposed_anew_when_others_are_in_force(sqlite_url: str) -> None:
+    async with serving(letters(by=TWO), sqlite_url, nowhere()):
+        pass
+    async with serving(letters(), sqlite_url, nowhere()) as service:
+        await service.adecline_approval("sign", by="alice", reason="no")
+    async with serving(letters(by=role("anybody")), sqlite_url, nowhere()) as service:
+        await service.aaccept_approval("sign", by="alice")  # the only one that still waits
+    async with serving(letters(), sqlite_url, nowhere()) as service:
+        (standing,) = await service.office.approvals()
+        (one,) = standing.waiting
+        assert (str(one.rules.by), len(await recorded(service, "", ApprovalDeclared))) == ("role lead", 4)
 
 
 async def test_whoever_accepts_is_as_sure_as_those_who_decide(sqlite_url: str) -> None:

@@ -22,7 +22,7 @@ from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
 from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ApprovalDeclined
 from answerable.tracing.ledger.records.effects import EffectSent
 from answerable.tracing.people import read_rules_anew
 from tests.approvals.rules.ruled import proposed, rule_file, ruled
@@ -92,7 +92,7 @@ async def _asks(service: Service[Any, Any]) -> str:
     return (await service.arun(Ask(), by="nils")).waiting_for[0].asks
 
 
-async def _write(service: Service[Any, Any], record: ApprovalAccepted | ApprovalDeclared) -> None:
+async def _write(service: Service[Any, Any], record: ApprovalAccepted | ApprovalDeclared | ApprovalDeclined) -> None:
     """Append a record by hand, as whoever can write the database may; running services are told, too."""
 
     def work(tx: Any) -> None:
@@ -138,6 +138,27 @@ async def test_a_genuine_acceptance_counts_once_and_at_its_place(store_url: str)
         for record in again:
             await _write(service, record)
             assert await _asks(service) == '2 of role("lead")'
+
+
+async def test_a_refusal_that_was_written_by_hand_is_none(store_url: str) -> None:
+    """Nor does a genuine one count where others are in force since: what is proposed now goes on waiting."""
+    async with serving(letters(by=TWO), store_url, nowhere()):
+        pass
+    async with serving(letters(by=ANYBODY), store_url, nowhere()) as service:
+        await service.adecline_approval("sign", by="alice", reason="two see more")
+        (genuine,) = await recorded(service, "", ApprovalDeclined)
+        await service.aaccept_approval("sign", by="alice", digest=genuine.digest)
+    async with serving(letters(by=TWO), store_url, nowhere()) as service:
+        await service.aaccept_approval("sign", by="alice")
+    async with serving(letters(by=ANYBODY), store_url, nowhere()) as service:
+        forged = genuine.model_copy(update={"number": 2})
+        for record in (genuine, forged, forged.model_copy(update={"seal": ""})):
+            await _write(service, record)
+            (standing,) = await service.office.approvals()
+            assert [one.digest for one in standing.waiting] == [genuine.digest]
+        key = service.office.key
+        faults = await service.store.read(lambda tx: [str(one) for one in faults_of_tables(tx, key)])
+        assert len([one for one in faults if "approval letters/sign" in one]) == 2
 
 
 async def test_the_acceptance_of_another_system_or_approval_is_not_this_ones(store_url: str) -> None:

@@ -1,4 +1,4 @@
-"""`answerable approvals`: what each approval asks by, what is proposed instead, and accepting it."""
+"""`answerable approvals`: what each approval asks by, what is proposed instead, and accepting or declining it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,25 @@ def test_what_is_proposed_is_listed_and_accepted(desk: Desk) -> None:
     assert (one["by"], one["assurance"], one["proposed"]) == ("alice", "asserted-local", [])
     assert (one["in_force"]["rules"]["by"], one["in_force"]["rules"]["denials"]) == ("role lead", "2")
     assert "accepted by alice (asserted-local)" in desk("approvals", "list").output
+
+
+def test_what_is_proposed_is_declined_and_accepted_after_all(desk: Desk) -> None:
+    _connect(desk, by=quorum(2, LEAD))
+    desk("people", "add", "dora", "--role", "lead")
+    _connect(desk)
+    decline = ("approvals", "decline", "sign", "--reason", "two see more", "--as")
+    assert "answerable approvals decline sign --digest" in desk("approvals", "list").output
+    assert "does not answer" in desk(*decline, "dora", code=1).stderr
+    assert "alice has declined what was proposed for sign" in desk(*decline, "alice").output
+    assert "was declined" in desk(*decline, "alice", code=1).stderr
+    shown = desk("approvals", "list").output
+    assert "declined by alice on" in shown and "UTC: two see more" in shown and "approvals decline" not in shown
+    ((one,),) = (each["proposed"] for each in desk.json("approvals", "list"))
+    assert (one["declined"]["by"], one["declined"]["reason"]) == ("alice", "two see more")
+    assert "was declined" in desk("approvals", "accept", "sign", "--as", "alice", code=1).stderr
+    desk("approvals", "accept", "sign", "--digest", one["digest"][:12], "--as", "alice")
+    (now,) = desk.json("approvals", "list")
+    assert (now["in_force"]["rules"]["by"], now["proposed"]) == ("role lead", [])
 
 
 def test_an_approval_without_rules_in_force_is_the_responsible_individuals(desk: Desk) -> None:

@@ -279,6 +279,20 @@ async def rules_accepted(url: str) -> None:
 
 
 @scenario
+async def rules_declined(url: str) -> None:
+    """A version that asks one lead is connected; the Responsible Individual says no while it asks two."""
+    async with serving(letters(by=quorum(2, LEAD)), url, "http://127.0.0.1:9"):
+        pass
+    with FakeReceiver() as receiver:
+        async with serving(letters(), url, receiver.origin, people={"erik": "lead"}) as service:
+            run = await service.arun(Ask(), by="nils", run_id="rules-declined")
+            await service.adecline_approval("sign", by="alice", reason="two see more than one")
+            for handle in ("dora", "erik"):
+                await service.aapprove(run.waiting_for[0].id, by=handle)
+            await service.aresume(run.id)
+
+
+@scenario
 async def ruled_on(url: str) -> None:
     """A standing rule decides once, its cap keeps it from deciding again, and it is revoked."""
     with FakeReceiver() as receiver:

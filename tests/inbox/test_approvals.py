@@ -57,6 +57,40 @@ def test_the_page_shows_it_and_the_responsible_individual_accepts_there(changed:
     assert changed.asked().asks == "role lead"
 
 
+def test_the_api_takes_a_refusal(changed: Site) -> None:
+    client, alice = changed.client, changed.headers("alice")
+    ((one,),) = (each["proposed"] for each in client.get(f"{API}/approvals", headers=alice).json()["approvals"])
+    assert one["declined"] is None
+    said = {"system": "letters", "approval": "sign", "digest": one["digest"], "reason": "two see more"}
+    path = f"{API}/approvals/refusal"
+    assert client.post(path, json=said).status_code == 401
+    assert problem(client.post(path, json=said, headers=changed.headers("dora"))) == (403, "not-eligible")
+    for change, status in (({"digest": "0" * 64}, 409), ({"approval": "no"}, 404), ({"reason": " "}, 422)):
+        assert problem(client.post(path, json=said | change, headers=alice))[0] == status, change
+    declined = client.post(path, json=said, headers=alice)
+    assert declined.status_code == 201, declined.text
+    (one,) = declined.json()["proposed"]
+    assert (one["declined"]["by"], one["declined"]["reason"]) == ("alice", "two see more")
+    assert problem(client.post(path, json=said, headers=alice)) == (409, "already-decided")
+    assert changed.asked().asks == TWO
+
+
+def test_the_responsible_individual_declines_on_the_page_and_thinks_better_of_it(changed: Site) -> None:
+    dora, alice = changed.browser("dora"), changed.browser("alice")
+    path = "/approvals/refusal"
+    form = {**dora.form("/approvals", path), "reason": "two <see> more"}
+    refused = dora.post(path, form)
+    assert "Nothing was changed:" in refused.text and ">two &lt;see&gt; more</textarea>" in refused.text
+    assert "Nothing was changed:" in alice.post(path, {**alice.form("/approvals", path), "reason": " "}).text
+    assert alice.post(path, {**form, "csrf": "x"}).status_code == 403
+    assert alice.post(path, {**alice.form("/approvals", path), "reason": form["reason"]}).status_code == 303
+    text = alice.get("/approvals").text
+    assert "alice declined it on" in text and "two &lt;see&gt; more" in text and path not in text
+    assert changed.asked().asks == TWO
+    assert alice.post("/approvals", alice.form("/approvals", "/approvals")).status_code == 303
+    assert changed.asked().asks == "role lead"
+
+
 def test_a_name_that_hides_something_is_shown_as_it_is(sqlite_url: str) -> None:
     with standing(sqlite_url, app=letters()):
         pass

@@ -83,6 +83,22 @@ async def test_who_accepted_the_rules_of_deciding_is_told(sqlite_url: str) -> No
     assert "alice accepted the rules of deciding of sign" in story
 
 
+async def test_who_declined_rules_of_deciding_meanwhile_is_told(sqlite_url: str) -> None:
+    async with serving(letters(by=role("chief")), sqlite_url, nowhere()):
+        pass
+    async with serving(letters(), sqlite_url, nowhere()) as service:
+        before = await service.arun(Ask(), by="nils")
+        asked = await service.arun(Ask(), by="nils")
+        await service.areject(before.waiting_for[0].id, by="alice", reason="no")
+        await service.aresume(before.id)
+        await service.adecline_approval("sign", by="alice", reason="a chief sees more")
+        await service.areject(asked.waiting_for[0].id, by="alice", reason="no")
+        await service.aresume(asked.id)
+        stories = [await told(service, run.id) for run in (before, asked)]
+    assert ["alice declined the rules of deciding proposed for sign" in story for story in stories] == [False, True]
+    assert "a chief sees more" in stories[1]
+
+
 async def test_an_edit_a_step_run_anew_and_silence(sqlite_url: str) -> None:
     clock = FakeClock()
     async with serving(letters(), sqlite_url, nowhere(), clock=clock, people={"erik": "lead"}) as service:

@@ -27,6 +27,7 @@ AROUND: Final = (
     "exemption.accepted",
     "approval.declared",
     "approval.accepted",
+    "approval.declined",
     "delegated",
     "delegation.revoked",
     "rule.proposed",

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ExemptionAccepted
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclined, ExemptionAccepted
 from answerable.tracing.ledger.records.deciding import Decided, RequestMade
 from answerable.tracing.ledger.records.effects import EffectRecord
 from answerable.tracing.ledger.records.people import HandoverAccepted, HandoverOffered, SystemRegistered
@@ -56,6 +56,9 @@ def touching(path: Sequence[Fact], around: Iterable[Placed]) -> list[Placed]:
                     found.append(one)
             case ApprovalAccepted(approval=approval, at=at):
                 asked |= {when: one for when in asks if when[0] == approval and at <= when[1]}
+            case ApprovalDeclined(approval=approval, at=at):
+                if begin <= at <= end and any(approval == asking for asking, _ in asks):
+                    found.append(one)
             case RuleRecord(rule=rule, at=at) if rule in rules and at <= end:
                 found.append(one)
             case DelegationMade(delegation=delegation, at=at) | DelegationRevoked(delegation=delegation, at=at):

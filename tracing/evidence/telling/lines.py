@@ -19,7 +19,12 @@ from answerable.tracing.evidence.telling.known import Known, Told
 from answerable.tracing.evidence.telling.steps import tell_step
 from answerable.tracing.evidence.telling.words import Line, Piece, Text, as_plain, join, text
 from answerable.tracing.ledger.placed import Placed
-from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ExemptionAccepted
+from answerable.tracing.ledger.records.accepting import (
+    ApprovalAccepted,
+    ApprovalDeclared,
+    ApprovalDeclined,
+    ExemptionAccepted,
+)
 from answerable.tracing.ledger.records.people import HandoverAccepted, HandoverOffered, SystemRegistered
 from answerable.tracing.ledger.records.record import Record
 from answerable.tracing.ledger.records.ruling import RuleApproved, RuleProposed, RuleRevoked
@@ -91,6 +96,9 @@ def _tell_around(record: Record, known: Known) -> Told | None:
         case ApprovalAccepted(by=by, approval=approval, digest=digest):
             words = text(name(by), " accepted the rules of deciding of ", Piece(approval, "node"), f" ({digest[:12]})")
             return Told("authority", words)
+        case ApprovalDeclined(by=by, approval=approval, digest=digest, reason=reason):
+            words = text(name(by), " declined the rules of deciding proposed for ", Piece(approval, "node"))
+            return Told("authority", text(words, f" ({digest[:12]}): ", Piece(reason, "said")))
         case Froze(by="", target=target, reason=reason):
             return Told("freeze", text(Piece(target, "bad"), " asked too much and was frozen: ", Piece(reason, "said")))
         case RuleProposed() as rule:

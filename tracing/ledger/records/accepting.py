@@ -1,4 +1,4 @@
-"""Records of the rules of deciding of approvals: declared, accepted.
+"""Records of the rules of deciding of approvals: declared, accepted, declined.
 
 What they say is part of the fact, as a declaration has it; there is no table beside them. See `approvals/accepting`.
 """
@@ -46,4 +46,17 @@ class ApprovalAccepted(Act):
     number: int  # of the acceptances of this approval, from 1 on
     by: str
     signature: Signature | None = None  # by their own key
+    seal: str = ""  # a MAC of all this
+
+
+class ApprovalDeclined(Act):
+    """The RI declined rules of deciding that were proposed for an approval, which goes on asking by those in force."""
+
+    kind: Literal["approval.declined"] = "approval.declined"
+    durable: ClassVar[bool] = True
+    approval: str
+    digest: str
+    number: int  # how often rules of this approval had been accepted
+    by: str
+    reason: str
     seal: str = ""  # a MAC of all this

@@ -6,7 +6,12 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ExemptionAccepted
+from answerable.tracing.ledger.records.accepting import (
+    ApprovalAccepted,
+    ApprovalDeclared,
+    ApprovalDeclined,
+    ExemptionAccepted,
+)
 from answerable.tracing.ledger.records.access import (
     IdentityBound,
     IdentityUnbound,
@@ -43,6 +48,7 @@ AnyRecord = Annotated[
     | ExemptionAccepted
     | ApprovalDeclared
     | ApprovalAccepted
+    | ApprovalDeclined
     | RuleProposed
     | RuleApproved
     | RuleRevoked
