@@ -15,7 +15,7 @@ from answerable.commands.saying import command_line, say, say_json
 from answerable.errors import InvalidInput
 from answerable.orchestrator.desks.keeping import Erasable
 from answerable.orchestrator.office import Office
-from answerable.orchestrator.rebuilding import Rebuilt
+from answerable.orchestrator.rebuilding.rows import Rebuilt
 from answerable.tracing.clock import micros
 from answerable.tracing.evidence.keeping.erasing import DAY_SECONDS, ErasedPayloads
 from answerable.tracing.evidence.telling.words import plural

@@ -10,7 +10,8 @@ from answerable.approvals.who.credentials import check_standing
 from answerable.approvals.who.identity import By, identified
 from answerable.orchestrator.desks.acting import Acting
 from answerable.orchestrator.erasing import ErasedPerson, erase_person
-from answerable.orchestrator.rebuilding import Rebuilt, rebuild
+from answerable.orchestrator.rebuilding.rebuilding import rebuild
+from answerable.orchestrator.rebuilding.rows import Rebuilt
 from answerable.orchestrator.restoring import Restored, restored
 from answerable.tracing.evidence.keeping.erasing import (
     ErasedPayloads,

@@ -13,7 +13,7 @@ from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.sealing.keys import open_key
 from answerable.errors import RunBusy, StoreCorrupt
 from answerable.orchestrator.office import open_office
-from answerable.orchestrator.rebuilding import Rebuilt
+from answerable.orchestrator.rebuilding.rows import Rebuilt
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver
 from answerable.tracing.ledger.entries import append, records_of

@@ -13,7 +13,8 @@ from sqlalchemy import Table, delete, select, update
 
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.sealing.keys import Key, open_key
-from answerable.orchestrator.rebuilding import Rebuilt, rebuild
+from answerable.orchestrator.rebuilding.rebuilding import rebuild
+from answerable.orchestrator.rebuilding.rows import Rebuilt
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger.sequencer import sequence_all
 from answerable.tracing.people import add_person

@@ -1,0 +1,1 @@
+"""Rebuilding: the rows that records tell of, made anew from them after damage."""
