@@ -1,6 +1,7 @@
 """Interventions: what a named person does to a run from outside: cancel, retry, migrate, settle.
 
-1. Each is one durable transaction with its record, by a registered person, with a reason.
+1. Each is one durable transaction with its record, by a registered person, with a reason. It locks the run first: its
+   worker, and whoever else does something to it, is over before, or sees this.
 2. Cancelling withdraws what was not sent. What was sent stays what it is; a call that nobody waits for is in doubt.
 3. Retrying a step supersedes it and everything that followed from it, unless something of that was sent.
 4. A call in doubt is settled as done (with what the receiver answered), as failed, or by sending it again.
@@ -24,6 +25,7 @@ from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.superseding import followers, supersede, withdraw_requests
 from answerable.orchestrator.runs import (
     ENDS,
+    LEASE_SECONDS,
     RunRow,
     acquire_lease,
     get_run,
@@ -31,6 +33,7 @@ from answerable.orchestrator.runs import (
     set_status,
     set_version,
 )
+from answerable.tracing.clock import micros
 from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.ledger.entries import append
@@ -51,7 +54,7 @@ _SETTLE = Statement(
 
 def cancel(tx: Tx, run: str, *, by: str, reason: str, at: int) -> None:
     """End a run by a person's will. Raises: UnknownId, InvalidInput if it is over already."""
-    row, person = get_run(tx, run), get_person(tx, by)
+    row, person = get_run(tx, run, lock=True), get_person(tx, by)
     _check_reason(reason)
     if row.status in ENDS:
         raise InvalidInput(f"{run} is over already: it is {row.status}")
@@ -71,7 +74,7 @@ def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None
 
     Raises: UnknownId; InvalidInput if the step still runs, or an effect that followed was sent; RunBusy; Erased.
     """
-    row, person = get_run(tx, run), get_person(tx, by)
+    row, person = get_run(tx, run, lock=True), get_person(tx, by)
     _check_reason(reason)
     known = {each.id: each for each in journal.read_steps(tx, run)}
     wrong = known.get(step)
@@ -95,7 +98,7 @@ def retry(tx: Tx, run: str, step: str, *, by: str, reason: str, at: int) -> None
         )
     supersede(tx, row, gone, reason="a step before it runs anew", at=at)
     release_lease(tx, run, fence=fence)
-    wake_at(tx, run, at)
+    wake_at(tx, run, at + micros(LEASE_SECONDS))  # whoever retries goes on with it, or else who serves
     reopened = RunReopened(
         **_stamp(tx, row, at, person.id), by=person.id, reason=reason, step=step, generation=wrong.generation + 1
     )
@@ -107,7 +110,7 @@ def migrate(tx: Tx, graph: Graph, run: str, *, version: str, by: str, reason: st
 
     Raises: UnknownId; InvalidInput if it is over, or uses something that the new version does not have.
     """
-    row, person = get_run(tx, run), get_person(tx, by)
+    row, person = get_run(tx, run, lock=True), get_person(tx, by)
     _check_reason(reason)
     if row.system != graph.system:
         raise InvalidInput(f"{run} is a run of {row.system!r}, not of {graph.system!r}")

@@ -27,6 +27,7 @@ ENDS: Final = frozenset({"done", "denied", "stuck", "failed", "cancelled"})
 
 _INSERT = inserting(runs)
 _GET = Statement(select(*runs.c).where(runs.c.id == bindparam("run")))
+_GET_LOCKED = Statement(select(*runs.c).where(runs.c.id == bindparam("run")).with_for_update())
 _ALL = Statement(select(*runs.c).order_by(runs.c.started_at, runs.c.id))
 _ACQUIRE = Statement(
     update(runs)
@@ -116,7 +117,7 @@ class RunRow:
 def insert_run(
     tx: Tx, *, id: str, system: str, version: str, started_by: str, input: str, at: int, segment_after: int = 0
 ) -> None:
-    """Write a new run; nobody holds its lease yet."""
+    """Write a new run; nobody holds its lease yet. Whoever begins it goes on with it, or, after a lease, who serves."""
     tx.run(
         _INSERT,
         id=id,
@@ -133,22 +134,22 @@ def insert_run(
         lease_owner="",
         lease_fence=0,
         lease_until=0,
-        wake_at=at,
+        wake_at=at + micros(LEASE_SECONDS),
         segment=0,
         segment_after=segment_after,
         rested_at=0,
     )
 
 
-def find_run(tx: Tx, id: str) -> RunRow | None:
-    """The run with this id, if there is one."""
-    row = tx.one(_GET, run=id)
+def find_run(tx: Tx, id: str, *, lock: bool = False) -> RunRow | None:
+    """The run with this id, if there is one; with `lock` nobody else changes it until this transaction ends."""
+    row = tx.one(_GET_LOCKED if lock else _GET, run=id)
     return RunRow(**named(runs, row)) if row else None
 
 
-def get_run(tx: Tx, id: str) -> RunRow:
-    """The run with this id. Raises: UnknownId; InvalidInput for what is no id."""
-    found = find_run(tx, check_id("run", id))
+def get_run(tx: Tx, id: str, *, lock: bool = False) -> RunRow:
+    """The run with this id, locked as `find_run` does. Raises: UnknownId; InvalidInput for what is no id."""
+    found = find_run(tx, check_id("run", id), lock=lock)
     if found is None:
         raise UnknownId(f"there is no run {id}", hint="`answerable runs list` lists them")
     return found
@@ -180,7 +181,7 @@ def acquire_lease(tx: Tx, run: str, *, owner: str, now: int) -> RunRow:
     held = get_run(tx, run)
     if held.status in ENDS:
         return held
-    if is_gone(held.lease_owner):
+    if not held.lease_owner or is_gone(held.lease_owner):  # given back a moment ago, or never
         release_lease(tx, run, fence=held.lease_fence)
         if tx.run(_ACQUIRE, **wanted):
             return get_run(tx, run)

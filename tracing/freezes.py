@@ -54,7 +54,12 @@ _GET = Statement(select(*_COLUMNS).where(freezes.c.id == bindparam("freeze")))
 _STANDING = Statement(
     select(*_COLUMNS).where(freezes.c.system == bindparam("system"), freezes.c.state != "lifted").order_by(freezes.c.at)
 )
-_SET_STATE = Statement(update(freezes).where(freezes.c.id == bindparam("freeze")).values(state=bindparam("new_state")))
+_QUIESCE = Statement(
+    update(freezes).where(freezes.c.id == bindparam("freeze"), freezes.c.state == "committed").values(state="quiesced")
+)
+_LIFT = Statement(
+    update(freezes).where(freezes.c.id == bindparam("freeze"), freezes.c.state != "lifted").values(state="lifted")
+)
 _IN_FLIGHT = Statement(
     select(effects.c.id, effects.c.name, effects.c.attempt)
     .where(effects.c.system == bindparam("system"), effects.c.state == "sent")
@@ -163,8 +168,9 @@ def freeze_state(tx: Tx, id: str, *, at: int) -> Freeze:
     _, system, target, by, reason, state, made_at, flying = row
     still = tuple(effect for effect, attempt in json.loads(flying) if _still_flies(tx, effect, attempt))
     if state == "committed" and not still:
+        if not tx.run(_QUIESCE, freeze=id):  # somebody else found it so, or lifted it, a moment ago
+            return freeze_state(tx, id, at=at)
         state = "quiesced"
-        tx.run(_SET_STATE, freeze=id, new_state=state)
         responsible = authority(tx, system).responsible
         append(tx, FreezeQuiesced(at=at, system=system, responsible=responsible, chain=(responsible,), freeze=id))
     return Freeze(id=id, system=system, target=target, by=by, reason=reason, state=state, at=made_at, in_flight=still)
@@ -189,7 +195,8 @@ def thaw(tx: Tx, id: str, *, by: str, reason: str, at: int) -> None:
         raise NotEligible(f"{by} started the runs that asked too much", hint="somebody else lifts this")
     take_turn(tx)
     tx.one(_FROZEN, system=standing.system)  # the lock
-    tx.run(_SET_STATE, freeze=id, new_state="lifted")
+    if not tx.run(_LIFT, freeze=id):
+        raise InvalidInput(f"{id} was lifted a moment ago")
     left = sorted({row[2] for row in tx.all(_STANDING, system=standing.system)})
     tx.run(_SET_FROZEN, system=standing.system, frozen=json.dumps(left))
     wake_all(tx, standing.system, at=at)

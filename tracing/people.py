@@ -221,11 +221,11 @@ def offer_handover(tx: Tx, system: str, *, to: str, by: str, reason: str, at: in
 
     Raises: NotEligible if `by` is not the RI; UnknownId.
     """
+    take_turn(tx)  # of two handovers at once, the second sees what the first came to
     now = authority(tx, system)
     giver, successor = get_person(tx, by), get_person(tx, to)
     if giver.id != now.responsible:
         raise NotEligible(f"{by} does not answer for {system!r}", hint="only the Responsible Individual hands over")
-    take_turn(tx)
     suspended = _move_grants(tx, system, "granted", "suspended")
     tx.run(_SET_RESPONSIBLE, system=system, responsible=giver.id, successor=successor.id)
     append(
@@ -248,11 +248,11 @@ def accept_handover(tx: Tx, system: str, *, by: str, at: int) -> tuple[str, ...]
 
     Raises: NotEligible if `by` was not offered the system; UnknownId.
     """
+    take_turn(tx)
     now = authority(tx, system)
     successor = get_person(tx, by)
     if not now.successor or successor.id != now.successor:
         raise NotEligible(f"{by} was not offered {system!r}", hint="the RI offers it first")
-    take_turn(tx)
     resumed = _move_grants(tx, system, "suspended", "granted")
     tx.run(_SET_RESPONSIBLE, system=system, responsible=successor.id, successor="")
     read_rules_anew(tx)

@@ -1,7 +1,8 @@
 """Waking: the two verbs of every engine, as a column. A run wants to be advanced at `wake_at`, or when somebody wakes
 it.
 
-While a worker holds the lease, `wake_at` is the lease's end: if the worker dies, the run wakes by itself.
+While a worker holds the lease, `wake_at` is the lease's end: if the worker dies, the run wakes by itself. Likewise
+where somebody began a run, or has a step run anew: they go on with it at once, and nobody else takes it from them.
 """
 
 from __future__ import annotations

@@ -7,8 +7,13 @@ import asyncio
 import pytest
 
 from answerable import END, HOUR, START, App, Message, System, role
+from answerable.orchestrator import interventions
 from answerable.orchestrator.engine import advance_due
+from answerable.orchestrator.running.journal import read_steps
+from answerable.orchestrator.running.starting import start_run
+from answerable.orchestrator.runs import LEASE_SECONDS
 from answerable.tracing.clock import micros
+from answerable.tracing.storage.store import Tx
 
 pytestmark = pytest.mark.anyio
 
@@ -73,9 +78,33 @@ async def test_serving_until_cancelled(store_url: str) -> None:
         run = await service.arun(Draft(text="hello"), by="nils")
         serving = asyncio.create_task(service.aserve())
         await service.aapprove(run.waiting_for[0].id, by="eve")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await service.aget(run.id)).status != "done":  # noqa: ASYNC110 - a row in the store sets no event
                 await asyncio.sleep(0.02)
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await serving
+
+
+async def test_who_begins_a_run_goes_on_with_it(store_url: str) -> None:
+    """A process that serves does not take it from them in between; it does, when they are gone."""
+    clock = Clock()
+    async with (
+        letters().connect(store_url, clock=clock) as asking,
+        letters().connect(store_url, clock=clock) as working,
+    ):
+        worker, version = asking.runtime.worker, asking.app.version
+        run = await start_run(worker, version, Draft(text="hello"), by="nils", run_id=None)
+        assert await advance_due(working.runtime) == 0
+        clock.time += micros(LEASE_SECONDS)
+        assert await advance_due(working.runtime) == 1
+        steps = await asking.store.read(lambda tx: read_steps(tx, run))
+        (step,) = (one for one in steps if one.node == "write")
+
+        def anew(tx: Tx, now: int) -> None:
+            interventions.retry(tx, run, step.id, by="nils", reason="a typo", at=now)
+
+        await asking.office.act_as("nils", "a typo", anew)
+        assert await advance_due(working.runtime) == 0
+        clock.time += micros(LEASE_SECONDS)
+        assert await advance_due(working.runtime) == 1

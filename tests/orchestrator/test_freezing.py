@@ -116,7 +116,7 @@ async def test_a_freeze_is_quiesced_when_what_was_in_flight_has_ended(store_url:
 async def test_a_freeze_waits_for_a_call_in_flight(sqlite_url: str) -> None:
     with FakeReceiver() as receiver:
         receiver.then("hang")
-        async with serving(letters(guarantee="at_most_once", timeout=0.3), sqlite_url, receiver.origin) as service:
+        async with serving(letters(guarantee="at_most_once", timeout=3), sqlite_url, receiver.origin) as service:
             run = await service.arun(Ask(), by="nils")
             await service.aapprove(run.waiting_for[0].id, by="dora")
             going = asyncio.create_task(service.aresume(run.id))

@@ -13,6 +13,7 @@ from answerable.agents.options import HOUR
 from answerable.approvals.asking.quotas import Quota
 from answerable.approvals.node import exemption
 from answerable.orchestrator.app import App
+from answerable.orchestrator.running import inward
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.inward import QUICK_SECONDS
 from answerable.orchestrator.running.starting import start_run
@@ -81,6 +82,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return await write(self, work, durable=durable)
 
     monkeypatch.setattr(Execution, "write", counted)
+    monkeypatch.setattr(inward, "QUICK_SECONDS", 60.0)  # however slow the machine is
     return found
 
 

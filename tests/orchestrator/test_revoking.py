@@ -178,7 +178,7 @@ async def test_what_was_sent_stays_and_nobody_is_asked_anew(store_url: str) -> N
 async def test_a_call_that_was_turned_away_is_not_tried_again(sqlite_url: str) -> None:
     with FakeReceiver() as receiver:
         receiver.then(Reply(status=503))
-        slowly = letters(retry=Retry(attempts=3, pause_seconds=1.0))
+        slowly = letters(retry=Retry(attempts=3, pause_seconds=3.0))
         async with serving(slowly, sqlite_url, receiver.origin) as service:
             run = await service.arun(Ask(), by="nils")
             decision = await service.aapprove(run.waiting_for[0].id, by="dora")

@@ -144,7 +144,7 @@ async def test_an_error_of_the_receiver_is_tried_again_and_then_in_doubt(store_u
 async def test_a_receiver_that_hangs_is_given_up_and_in_doubt(sqlite_url: str) -> None:
     with FakeReceiver() as receiver:
         receiver.then("hang")
-        async with serving(letters(guarantee="at_most_once", timeout=0.1), sqlite_url, receiver.origin) as service:
+        async with serving(letters(guarantee="at_most_once", timeout=1), sqlite_url, receiver.origin) as service:
             run = await signed(service)
             assert await states(service) == ["in-doubt"]
             (doubt,) = await recorded(service, run.id, EffectInDoubt)

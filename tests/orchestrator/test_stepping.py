@@ -188,7 +188,7 @@ async def test_a_try_that_runs_too_long_is_given_up(sqlite_url: str, plain: bool
     release = threading.Event()
 
     def slow(ask: Ask) -> Letter:
-        release.wait(5)
+        release.wait(60)
         return Letter()
 
     async def endless(ask: Ask) -> Letter:
@@ -218,10 +218,14 @@ async def test_a_failure_does_not_stop_its_siblings(store_url: str) -> None:
 async def test_a_limit_bounds_what_runs_side_by_side(sqlite_url: str) -> None:
     running: list[int] = [0]
     most: list[int] = [0]
+    full = asyncio.Event()
 
     async def write(letter: Letter) -> Letter:
         running[0] += 1
         most[0] = max(most[0], running[0])
+        if running[0] == 3:
+            full.set()
+        await full.wait()
         await asyncio.sleep(0.005)
         running[0] -= 1
         return letter

@@ -144,7 +144,7 @@ class Flow:
             async with asyncio.timeout(timeout_seconds):
                 while await self._advance():
                     pass
-                await self._checkpointing.sign()
+                await self._checkpointing.sign(wait=True)
                 await self._checkpointing.anchor(again=True)
                 if self._delivery is None:
                     return True

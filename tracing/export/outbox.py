@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import Integer, bindparam, delete, func, select
@@ -131,12 +131,13 @@ def is_empty(tx: Tx) -> bool:
 
 def claim(tx: Tx, *, now: Micros, until: Micros, at_most: int) -> list[Parcel] | None:
     """The next parcels, oldest first, for this process alone until the time `until`; None if another one delivers."""
-    rows = tx.all(_NEXT, at_most=at_most)
-    if not rows:
-        return []
     held = cursors.position_of(tx, LEASE)
     if now < held <= now + LONGEST_LEASE or not cursors.advance(tx, LEASE, held, until):
         return None
+    rows = tx.all(_NEXT, at_most=at_most)  # when nobody else takes any away
+    if not rows:
+        release(tx, until=until)
+        return []
     parcels: list[Parcel] = []
     size = 0
     for id, key, run, ours, data in rows:
@@ -196,15 +197,16 @@ def last_deliveries(tx: Tx) -> dict[str, LastDelivery]:
     return {str(outcome): LastDelivery(at, detail) for outcome, at, detail in tx.all(_LAST)}
 
 
-def put_again(tx: Tx, run: str, spans: Sequence[Outgoing], *, at: Micros) -> int:
-    """Put all of a run's own `spans` into the outbox, once each, and what was rejected of other libraries'; how many.
+def put_again(tx: Tx, run: str, project: Callable[[], Sequence[Outgoing]], *, at: Micros) -> int:
+    """Put all of a run's own spans into the outbox, once each, and what was rejected of other libraries'; how many.
 
-    What is being sent at this moment may arrive twice, with the same bytes.
+    `project` is called for them when the old ones are out: what is projected meanwhile stays, and arrives twice, as
+    what is being sent at this moment may, with the same bytes.
     """
     back = [row[0] + OVERHEAD for row in tx.rows(_TAKE_BACK, of_run=run)]
     forgiven = tx.rows(_FORGIVE, of_run=run)
     tallies.add(tx, {tallies.WAITING: -len(back), tallies.BYTES: -sum(back) - _kept(forgiven)})
-    again = [*spans, *(Outgoing(key, run, bytes(data), ours=False) for key, ours, data in forgiven if not ours)]
+    again = [*project(), *(Outgoing(key, run, bytes(data), ours=False) for key, ours, data in forgiven if not ours)]
     put(tx, again, at=at)
     return len(again)
 

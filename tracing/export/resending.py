@@ -17,4 +17,4 @@ async def resend(store: Store, run: str) -> int:
     """Project a run again from the ledger and put all of its spans into the outbox; how many. Raises: StoreError."""
     await sequence_all(store)
     now = store.clock.now()
-    return await store.write(lambda tx: put_again(tx, run, outgoing(project_all(placed_of(tx, run))), at=now))
+    return await store.write(lambda tx: put_again(tx, run, lambda: outgoing(project_all(placed_of(tx, run))), at=now))

@@ -81,13 +81,16 @@ class Checkpointing:
         self._looked_to = size
         return False
 
-    async def sign(self) -> Checkpoint | None:
-        """Sign what has its place; None if there is nothing new, or if it cannot be signed, which is said once."""
+    async def sign(self, *, wait: bool = False) -> Checkpoint | None:
+        """Sign what has its place; None if there is nothing new, or if it cannot be signed, which is said once.
+
+        None, too, while another process gives places or signs, unless that is to be waited for.
+        """
         try:
             for _ in range(2):  # the key may have been replaced since this process read it
                 if self._signer is None:
                     self._signer = await open_signer(self._store)
-                made = await self._store.write(self._sign, durable=True)
+                made = await self._store.write(lambda tx: self._sign(tx, wait=wait), durable=True)
                 if made is not None or await self._store.read(self._may_sign):
                     return made
                 self._signer = None
@@ -131,7 +134,7 @@ class Checkpointing:
         except AnswerableError as error:
             _log.warning("records wait for their places: %s", error)
             return
-        await self.sign()
+        await self.sign(wait=True)
         await self.anchor(again=again)
 
     async def _work(self) -> None:
@@ -147,9 +150,9 @@ class Checkpointing:
             self._anchoring = Anchoring(self._store, opened)
         return self._anchoring
 
-    def _sign(self, tx: Tx) -> Checkpoint | None:
+    def _sign(self, tx: Tx, *, wait: bool) -> Checkpoint | None:
         assert self._signer is not None
-        return sign_ledger(tx, self._signer, at=self._store.clock.now())
+        return sign_ledger(tx, self._signer, at=self._store.clock.now(), wait=wait)
 
     def _may_sign(self, tx: Tx) -> bool:
         return self._signer is not None and signing_keys_of(tx).in_force == self._signer.public

@@ -4,7 +4,7 @@
    in the order of their ids. The sequencer looks for records without one, so a transaction that began early and
    committed late is never missed; it only comes later.
 2. One sequencer works at a time. On SQLite the write transaction sees to that; on PostgreSQL an advisory lock.
-   Who does not get it leaves the work to the one who has it.
+   Who follows the ledger and does not get it leaves the work to the one who has it; who goes on to read it waits.
 3. The tree is kept as the hashes of complete subtrees at every eighth level: one row for 255 records, written once and
    never changed.
 """
@@ -89,12 +89,12 @@ def alone(tx: Tx, *, wait: bool = False) -> bool:
     return bool((tx.one(_TRY_LOCK, lock=LOCK) or (False,))[0])
 
 
-def sequence(tx: Tx, *, at_most: int = 1000) -> int:
+def sequence(tx: Tx, *, at_most: int = 1000, wait: bool = False) -> int:
     """Give places to at most `at_most` records, inside a transaction that writes; how many got one.
 
-    0 if there are none to place, or if another process is at it.
+    0 if there are none to place, or, without `wait`, if another process is at it.
     """
-    if not alone(tx):
+    if not alone(tx, wait=wait):
         return 0
     rows = tx.all(_UNPLACED, at_most=at_most)
     if not rows:
@@ -125,10 +125,10 @@ def count_unplaced(tx: Tx) -> int:
 async def sequence_all(store: Store) -> int:
     """Give a place to every record that was committed before this call; how many got one.
 
-    Another sequencer at work makes this return early, as that one does the rest.
+    Another sequencer at work is waited for: it may not have seen the newest of them.
     """
     total = 0
-    while placed := await store.write(sequence):
+    while placed := await store.write(lambda tx: sequence(tx, wait=True)):
         total += placed
     return total
 

@@ -120,12 +120,13 @@ async def open_signer(store: Store) -> Signer:
     return _open(path, known)
 
 
-def sign_ledger(tx: Tx, signer: Signer, *, at: Micros) -> Checkpoint | None:
-    """Sign the ledger as it is placed; None if it has not grown, if somebody else is at it, or if the key was replaced.
+def sign_ledger(tx: Tx, signer: Signer, *, at: Micros, wait: bool = False) -> Checkpoint | None:
+    """Sign the ledger as it is placed; None if it has not grown, or if the key was replaced.
 
-    Raises: StoreCorrupt if what was signed before is not there any more: then nothing is signed.
+    None, too, if somebody else is at it, unless that is to be waited for. Raises: StoreCorrupt if what was signed
+    before is not there any more: then nothing is signed.
     """
-    if not alone(tx):
+    if not alone(tx, wait=wait):
         return None
     newest = newest_checkpoint(tx)
     size = cursors.position_of(tx, cursors.SEQUENCER)

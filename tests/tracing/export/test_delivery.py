@@ -52,7 +52,7 @@ async def filled(url: str) -> AsyncIterator[Store]:
 
 
 def settings(endpoint: str, protocol: Protocol = "http/protobuf", **more: float) -> ExportSettings:
-    quick = {"first_wait_seconds": 0.01, "longest_wait_seconds": 0.05, "timeout_seconds": 5.0, **more}
+    quick = {"first_wait_seconds": 0.01, "longest_wait_seconds": 0.05, "timeout_seconds": 60.0, **more}
     return ExportSettings(endpoint=endpoint, protocol=protocol, **quick)  # type: ignore[arg-type]  # floats by name
 
 
@@ -87,7 +87,10 @@ async def test_whatever_fails_each_span_comes_with_its_one_content(
     journal = Journal(trouble=lambda: next(left))  # type: ignore[arg-type]  # chain joins the literals to str
     with KINDS[protocol](journal) as endpoint:
         async with filled(sqlite_url) as store:
-            delivery = Delivery(store, settings(endpoint, protocol, most_spans=20, timeout_seconds=0.1))
+            patience = (
+                0.2 if trouble == "hang" else 60.0
+            )  # or the machine is slow, and a request is sent twice for that
+            delivery = Delivery(store, settings(endpoint, protocol, most_spans=20, timeout_seconds=patience))
             assert "failed" in await deliver_all(delivery)
             delivery.close()
             assert await store.read(is_empty)
@@ -219,15 +222,13 @@ async def test_a_collector_that_hangs_does_not_stop_the_loop(sqlite_url: str) ->
     with http_receiver(journal) as endpoint:
         async with filled(sqlite_url) as store:
             assert journal.hangs is not None
-            delivery = Delivery(store, settings(endpoint, timeout_seconds=0.2))
+            delivery = Delivery(store, settings(endpoint))
             sending = asyncio.create_task(delivery.deliver())
-            turns = 0
-            while not sending.done():
-                turns += 1
+            for _ in range(20):
                 await asyncio.sleep(0.01)
-            assert await sending == "failed"
-            assert turns > 3
+                assert not sending.done()
             journal.hangs.set()
+            assert await sending == "sent"
 
 
 async def test_one_process_delivers_at_a_time(store_url: str) -> None:

@@ -376,7 +376,8 @@ async def test_closing_ends_the_sessions(postgres_url: str) -> None:
     def sessions() -> int:
         with psycopg.connect(postgres_url) as raw:
             row = raw.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
             ).fetchone()
         assert row is not None
         return int(row[0])
