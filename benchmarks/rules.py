@@ -11,7 +11,7 @@ Counted is the time on the wall of a run, the median over the rounds; `cpu` is t
 what a run with the gate costs more than one without: the approval's step, the request with what would be shown, the
 judgement of all rules, the cap that is used, the decision, and all their records. `step` is what the further agent
 costs, to compare it with, `gate_cpu_ratio` the CPU time of a run with the gate as a part of one without.
-`per_decision` is the judging alone, again and again: Cedar asked about fifty rules. Measure on a machine that has
+`per_decision` is the judging of fifty rules alone, again and again. Measure on a machine that has
 nothing else to do.
 """
 
