@@ -41,11 +41,12 @@ class StageShown:
 
 @dataclass(frozen=True, kw_only=True)
 class GlassShown:
-    """What the glass may be broken for, and why the reader may not ("" if they may)."""
+    """What the glass may be broken for, and why the reader may not ("" if they may); or not for some options."""
 
     at_most: int | None
     per_day: int
     not_you: str
+    not_these: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +127,20 @@ def _glass(tx: Tx, key: Key, row: RequestRow, reader: str, at: int) -> GlassShow
     glass, person = glass_of(row), find_person(tx, reader)
     if glass is None:
         return None
-    why = f"nobody is registered as {reader}" if person is None else ""
-    try:
-        if person is not None:
-            check_may_break(tx, key, row, person, "", at=at, lock=False)
-    except NotEligible as error:
-        why = error.message
-    return GlassShown(at_most=glass.at_most, per_day=glass.per_day, not_you=why)
+
+    def why_not(option: str) -> str:
+        if person is None:
+            return f"nobody is registered as {reader}"
+        try:
+            check_may_break(tx, key, row, person, option, at=at, lock=False)
+        except NotEligible as error:
+            return error.message
+        return ""
+
+    not_you = why_not("")
+    found = {} if not_you else {option: why_not(option) for option in row.options}
+    not_these = {option: why for option, why in found.items() if why}
+    return GlassShown(at_most=glass.at_most, per_day=glass.per_day, not_you=not_you, not_these=not_these)
 
 
 def _review(tx: Tx, decision: str, names: Mapping[str, str], at: int) -> str:

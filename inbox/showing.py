@@ -1,7 +1,7 @@
 """A request as it is bound: everything that a yes means, read back and checked against its digest.
 
 1. A call is shown from the bytes that would be sent, and only if they are the ones that the digest binds.
-2. Whether the person who looks may decide, and if not, why, is said before they try.
+2. Whether the person who looks may decide, and give which answer, and if not, why, is said before they try.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from answerable.approvals.gate import EffectRow, find_effect
 from answerable.approvals.grouping import count_alike, members
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.delegations import in_force
-from answerable.errors import NotEligible, StoreCorrupt
+from answerable.errors import AlreadyDecided, NotEligible, StoreCorrupt
 from answerable.inbox.revoking import Aftermath, aftermath
 from answerable.orchestrator.balloting import ballot_document
 from answerable.orchestrator.documents import handles
@@ -55,6 +55,7 @@ class OptionShown:
 class RequestShown:
     """A request, checked. `tiers` are the system's, most critical first; `not_you`: why the reader may not decide.
 
+    `not_these`: why they may not give an answer, by the name of its option ("" is the no), where that is so.
     `alike` are the open ones that ask the same, this one among them, as far as one answer may be given to all of them,
     and `count_alike` how many there are.
     """
@@ -77,6 +78,7 @@ class RequestShown:
     ballot: Mapping[str, Any]
     acts_for: tuple[str, ...]
     not_you: str
+    not_these: Mapping[str, str]
     after: Aftermath
     alike: tuple[tuple[str, str], ...]
     count_alike: int
@@ -117,6 +119,7 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str, at: int) -> RequestS
         for bound, shown in zip(row.body["options"], view["options"], strict=True)
     )
     in_force, decision = authority(tx, row.system).responsible, decision_on(tx, id)
+    not_you, not_these = _may_not(tx, key, row, reader, at)
     edited = tx.one(_EDITED_INTO, run=row.run, request=id)
     frozen = row.state == "open" and row.is_held(frozen_for_show(tx, row.system))
     return RequestShown(
@@ -137,7 +140,8 @@ def show_request(tx: Tx, key: Key, id: str, *, reader: str, at: int) -> RequestS
         frozen=frozen,
         ballot=ballot_document(tx, key, row, names, at=at),
         acts_for=_acts_for(tx, key, row, reader, at),
-        not_you=_not_you(tx, key, row, reader, at),
+        not_you=not_you,
+        not_these=not_these,
         after=aftermath(tx, row, decision, names, reader=reader, responsible=in_force, key=key, at=at),
         alike=tuple(members(tx, row.alike)) if row.state == "open" else (),
         count_alike=count_alike(tx, row.alike) if row.state == "open" else 1,
@@ -163,12 +167,23 @@ def _acts_for(tx: Tx, key: Key, row: RequestRow, reader: str, at: int) -> tuple[
     return tuple(dict.fromkeys(one.giver.handle for one in found if person and one.taker == person.id))
 
 
-def _not_you(tx: Tx, key: Key, row: RequestRow, reader: str, at: int) -> str:
+def _may_not(tx: Tx, key: Key, row: RequestRow, reader: str, at: int) -> tuple[str, dict[str, str]]:
+    """Why the reader may give no answer, and why not some of them (as themself, or for whoever delegated to them)."""
     person = find_person(tx, reader)
     if person is None:
-        return f"nobody is registered as {reader}"
-    try:
-        ballot_of(tx, key, row, at=at).standing_of(person)
-    except NotEligible as error:
-        return error.message
-    return ""
+        return f"nobody is registered as {reader}", {}
+    ballot, ways = ballot_of(tx, key, row, at=at), ("", *_acts_for(tx, key, row, reader, at))
+
+    def why_not(option: str, *, counted: bool = True) -> str:
+        reasons = []
+        for whom in ways:
+            try:
+                standing = ballot.standing_of(person, option=option, for_person=whom)
+                if counted:
+                    ballot.with_answer(standing, option)
+            except (NotEligible, AlreadyDecided) as error:
+                reasons.append(error.message)
+        return reasons[0] if len(reasons) == len(ways) else ""
+
+    found = {option: why_not(option) for option in ("", *row.options)}
+    return why_not("", counted=False), {option: why for option, why in found.items() if why}

@@ -1,6 +1,7 @@
 """Erasing a person: handle, name, contact and words go; the opaque id, and every record of what they did, stay.
 
-1. Who answers for a system, or was offered one, is not erased: somebody takes it over first. Nor is anybody while a run
+1. Somebody has themself erased, or who answers for a system of this store has them; nobody else.
+   Who answers for a system, or was offered one, is not erased: somebody takes it over first. Nor is anybody while a run
    that they had a part in is under legal hold, or one with words of theirs is not over.
 2. Their words beside the ledger go: reasons and texts of votes and decisions, and what repeats them (the message that a
    no became, a gather that listed it, why a run ended). The decision's MAC is made anew, by the holder of the key.
@@ -20,7 +21,7 @@ from answerable.agents.texts import CUT
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.votes import Vote, read_vote
-from answerable.errors import NotErasable, StoreCorrupt
+from answerable.errors import NotEligible, NotErasable, StoreCorrupt
 from answerable.orchestrator.runs import ENDS
 from answerable.tracing.evidence.keeping import holds
 from answerable.tracing.evidence.keeping.erasing import empty_message, without_words
@@ -53,6 +54,7 @@ _ANSWERS_FOR = Statement(
         or_(systems.c.responsible == bindparam("person"), systems.c.successor == bindparam("person"))
     )
 )
+_RESPONSIBLE_FOR = Statement(select(systems.c.name).where(systems.c.responsible == bindparam("person")))
 _DECIDED = Statement(select(*decisions.c).where(decisions.c.by == bindparam("person")).order_by(decisions.c.id))
 _VOTED = Statement(select(*votes.c).where(votes.c.by == bindparam("person")).order_by(votes.c.id))
 _SET_WORDS = Statement(
@@ -111,9 +113,11 @@ class ErasedPerson:
 def erase_person(tx: Tx, key: Key, handle: str, *, by: str, reason: str, at: int) -> ErasedPerson:
     """Erase the person `handle`, by the person `by` (a handle, too).
 
-    Raises: UnknownId; NotErasable (rule 1); StoreCorrupt if a decision of theirs is not genuine.
+    Raises: UnknownId; NotEligible, NotErasable (rule 1); StoreCorrupt if a decision of theirs is not genuine.
     """
     person, actor = get_person(tx, handle), get_person(tx, by)
+    if person.id != actor.id and not tx.all(_RESPONSIBLE_FOR, person=actor.id):
+        raise NotEligible(f"{by} answers for no system here", hint="they do it themself, or a Responsible Individual")
     says = f"cancelled by {handle}: "  # as the run's row has it
     read_rules_anew(tx)  # before anything else is locked, as workers lock it
     holds.lock(tx)

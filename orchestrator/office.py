@@ -21,11 +21,11 @@ from answerable.approvals.accepting.standing import Standing, standings
 from answerable.approvals.asking.requests import all_requests, get_request, open_requests
 from answerable.approvals.deciding.answering import Once, answer_request, answered_before
 from answerable.approvals.deciding.answers import Answer, Given
-from answerable.approvals.deciding.decisions import get_decision
 from answerable.approvals.deciding.escalating import due_escalations, escalate_due
 from answerable.approvals.deciding.reasons import check_reason
 from answerable.approvals.deciding.reviewing import do_review
 from answerable.approvals.deciding.reviews import Review, Verdict, all_reviews
+from answerable.approvals.lifting import check_may_lift
 from answerable.approvals.node import Approval
 from answerable.approvals.revoking import Revoked, revoke
 from answerable.approvals.sealing.keys import Key, open_key
@@ -177,15 +177,6 @@ class Office:
         """What is to be reviewed, the soonest first; or all reviews, the newest first; at most 500."""
         return await self.store.read(lambda tx: all_reviews(tx, due_only=due_only))
 
-    async def reviews_with_requests(self) -> list[tuple[Review, str]]:
-        """What is to be reviewed, the soonest first, each with the request that was decided."""
-
-        def read(tx: Tx) -> list[tuple[Review, str]]:
-            found = [(one, get_decision(tx, one.decision)) for one in all_reviews(tx, due_only=True)]
-            return [(one, made.request if made else "") for one, made in found]
-
-        return await self.store.read(read)
-
     async def review(
         self, review: str, *, verdict: Verdict, by: By, reason: str, signed: Signed | None = None
     ) -> Review:
@@ -264,7 +255,13 @@ class Office:
     async def thaw(self, freeze: str, *, by: By, reason: str) -> None:
         """Lift a freeze. Raises: UnknownId, InvalidInput, NotAuthenticated, NotEligible."""
         who = identified(by)
-        await self.act_as(who, reason, lambda tx, now: freezes.thaw(tx, freeze, by=who.handle, reason=reason, at=now))
+
+        def work(tx: Tx, now: int) -> None:
+            found, person = freezes.freeze_state(tx, freeze, at=now), people.get_person(tx, who.handle)
+            check_may_lift(tx, self.key, found, person, at=now)
+            freezes.thaw(tx, freeze, by=who.handle, reason=reason, at=now)
+
+        await self.act_as(who, reason, work)
 
     async def cancel(self, run: str, *, by: By, reason: str) -> None:
         """End a run: nothing of it is begun or sent any more. Raises: UnknownId, InvalidInput if it is over."""

@@ -219,13 +219,15 @@ def register_system(tx: Tx, system: str, *, responsible: str, version: str, at: 
 def offer_handover(tx: Tx, system: str, *, to: str, by: str, reason: str, at: int) -> tuple[str, ...]:
     """The RI `by` offers `system` to `to` (handles). Unsent grants are suspended; their ids are returned.
 
-    Raises: NotEligible if `by` is not the RI; UnknownId.
+    Raises: NotEligible if `by` is not the RI; InvalidInput if they offer it to themself; UnknownId.
     """
     take_turn(tx)  # of two handovers at once, the second sees what the first came to
     now = authority(tx, system)
     giver, successor = get_person(tx, by), get_person(tx, to)
     if giver.id != now.responsible:
         raise NotEligible(f"{by} does not answer for {system!r}", hint="only the Responsible Individual hands over")
+    if giver.id == successor.id:
+        raise InvalidInput(f"{by} answers for {system!r} already", hint="name somebody else: --to WHOM")
     suspended = _move_grants(tx, system, "granted", "suspended")
     tx.run(_SET_RESPONSIBLE, system=system, responsible=giver.id, successor=successor.id)
     append(

@@ -57,7 +57,8 @@ def budget_option(command: F) -> F:
         default=0,
         metavar="N",
         envvar="ANSWERABLE_BUDGET",
-        help="How often one person decides in 24 hours before they have to say why. Also: ANSWERABLE_BUDGET.",
+        help="How often one person decides in 24 hours before they have to say why; 0, the default: as often as they"
+        " like. Also: ANSWERABLE_BUDGET.",
     )(command)
 
 

@@ -60,9 +60,13 @@ class RulesOfDeciding:
     @property
     def roles(self) -> frozenset[str]:
         """Every role that they name."""
-        asked = [self.by, *(whom for _, whom in (*self.above, *self.escalate))]
-        asked += [as_quorum(self.break_glass.by)] if self.break_glass else []
+        asked = [*self.asks, *([as_quorum(self.break_glass.by)] if self.break_glass else [])]
         return frozenset(one.name for whom in asked for one in whom.named if isinstance(one, Role))
+
+    @property
+    def asks(self) -> list[Quorum]:
+        """Everybody that they ask, for whatever value and at whichever stage."""
+        return [self.by, *(whom for _, whom in (*self.above, *self.escalate))]
 
     def words(self) -> dict[str, str]:
         """Each of them in words, by the name that it has in a declaration."""

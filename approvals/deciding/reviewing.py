@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, update
 
-from answerable.approvals.asking.requests import get_request
+from answerable.approvals.asking.requests import RequestRow, get_request
 from answerable.approvals.deciding.decisions import get_decision
 from answerable.approvals.deciding.reviews import VERDICTS, Review, Verdict, get_review
 from answerable.approvals.sealing.keys import Key
@@ -28,7 +28,7 @@ from answerable.errors import InvalidInput, NotEligible, NotOpen, StoreCorrupt
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.afterwards import Reviewed
 from answerable.tracing.ledger.records.deciding import Decided
-from answerable.tracing.people import authority, get_person, stamp
+from answerable.tracing.people import PersonRow, authority, get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import reviews
@@ -50,25 +50,8 @@ def do_review(
     person, found = get_person(tx, who.handle), get_review(tx, id)
     if verdict not in VERDICTS:
         raise InvalidInput(f"{verdict!r} is no verdict", hint="right or wrong")
-    decision = get_decision(tx, found.decision)
-    assert decision is not None, found.decision
-    request = get_request(tx, decision.request)
-    responsible = authority(tx, found.system).responsible
-    if person.id in decision.people:
-        raise NotEligible(f"{person.handle} had a part in it, and nobody reviews their own", hint="ask somebody else")
+    request = check_may_review(tx, key, found, person, at=at)
     asked = request.asked_at(at)
-    if not found.genuine(key):
-        raise StoreCorrupt(
-            f"review {id} was not made by this system: its MAC is wrong",
-            hint="`answerable ledger verify` tells what was changed",
-        )
-    check_eligible(person, asked, responsible=responsible)
-    delegations = in_force(tx, key, system=found.system, approval=found.approval, at=at)
-    near = {one.giver.id: one.giver.handle for one in delegations if one.taker == person.id}
-    parts = [f"is the delegate of {near[id]}, who had a part in it" for id in decision.people if id in near]
-    own = parts[0] if parts else "" if asked.may_decide_own else too_close(person, asked, delegations)
-    if own:
-        raise NotEligible(f"{person.handle} {own}, and nobody reviews their own", hint="ask somebody else")
     meant = Meant(
         system=found.system,
         subject=id,
@@ -90,7 +73,7 @@ def do_review(
         review=id,
         of="sample" if found.of == "sample" else "break-glass",
         decision=found.decision,
-        request=decision.request,
+        request=request.id,
         approval=found.approval,
         step=request.step,
         verdict=verdict,
@@ -103,6 +86,29 @@ def do_review(
     )
     append(tx, sealed(key, record))
     return done
+
+
+def check_may_review(tx: Tx, key: Key, review: Review, person: PersonRow, *, at: int) -> RequestRow:
+    """The request whose decision it is about, if this person may review that. Raises: NotEligible, StoreCorrupt."""
+    decision = get_decision(tx, review.decision)
+    assert decision is not None, review.decision
+    request = get_request(tx, decision.request)
+    if person.id in decision.people:
+        raise NotEligible(f"{person.handle} had a part in it, and nobody reviews their own", hint="ask somebody else")
+    asked = request.asked_at(at)
+    if not review.genuine(key):
+        raise StoreCorrupt(
+            f"review {review.id} was not made by this system: its MAC is wrong",
+            hint="`answerable ledger verify` tells what was changed",
+        )
+    check_eligible(person, asked, responsible=authority(tx, review.system).responsible)
+    delegations = in_force(tx, key, system=review.system, approval=review.approval, at=at)
+    near = {one.giver.id: one.giver.handle for one in delegations if one.taker == person.id}
+    parts = [f"is the delegate of {near[id]}, who had a part in it" for id in decision.people if id in near]
+    own = parts[0] if parts else "" if asked.may_decide_own else too_close(person, asked, delegations)
+    if own:
+        raise NotEligible(f"{person.handle} {own}, and nobody reviews their own", hint="ask somebody else")
+    return request
 
 
 def remade(key: Key, id: str, told: Mapping[str, Any], decided: Decided, done: Reviewed | None) -> Review | None:

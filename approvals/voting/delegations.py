@@ -23,7 +23,7 @@ from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.votes import DelegationMade, DelegationRevoked
-from answerable.tracing.people import all_systems, authority, get_person, person_by_id
+from answerable.tracing.people import PersonRow, all_systems, authority, get_person, person_by_id
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import delegations
@@ -143,11 +143,7 @@ def revoke_delegation(tx: Tx, key: Key, id: str, *, by: str, reason: str, at: in
         raise StoreCorrupt(
             f"delegation {id} was not made by this system: its MAC is wrong", hint="it lets nobody act as it is"
         )
-    responsible = {authority(tx, name).responsible for name in ([found.system] if found.system else all_systems(tx))}
-    if person.id != found.giver and person.id not in responsible:
-        raise NotEligible(
-            f"{by} did not give this delegation", hint="whoever gave it ends it, or the Responsible Individual"
-        )
+    check_may_end(tx, found, person)
     ended = replace(found, ended_at=at).signed(key)
     if not tx.run(_END, delegation=id, now=at, new_mac=ended.mac):
         raise InvalidInput(f"{id} was revoked already")
@@ -156,6 +152,16 @@ def revoke_delegation(tx: Tx, key: Key, id: str, *, by: str, reason: str, at: in
         DelegationRevoked(at=at, system=found.system, chain=(person.id,), delegation=id, by=person.id, reason=reason),
     )
     return ended
+
+
+def check_may_end(tx: Tx, delegation: Delegation, person: PersonRow) -> None:
+    """Raises: NotEligible unless they gave it, or answer for a system that it reaches."""
+    reached = [delegation.system] if delegation.system else all_systems(tx)
+    if person.id not in (delegation.giver, *(authority(tx, name).responsible for name in reached)):
+        raise NotEligible(
+            f"{person.handle} did not give this delegation",
+            hint="whoever gave it ends it, or the Responsible Individual",
+        )
 
 
 def in_force(tx: Tx, key: Key, *, system: str, approval: str, at: int) -> list[Delegated]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
+from answerable.approvals.voting.delegations import check_may_end
 from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, NotAuthenticated
 from answerable.inbox.api.cursors import Id
@@ -14,7 +16,9 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
+from answerable.inbox.rights import why_not
 from answerable.orchestrator.documents import delegation_document, handles
+from answerable.tracing.storage.store import Tx
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,10 +46,18 @@ async def revoke_delegation(
 
 
 async def _page(request: Request, desk: Desk, who: Identity, *, trouble: AnswerableError | None = None) -> Response:
-    names = await desk.office.store.read(handles)
-    found = [delegation_document(one, names, at=desk.now) for one in await desk.office.people.delegations()]
-    found.sort(key=lambda one: one["until"])
-    standing = [one for one in found if one["state"] == "standing"]
+    made = await desk.office.people.delegations()
+
+    def look(tx: Tx) -> list[dict[str, Any]]:
+        names = handles(tx)
+        return [
+            delegation_document(one, names, at=desk.now)
+            | {"not_you": why_not(tx, who.handle, partial(check_may_end, tx, one))}
+            for one in made
+            if one.state(at=desk.now) == "standing"
+        ]
+
+    standing = sorted(await desk.office.store.read(look), key=lambda one: one["until"])
     return page(
-        request, "delegations.html", who=who, delegations=standing, over=len(found) - len(standing), trouble=trouble
+        request, "delegations.html", who=who, delegations=standing, over=len(made) - len(standing), trouble=trouble
     )

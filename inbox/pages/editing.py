@@ -122,8 +122,20 @@ def _page(
         once=sent.get("once") if sent else secrets.token_hex(16),
         wrong=wrong or {},
         trouble=trouble,
+        closed="" if trouble else _closed(desk, shown),
         surer=surer(desk, who, shown.row.asked, f"/requests/{shown.row.id}/edit"),
     )
+
+
+def _closed(desk: Desk, shown: RequestShown) -> str:
+    """Why nothing can be edited, as a sentence; "" if it can."""
+    if shown.not_you:
+        return f"You cannot edit this: {shown.not_you}."
+    if shown.row.state != "open":
+        return f"This request is {shown.row.state}, and is not edited any more."
+    if shown.frozen:
+        return "This request is frozen. It can be edited after the thaw."
+    return "The time to decide is over. It counts as a no." if desk.now >= shown.row.expires_at else ""
 
 
 def _schema(desk: Desk, shown: RequestShown) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
+from answerable.approvals.lifting import check_may_lift
 from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, NotAuthenticated
 from answerable.inbox.api.cursors import Id
@@ -14,8 +16,10 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
+from answerable.inbox.rights import why_not
 from answerable.inbox.stopping import stop
 from answerable.orchestrator.documents import handles, target_shown
+from answerable.tracing.storage.store import Tx
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,12 +63,22 @@ async def thaw(
 async def _page(
     request: Request, desk: Desk, who: Identity, *, trouble: AnswerableError | None = None, typed: Sent | None = None
 ) -> Response:
-    systems, names = await desk.office.systems(), await desk.office.store.read(handles)
-    found = [
-        {"row": one, "target": target_shown(one.target, names), "by": names.get(one.by, one.by)}
-        for system in systems
-        for one in await desk.office.freezes(system)
-    ]
+    systems = await desk.office.systems()
+    standing = [one for system in systems for one in await desk.office.freezes(system)]
+
+    def look(tx: Tx) -> list[dict[str, Any]]:
+        names, key = handles(tx), desk.office.key
+        return [
+            {
+                "row": one,
+                "target": target_shown(one.target, names),
+                "by": names.get(one.by, one.by),
+                "not_you": why_not(tx, who.handle, partial(check_may_lift, tx, key, one, at=desk.now)),
+            }
+            for one in standing
+        ]
+
+    found = await desk.office.store.read(look)
     return page(
         request,
         "freezes.html",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from functools import partial
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from answerable.approvals.deciding.reviews import Verdict
+from answerable.approvals.asking.requests import get_request
+from answerable.approvals.deciding.decisions import get_decision
+from answerable.approvals.deciding.reviewing import check_may_review
+from answerable.approvals.deciding.reviews import Review, Verdict
 from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, NotAuthenticated
 from answerable.inbox.api.cursors import Id
@@ -15,7 +19,9 @@ from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
-from answerable.orchestrator.documents import handles
+from answerable.inbox.pages.surer import surer
+from answerable.inbox.rights import why_not
+from answerable.tracing.storage.store import Tx
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,13 +57,15 @@ async def _page(
     trouble: AnswerableError | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response:
-    names, found = await desk.office.store.read(handles), await desk.office.reviews_with_requests()
-    return page(
-        request,
-        "reviews.html",
-        who=who,
-        reviews=found,
-        names=names,
-        trouble=trouble,
-        typed=typed or {},
-    )
+    found = await desk.office.reviews()
+    shown = await desk.office.store.read(lambda tx: [_review(tx, desk, one, who) for one in found])
+    return page(request, "reviews.html", who=who, reviews=shown, trouble=trouble, typed=typed or {})
+
+
+def _review(tx: Tx, desk: Desk, one: Review, who: Identity) -> dict[str, Any]:
+    """A review, the request that it is about, and whether whoever looks may do it, and is sure enough."""
+    decision = get_decision(tx, one.decision)
+    asked = decision.request if decision else ""
+    not_you = why_not(tx, who.handle, partial(check_may_review, tx, desk.office.key, one, at=desk.now))
+    missing = None if not_you else surer(desk, who, get_request(tx, asked).asked, "/reviews")
+    return {"row": one, "asked": asked, "not_you": not_you, "surer": missing}

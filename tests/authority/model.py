@@ -98,6 +98,7 @@ class Model:
     now: int = 0
     trucks: int = 3
     freezes: dict[str, str] = field(default_factory=dict)  # id → target
+    froze: dict[str, str] = field(default_factory=dict)  # id → who stopped it
     delegations: dict[str, tuple[str, str, int]] = field(default_factory=dict)  # id → giver, taker, until
     requests: dict[str, Asked] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)  # runs that were cancelled

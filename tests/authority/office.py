@@ -72,18 +72,25 @@ class Office(Play):
 
     @rule(who=people, what=st.sampled_from(TARGETS))
     def freeze(self, who: str, what: str) -> None:
-        self.stops(self.act(self.service.afreeze(what, by=who, reason="stop")), more=what)
+        self.stops(self.act(self.service.afreeze(what, by=who, reason="stop")), who, more=what)
 
     @precondition(lambda self: self.model.freezes)
     @rule(place=places, who=people)
     def thaw(self, place: int, who: str) -> None:
         for id in list(self.model.freezes)[: 1 + place % 3]:
-            self.stops(self.act(self.service.athaw(id, by=who, reason="go on")), less=id)
+            by = self.model.responsible if place % 2 else who  # whoever has the right to, or anybody
+            error = self.act(self.service.athaw(id, by=by, reason="go on"))
+            if by in (self.model.responsible, self.model.froze[id]):
+                self.stops(error, less=id)
+            elif not isinstance(error, Died):
+                assert isinstance(error, NotEligible), error
+                self.stops(None)
 
-    def stops(self, error: AnswerableError | None, *, more: str = "", less: str = "") -> None:
-        """What stands still now: one more or one less; or as before, if the process died."""
+    def stops(self, error: AnswerableError | None, who: str = "", *, more: str = "", less: str = "") -> None:
+        """What stands still now: one more (by `who`) or one less; or as before, if the process died, or may not."""
         standing = dict(self.read(lambda tx: tx.all(_STANDING)))
         before = self.model.freezes
+        self.model.froze |= {id: who for id in standing if id not in before}
         if error is None or standing != before:
             fresh = {id: target for id, target in standing.items() if id not in before}
             assert list(fresh.values()) == ([more] if more else [])
@@ -105,18 +112,25 @@ class Office(Play):
 
     def hand_over(self, giver: str, taker: str) -> None:
         error = self.act(self.service.ahandover(to=taker, by=giver, reason="holidays"))
-        may = giver == self.model.responsible
-        self.answers_for(error, may, (self.model.responsible, taker))
+        has, already = giver == self.model.responsible, giver == taker
+        refused = InvalidInput if has and already else NotEligible
+        self.answers_for(error, has and not already, (self.model.responsible, taker), refused)
 
     def accept_handover(self, who: str) -> None:
         error = self.act(self.service.aaccept_handover(by=who))
         self.answers_for(error, who == self.model.successor, (who, ""))
 
-    def answers_for(self, error: AnswerableError | None, may: bool, then: tuple[str, str]) -> None:
+    def answers_for(
+        self,
+        error: AnswerableError | None,
+        may: bool,
+        then: tuple[str, str],
+        refused: type[AnswerableError] = NotEligible,
+    ) -> None:
         """Who answers now, and who was offered it."""
         before = (self.model.responsible, self.model.successor)
         if not isinstance(error, Died):
-            assert type(error) is (type(None) if may else NotEligible), error
+            assert type(error) is (type(None) if may else refused), error
 
         def look(tx: Tx) -> tuple[str, str]:
             names = {person.id: person.handle for person in all_people(tx)}

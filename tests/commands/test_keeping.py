@@ -15,7 +15,7 @@ def _denied(desk: Desk) -> str:
     return run.id
 
 
-WHO = ("--as", "nils", "--reason", "they asked for it")
+WHO = ("--as", "alice", "--reason", "they asked for it")
 
 
 def test_what_was_erased_is_said_to_be(desk: Desk) -> None:

@@ -106,7 +106,7 @@ def test_the_page_shows_who_decides_in_whose_place_and_ends_it(site: Site) -> No
     text = dora.get("/delegations").text
     assert "Everywhere in letters" in text and "at the dentist&#39;s" in text
     path = f"/delegations/{made.id}/revocation"
-    refused = emil.post(path, {**emil.form("/delegations", path), "reason": "I do not want to"})
+    refused = emil.post(path, {**emil.form("/freezes", "/freezes"), "reason": "I do not want to"})
     assert "Nothing was changed:" in refused.text
     assert "Nothing was changed:" in dora.post(path, {**dora.form("/delegations", path), "reason": " "}).text
     done = dora.post(path, {**dora.form("/delegations", path), "reason": "back again"})

@@ -12,7 +12,7 @@ from answerable import END, POST, START, App, Call, Message, System
 from answerable.agents.people import quorum
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.forgeries import faults_of_tables
-from answerable.errors import Erased, InvalidInput, NotErasable, UnknownId
+from answerable.errors import Erased, InvalidInput, NotEligible, NotErasable, UnknownId
 from answerable.orchestrator.documents import run_document
 from answerable.orchestrator.office import Office, open_office
 from answerable.orchestrator.running.loading import load_message
@@ -109,7 +109,7 @@ async def test_a_whole_run(store_url: str, there: FakeReceiver, clock: FakeClock
             kept = await office.store.read(head)
             before = (await _dump(office)).count(SECRET.encode())
             assert before > 4
-            done = await office.keeping.erase_payloads("run", run, by="dora", reason="they asked for it")
+            done = await office.keeping.erase_payloads("run", run, by="alice", reason="they asked for it")
             assert [one.whole for one in done] == [True]
             text = await _dump(office)
             assert text.count(SECRET.encode()) == 1 and f"because of {SECRET}".encode() in text  # the decision's reason
@@ -136,12 +136,12 @@ async def test_one_message_with_what_showed_and_sent_it(store_url: str, there: F
         letter = next(row for row in await rows(service, "messages") if row["run"] == run and row["type"] == "Letter")
         async with open_office(store_url, clock=clock) as office:
             (done,) = await office.keeping.erase_payloads(
-                "message", letter["id"], by="dora", reason="they asked for it"
+                "message", letter["id"], by="alice", reason="they asked for it"
             )
             assert (done.messages, len(done.requests), len(done.effects)) == ((letter["id"],), 1, 1)
             assert await _faults(office) == []
             with pytest.raises(UnknownId):
-                await office.keeping.erase_payloads("message", "msg_none", by="dora", reason="they asked for it")
+                await office.keeping.erase_payloads("message", "msg_none", by="alice", reason="they asked for it")
         left = {(row["run"], row["type"]) for row in await rows(service, "messages") if row["payload"]}
         assert (run, "Letter") not in left and {(run, "Ask"), (other, "Letter")} <= left
         for row in await rows(service, "effects"):
@@ -153,7 +153,7 @@ async def test_an_erased_message_says_so(store_url: str, there: FakeReceiver, cl
     async with serving(letters(), store_url, there.origin, clock=clock) as service:
         run = await _sent(service)
         async with open_office(store_url, clock=clock) as office:
-            await office.keeping.erase_payloads("run", run, by="dora", reason="they asked for it")
+            await office.keeping.erase_payloads("run", run, by="alice", reason="they asked for it")
         (asked,) = [row["id"] for row in await rows(service, "messages") if row["type"] == "Ask"]
         worker: Any = service._runtime.worker  # type: ignore[union-attr]  # it is open
         with pytest.raises(Erased):
@@ -167,12 +167,12 @@ async def test_what_is_about_a_subject(store_url: str, there: FakeReceiver, cloc
         async with open_office(store_url, clock=clock) as office:
             hold = await office.keeping.place_hold("subject", "AX-7", by="dora", reason="a claim")
             with pytest.raises(NotErasable, match=hold.id):
-                await office.keeping.erase_payloads("subject", "AX-7", by="dora", reason="they asked for it")
+                await office.keeping.erase_payloads("subject", "AX-7", by="alice", reason="they asked for it")
             await office.keeping.lift_hold(hold.id, by="dora", reason="settled")
-            (done,) = await office.keeping.erase_payloads("subject", "AX-7", by="dora", reason="they asked for it")
+            (done,) = await office.keeping.erase_payloads("subject", "AX-7", by="alice", reason="they asked for it")
             assert done.run == run and len(done.messages) == 1
             with pytest.raises(UnknownId):
-                await office.keeping.erase_payloads("subject", "AX-7", by="dora", reason="again")
+                await office.keeping.erase_payloads("subject", "AX-7", by="alice", reason="again")
             records = [entry.record for entry in await office.store.read(lambda tx: records_of(tx, ""))]
             assert not any("AX-7" in record.model_dump_json() for record in records if isinstance(record, HoldPlaced))
             assert b"AX-7" not in await _dump(office)
@@ -187,17 +187,17 @@ async def test_what_stands_in_the_way(store_url: str, there: FakeReceiver, clock
         before = await rows(service, "messages")
         async with open_office(store_url, clock=clock) as office:
             with pytest.raises(NotErasable, match="not over"):
-                await office.keeping.erase_payloads("run", waiting, by="dora", reason="hide it")
+                await office.keeping.erase_payloads("run", waiting, by="alice", reason="hide it")
             for covers, of in (("run", run), ("system", "letters")):
                 hold = await office.keeping.place_hold(covers, of, by="dora", reason="a claim")
                 with pytest.raises(NotErasable, match=hold.id):
-                    await office.keeping.erase_payloads("run", run, by="dora", reason="hide it")
+                    await office.keeping.erase_payloads("run", run, by="alice", reason="hide it")
                 await office.keeping.lift_hold(hold.id, by="dora", reason="over")
                 with pytest.raises(InvalidInput):
                     await office.keeping.lift_hold(hold.id, by="dora", reason="over")
             await tamper(service, "effects", state="in-doubt")
             with pytest.raises(NotErasable, match="not settled"):
-                await office.keeping.erase_payloads("run", run, by="dora", reason="hide it")
+                await office.keeping.erase_payloads("run", run, by="alice", reason="hide it")
             for covers, of in (("run", "run-none"), ("system", "none"), ("everything", "x")):
                 with pytest.raises(InvalidInput):
                     await office.keeping.place_hold(covers, of, by="dora", reason="a claim")
@@ -233,7 +233,7 @@ async def test_a_person_goes_and_what_they_did_stays(store_url: str, there: Fake
         await service.areject(third.id, by="erik", reason="no room")
         async with open_office(store_url, clock=clock) as office:
             with pytest.raises(NotErasable, match="not over"):
-                await office.keeping.erase_person("dora", by="erik", reason="they left")
+                await office.keeping.erase_person("dora", by="alice", reason="they left")
         assert (await service.aresume(run.id)).status == "done"
         cancelled = (await service.arun(Ask(text="y"), by="nils")).id
         await service.acancel(cancelled, by="dora", reason=SECRET)
@@ -243,11 +243,11 @@ async def test_a_person_goes_and_what_they_did_stays(store_url: str, there: Fake
             (id,) = [one.id for one in await office.people.all() if one.handle == "dora"]
             hold = await office.keeping.place_hold("run", run.id, by="erik", reason="a claim")
             with pytest.raises(NotErasable, match=hold.id):
-                await office.keeping.erase_person("dora", by="erik", reason="they left")
+                await office.keeping.erase_person("dora", by="alice", reason="they left")
             await office.keeping.lift_hold(hold.id, by="erik", reason="settled")
             with pytest.raises(NotErasable, match="answers for"):
-                await office.keeping.erase_person("alice", by="erik", reason="they left")
-            done = await office.keeping.erase_person("dora", by="erik", reason="they left")
+                await office.keeping.erase_person("alice", by="alice", reason="they left")
+            done = await office.keeping.erase_person("dora", by="alice", reason="they left")
             assert done.person == id and len(done.decisions) == 2
             text = await _dump(office)
             for gone in (SECRET, "Dora Diaz", "dora@example.com", "dora"):
@@ -286,7 +286,7 @@ async def test_words_that_were_cut_where_a_run_ended_go_too(
         run = await service.aresume(run.id)
         assert run.status == "denied" and run.detail.endswith("more characters")
         async with open_office(store_url, clock=clock) as office:
-            await office.keeping.erase_person("dora", by="erik", reason="they left")
+            await office.keeping.erase_person("dora", by="alice", reason="they left")
             assert SECRET.encode() not in await _dump(office) and await _faults(office) == []
 
 
@@ -298,12 +298,12 @@ async def test_the_words_of_votes_go_with_their_person(store_url: str, there: Fa
         await service.aapprove(run.waiting_for[0].id, by="dora", reason=SECRET)
         async with open_office(store_url, clock=clock) as office:
             with pytest.raises(NotErasable, match="not over"):
-                await office.keeping.erase_person("dora", by="erik", reason="they left")
+                await office.keeping.erase_person("dora", by="alice", reason="they left")
         await service.aapprove(run.waiting_for[0].id, by="erik", reason="fine")
         assert (await service.aresume(run.id)).status == "done"
         (vote,) = await rows(service, "votes")
         async with open_office(store_url, clock=clock) as office:
-            done = await office.keeping.erase_person("dora", by="erik", reason="they left")
+            done = await office.keeping.erase_person("dora", by="alice", reason="they left")
             assert (done.votes, done.decisions) == ((vote["id"],), ())
             assert SECRET.encode() not in await _dump(office)
             assert await _faults(office) == []
@@ -319,7 +319,7 @@ async def test_a_forged_decision_is_not_erased_with_its_person(
         await tamper(service, "decisions", outcome="rejected")
         async with open_office(store_url, clock=clock) as office:
             with pytest.raises(Exception, match="would hide it"):
-                await office.keeping.erase_person("dora", by="erik", reason="hide it")
+                await office.keeping.erase_person("dora", by="alice", reason="hide it")
         assert "dora" in [one.handle for one in await service.people.aall()]
 
 
@@ -338,22 +338,44 @@ async def test_old_runs_are_pruned_and_younger_and_held_ones_stay(
         async with open_office(store_url, clock=clock) as office:
             hold = await office.keeping.place_hold("run", held, by="dora", reason="a claim")
             with pytest.raises(NotErasable, match="younger than 183 days"):
-                await office.keeping.prune(clock.now() - 182 * DAY_SECONDS * 10**6, by="dora", reason="space")
+                await office.keeping.prune(clock.now() - 182 * DAY_SECONDS * 10**6, by="alice", reason="space")
             done, skipped = await office.keeping.prune(
-                clock.now() - 190 * DAY_SECONDS * 10**6, by="dora", reason="space"
+                clock.now() - 190 * DAY_SECONDS * 10**6, by="alice", reason="space"
             )
             assert done == [old] and list(skipped) == [held] and hold.id in skipped[held]
             assert await _faults(office) == []
-            again, _ = await office.keeping.prune(clock.now() - 190 * DAY_SECONDS * 10**6, by="dora", reason="space")
+            again, _ = await office.keeping.prune(clock.now() - 190 * DAY_SECONDS * 10**6, by="alice", reason="space")
             assert again == []
             monkeypatch.setenv("ANSWERABLE_RETENTION_DAYS", "365")
             with pytest.raises(NotErasable, match="younger than 365 days"):
-                await office.keeping.prune(clock.now() - 190 * DAY_SECONDS * 10**6, by="dora", reason="space")
+                await office.keeping.prune(clock.now() - 190 * DAY_SECONDS * 10**6, by="alice", reason="space")
             monkeypatch.setenv("ANSWERABLE_RETENTION_DAYS", "a year")
             with pytest.raises(InvalidInput, match="a year"):
-                await office.keeping.prune(0, by="dora", reason="space")
+                await office.keeping.prune(0, by="alice", reason="space")
         assert {row["run"] for row in await rows(service, "steps")} == {held, waiting, young}
         assert {row["run"] for row in await rows(service, "messages") if not row["payload"]} == {old}
         assert {row["run"] for row in await rows(service, "decisions")} == {old, held, young}
         assert len(await service.store.read(lambda tx: tx.all(Statement(select(runs.c.id))))) == 4
         assert len(await service.store.read(lambda tx: tx.all(Statement(select(people.c.id))))) >= 3
+
+
+@pytest.mark.anyio
+async def test_who_does_not_answer_for_it_erases_nothing(store_url: str, there: FakeReceiver, clock: FakeClock) -> None:
+    async with serving(letters(), store_url, there.origin, clock=clock, people={"erik": "lead"}) as service:
+        run = await _sent(service)
+        clock.advance(400 * DAY_SECONDS)
+        before = await rows(service, "messages")
+        async with open_office(store_url, clock=clock) as office:
+            for what, id in (("run", run), ("message", before[0]["id"])):
+                with pytest.raises(NotEligible, match="somebody else answers"):
+                    await office.keeping.erase_payloads(what, id, by="dora", reason="hide it")  # type: ignore[arg-type]  # a loop
+            done, skipped = await office.keeping.prune(
+                clock.now() - 190 * DAY_SECONDS * 10**6, by="dora", reason="space"
+            )
+            assert done == [] and "somebody else answers" in skipped[run]
+            with pytest.raises(NotEligible, match="dora answers for no system here"):
+                await office.keeping.erase_person("erik", by="dora", reason="hide them")
+            assert await rows(service, "messages") == before
+            await office.keeping.erase_person("erik", by="erik", reason="I leave")
+            await office.keeping.erase_person("dora", by="alice", reason="they asked for it")
+            assert await _faults(office) == []

@@ -140,7 +140,7 @@ async def test_a_target_that_two_freezes_hold_stays_frozen(sqlite_url: str) -> N
             await service.athaw(first.id, by="dora", reason="go")
         run = await service.arun(Ask(), by="nils")
         assert run.status == "frozen"
-        await service.athaw(second.id, by="dora", reason="go")
+        await service.athaw(second.id, by="alice", reason="go")
         assert (await service.aresume(run.id)).status == "waiting"
 
 

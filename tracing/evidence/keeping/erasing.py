@@ -1,6 +1,7 @@
 """Erasing payloads: what messages said, what requests showed, what calls sent. Records stay, and so does the tree.
 
-1. A run that is not over, a call of which nobody knows, or a legal hold stands in the way of it.
+1. Who answers for a system erases what its runs hold, and nobody else. A run that is not over, a call of which nobody
+   knows, or a legal hold stands in the way of it.
 2. What is erased is empty: a message has no payload and no salt, a request shows nothing, a call has no path and body.
    Its record says who did it and why, so that it can be told from what somebody removed by hand.
 3. Retention: by default nothing younger than 183 days is pruned. Source: Regulation (EU) 2024/1689, Art. 26(6).
@@ -19,13 +20,13 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import BindParameter, bindparam, case, delete, exists, select, update
 
-from answerable.errors import InvalidInput, NotErasable, UnknownId
+from answerable.errors import InvalidInput, NotEligible, NotErasable, UnknownId
 from answerable.tracing.clock import micros
 from answerable.tracing.evidence.keeping import holds
 from answerable.tracing.ledger.agreement import ENDS, ERASED, ERASED_TYPE
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.kept import PayloadErased
-from answerable.tracing.people import stamp
+from answerable.tracing.people import authority, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import requests
@@ -114,8 +115,8 @@ class Pruned:
 
 
 def erase_run(tx: Tx, run: str, *, by: str, reason: str, at: int, before: int = 0) -> ErasedPayloads:
-    """Erase every payload of a run, for the person `by` (an id). Raises: UnknownId, NotErasable."""
-    check_erasable(tx, run)
+    """Erase every payload of a run, for the person `by` (an id). Raises: UnknownId, NotEligible, NotErasable."""
+    check_erasable(tx, run, by=by)
     for statement in (_EMPTY_MESSAGES, _EMPTY_VIEWS, _EMPTY_CALLS, _SUBJECTS, *_OTHERS):
         tx.run(statement, run=run)
     _empty_gathers(tx, run)
@@ -128,7 +129,7 @@ def erase_run(tx: Tx, run: str, *, by: str, reason: str, at: int, before: int = 
 
 
 def erase_message(tx: Tx, message: str, *, by: str, reason: str, at: int) -> ErasedPayloads:
-    """Erase one message, with what showed it and what was sent of it. Raises: UnknownId, NotErasable."""
+    """Erase one message, with what showed it and what was sent of it. Raises: UnknownId, NotEligible, NotErasable."""
     row = tx.one(_RUN_OF, id=message)
     if row is None:
         raise UnknownId(f"there is no message {message}", hint="`answerable why RUN --json` names a run's messages")
@@ -136,7 +137,7 @@ def erase_message(tx: Tx, message: str, *, by: str, reason: str, at: int) -> Era
 
 
 def erase_subject(tx: Tx, subject: str, *, by: str, reason: str, at: int) -> list[ErasedPayloads]:
-    """Erase every message that is about a subject, and forget its key. Raises: UnknownId, NotErasable."""
+    """Erase every message that is about a subject, and forget its key. Raises: UnknownId, NotEligible, NotErasable."""
     found: dict[str, list[str]] = {}
     for run, message in tx.all(_ABOUT, given=subject):
         found.setdefault(str(run), []).append(str(message))
@@ -165,7 +166,7 @@ def prune(tx: Tx, *, before: int, after: str, at_most: int, by: str, reason: str
     for run in found:
         try:
             erase_run(tx, run, by=by, reason=reason, at=at, before=before)
-        except NotErasable as error:
+        except (NotEligible, NotErasable) as error:
             skipped[run] = error.message
         else:
             done.append(run)
@@ -180,12 +181,18 @@ def retention_days() -> int:
     return int(text)
 
 
-def check_erasable(tx: Tx, run: str) -> None:
-    """Raises: UnknownId; NotErasable if the run is not over, a call is not settled, or a legal hold stands."""
+def check_erasable(tx: Tx, run: str, *, by: str = "") -> None:
+    """Whether a run can be erased, and by the person `by` (an id), if one is given.
+
+    Raises: UnknownId; NotEligible if they do not answer for its system; NotErasable if the run is not over, a call is
+    not settled, or a legal hold stands.
+    """
     holds.lock(tx)
     row = tx.one(_RUN, run=run)
     if row is None:
         raise UnknownId(f"there is no run {run}", hint="`answerable runs list` lists them")
+    if by and authority(tx, row[0]).responsible != by:
+        raise NotEligible(f"{run} is of {row[0]!r}, for which somebody else answers", hint="they erase it")
     if row[1] not in ENDS:
         raise NotErasable(f"{run} is not over: it is {row[1]}", hint="cancel it, or wait for its end")
     unsettled = tx.all(_OPEN, run=run)
@@ -224,7 +231,7 @@ def _erase(
     reason: str,
     at: int,
 ) -> ErasedPayloads:
-    check_erasable(tx, run)
+    check_erasable(tx, run, by=by)
     gone = tuple(about)
     shown = tuple(id for id, body in tx.all(_ASKED, run=run) if any(one.encode() in bytes(body) for one in gone))
     sent = tuple(str(row[0]) for one in gone for row in tx.all(_CALLS, run=run, id=one))
