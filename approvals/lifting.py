@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from answerable.approvals.accepting.accepting import standings
+from answerable.approvals.accepting.standing import standings
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.delegations import in_force
 from answerable.approvals.voting.eligibility import is_named
