@@ -193,7 +193,7 @@ class Service(Generic[In, Out]):
     async def _hand_over(self, flow: Flow, flowing: asyncio.Task[None]) -> None:
         flow.close()
         with suppress(StoreError):  # of a store that is full or gone; another process hands over what it holds
-            await flow.drain(timeout_seconds=5.0)
+            await flow.drain(30.0, patience_seconds=5.0)
         flowing.cancel()
         await asyncio.gather(flowing, return_exceptions=True)
 

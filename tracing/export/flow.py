@@ -18,6 +18,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
@@ -135,22 +136,29 @@ class Flow:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
 
-    async def drain(self, timeout_seconds: float) -> bool:
+    async def drain(self, timeout_seconds: float, *, patience_seconds: float | None = None) -> bool:
         """Place, project, sign, anchor and deliver what is there; whether all of it left in time.
 
-        Needs no `run` beside it. Without an endpoint there is nothing to deliver. Raises: StoreError.
+        It also gives up when nothing was done for `patience_seconds`, if that is given. Needs no `run` beside it.
+        Without an endpoint there is nothing to deliver. Raises: StoreError.
         """
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(timeout_seconds), asyncio.timeout(patience_seconds) as patience:
+
+                def goes_on() -> None:
+                    if patience_seconds is not None and not patience.expired():
+                        patience.reschedule(loop.time() + patience_seconds)
+
                 while await self._advance():
-                    pass
+                    goes_on()
                 await self._checkpointing.sign(wait=True)
                 await self._checkpointing.anchor(again=True)
                 if self._delivery is None:
                     return True
-                await self._deliver_all(self._delivery)
+                await self._deliver_all(self._delivery, goes_on)
                 while await self._advance():  # there was no room for all of it, and now there is
-                    await self._deliver_all(self._delivery)
+                    await self._deliver_all(self._delivery, goes_on)
                 return self._room != "full"  # of what was rejected: nothing more can be projected
         except TimeoutError:
             return False
@@ -174,9 +182,11 @@ class Flow:
                 _log.warning("spans wait: %s", error)
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _deliver_all(self, delivery: Delivery) -> None:
+    async def _deliver_all(self, delivery: Delivery, goes_on: Callable[[], None]) -> None:
         while (result := await delivery.deliver()) != "idle":
-            if result == "failed":
+            if result == "sent":
+                goes_on()
+            elif result == "failed":
                 await asyncio.sleep(delivery.pause_seconds())
             elif result == "busy":
                 await asyncio.sleep(GATHER_SECONDS)

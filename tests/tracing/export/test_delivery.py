@@ -231,6 +231,36 @@ async def test_a_collector_that_hangs_does_not_stop_the_loop(sqlite_url: str) ->
             assert await sending == "sent"
 
 
+async def test_draining_has_patience_as_long_as_spans_leave(sqlite_url: str) -> None:
+    loop, passed = asyncio.get_running_loop(), 0.0
+    real = loop.time
+
+    def take_long() -> Trouble:
+        nonlocal passed
+        passed += 400.0
+        return ""
+
+    loop.time = lambda: real() + passed  # type: ignore[method-assign]  # nobody waits for so long
+    journal = Journal(trouble=take_long)
+    try:
+        with http_receiver(journal) as endpoint:
+            async with filled(sqlite_url) as store:
+                flow = Flow(store, settings(endpoint, most_spans=5, timeout_seconds=3000))
+                assert await flow.drain(100_000, patience_seconds=600)
+    finally:
+        loop.time = real  # type: ignore[method-assign]
+    assert [span.data for span in journal.spans] == BYTES and len(journal.requests) > 2
+
+
+async def test_draining_has_no_patience_with_a_collector_that_hangs(sqlite_url: str) -> None:
+    journal = Journal(hangs=threading.Event())
+    assert journal.hangs is not None
+    with http_receiver(journal) as endpoint:
+        async with filled(sqlite_url) as store:
+            assert not await Flow(store, settings(endpoint)).drain(100_000, patience_seconds=0.2)
+            journal.hangs.set()
+
+
 async def test_one_process_delivers_at_a_time(store_url: str) -> None:
     journal = Journal(hangs=threading.Event())
     with http_receiver(journal) as endpoint:
