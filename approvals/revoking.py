@@ -24,9 +24,9 @@ from answerable.approvals.deciding.decisions import YES, Decision, get_decision
 from answerable.approvals.deciding.reasons import Reason
 from answerable.approvals.deciding.recording import withdraw_effect
 from answerable.approvals.gate import UNSENT, EffectRow, find_effect, get_effect
-from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.keys import Key, not_ours
 from answerable.approvals.voting.eligibility import check_eligible
-from answerable.errors import NotEligible, NotOpen, StoreCorrupt, UnknownId
+from answerable.errors import NotEligible, NotOpen, UnknownId
 from answerable.tracing.continuing import go_on
 from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.records.afterwards import DecisionRevoked
@@ -106,10 +106,7 @@ def revoke(tx: Tx, key: Key, decision_id: str, *, by: str, reason: Reason, at: i
         raise UnknownId(f"there is no decision {decision_id}", hint="`answerable runs show RUN` lists those of a run")
     request = get_request(tx, decision.request)
     if not (request.genuine(key) and decision.genuine(key)):
-        raise StoreCorrupt(
-            f"decision {decision.id} was not made by this system: a MAC is wrong",
-            hint="nothing is sent by it; `answerable ledger verify` tells what was changed",
-        )
+        raise not_ours(f"decision {decision.id}, or its request,", "nothing is sent by it")
     may_revoke(person, decision, request, responsible=authority(tx, request.system).responsible, at=at)
     return void(tx, decision, request, cause="person", by=person.id, reason=reason, at=at)
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from answerable.orchestrator.drawing import MARKS, State
 from answerable.orchestrator.graph import END_NAME, START_NAME, Graph
+from answerable.orchestrator.running.journal import StepRow
 from answerable.tracing.evidence.story.layout import lay_out
 
 _CHARACTERS: Final = 18
+
+Drawn: TypeAlias = tuple[str, str, str]
+"""An edge as it is drawn: its source, its target, and what it carries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,23 +56,32 @@ class Drawing:
     edges: Sequence[EdgeDrawn]
 
 
-def draw(
-    run: Mapping[str, Any], steps: Iterable[Any], graph: Graph | None, frozen: frozenset[str], *, whole: bool = True
-) -> Drawing:
-    """The drawing of a run's document (`run_document`), with its steps and what is frozen in its system.
-
-    Without the `whole`, END is drawn only where an edge leads there.
-    """
+def draw_run(run: Mapping[str, Any], steps: Iterable[StepRow], graph: Graph | None, frozen: frozenset[str]) -> Drawing:
+    """The drawing of a run's document (`run_document`), with its steps and what is frozen in its system."""
     crossed = {(edge["source"], edge["target"], edge["carries"]): edge["count"] for edge in run["edges_crossed"]}
     declared = [(edge["source"], edge["target"], edge["carries"]) for edge in run["edges_declared"]]
+    names = [*(graph.order if graph else ()), END_NAME]
+    return draw(crossed, _states(run, steps, frozen), declared=declared, names=names)
+
+
+def draw(
+    crossed: Mapping[Drawn, int],
+    states: Mapping[str, State],
+    *,
+    declared: Sequence[Drawn] = (),
+    names: Sequence[str] = (),
+) -> Drawing:
+    """The drawing of edges, with how often each was crossed and how nodes stand.
+
+    Those that are `declared` come first; `names` are nodes that are drawn even where no edge leads to them.
+    """
     edges = list(dict.fromkeys([*declared, *crossed]))
-    names = [START_NAME, *graph.order] if graph else [START_NAME]
     ends = [end for edge in edges for end in edge[:2]]
-    last = [END_NAME] if whole or END_NAME in ends else []
-    names = list(dict.fromkeys([*names, *(end for end in ends if end != END_NAME), *last]))
+    inner = [name for name in (*names, *ends) if name != END_NAME]
+    last = [END_NAME] if END_NAME in (*names, *ends) else []
+    names = list(dict.fromkeys([START_NAME, *inner, *last]))
     pairs = [(source, target) for source, target, _ in edges]
     layout = lay_out(names, pairs)
-    states = _states(run, steps, frozen)
     nodes = [
         NodeDrawn(
             name=name,
@@ -98,13 +111,19 @@ def draw(
     )
 
 
-def _states(run: Mapping[str, Any], steps: Iterable[Any], frozen: frozenset[str]) -> dict[str, State]:
-    """How each node stands; the one that wants somebody's attention most, where it stands in several ways."""
+def states_of(steps: Iterable[StepRow]) -> dict[str, State]:
+    """How each node stands by its steps alone; START is done."""
     found: dict[str, State] = {START_NAME: "done"}
     for step in steps:
         state: State = "working" if step.state == "running" else "failed" if step.state == "failed" else "done"
         if step.state != "superseded" and found.get(step.node) not in ("failed", "working"):
             found[step.node] = state
+    return found
+
+
+def _states(run: Mapping[str, Any], steps: Iterable[StepRow], frozen: frozenset[str]) -> dict[str, State]:
+    """How each node stands; the one that wants somebody's attention most, where it stands in several ways."""
+    found = states_of(steps)
     for request in run["requests"]:
         if request["state"] == "open":
             found[request["approval"]] = "waiting"

@@ -13,9 +13,10 @@ from typing import Final
 from sqlalchemy import bindparam, func, select
 
 from answerable.approvals.asking.requests import RequestRow
-from answerable.inbox.graphs import Drawing, draw
+from answerable.inbox.graphs import Drawing, draw, states_of
 from answerable.orchestrator.graph import START_NAME
 from answerable.orchestrator.running.journal import read_crossings, read_gathers, read_steps
+from answerable.orchestrator.running.upstream import upstream
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.runs import crossings, messages
@@ -33,33 +34,26 @@ def path_to(tx: Tx, row: RequestRow) -> Drawing | None:
         return None
     steps = {step.id: step for step in read_steps(tx, row.run)}
     sent = {crossing.id: crossing for crossing in read_crossings(tx, row.run)}
-    gathers = {gather.id: gather for gather in read_gathers(tx, row.run)}
     types = {str(id): str(type_) for id, type_ in tx.all(_TYPES, run=row.run)}
+    asking = steps.get(row.step)
+    path = upstream(
+        row.approval,
+        asking.consumed.values() if asking else (),
+        step=steps.get,
+        crossing=sent.get,
+        gathers={gather.id: gather for gather in read_gathers(tx, row.run)},
+    )
     crossed: Counter[tuple[str, str, str]] = Counter()
-    seen, waiting = {row.step}, [row.step]
-    while waiting:
-        step = steps.get(waiting.pop(0))
-        for taken in step.consumed.values() if step else ():
-            gather = gathers.get(taken)
-            for id in [taken] if gather is None else [item[1] for item in gather.items]:
-                crossing = sent.get(id)
-                if step is None or crossing is None or (crossing.step and crossing.step not in steps):
-                    continue
-                source = steps[crossing.step].node if crossing.step else START_NAME
-                crossed[source, step.node, types.get(crossing.message, "")] += 1
-                if crossing.step and crossing.step not in seen:
-                    seen.add(crossing.step)
-                    waiting.append(crossing.step)
+    senders = {row.step}
+    for taker, crossing in path:
+        sender = steps.get(crossing.step)
+        if sender is not None or not crossing.step:
+            source = sender.node if sender else START_NAME
+            crossed[source, taker, types.get(crossing.message, "")] += 1
+            senders.add(crossing.step)
     if not crossed:
         return None
-    run = {
-        "edges_crossed": [
-            {"source": source, "target": target, "carries": carries, "count": count}
-            for (source, target, carries), count in reversed(crossed.items())
-        ],
-        "edges_declared": [],
-        "requests": [{"approval": row.approval, "state": row.state}],
-        "effects": [],
-        "status": "",
-    }
-    return draw(run, [steps[id] for id in seen if id in steps], None, frozenset(), whole=False)
+    states = states_of(steps[id] for id in senders if id in steps)
+    if row.state == "open":
+        states[row.approval] = "waiting"
+    return draw(dict(reversed(crossed.items())), states)

@@ -56,7 +56,7 @@ async def edit_request(
     request = await worker.store.read(lambda tx: get_request(tx, request_id))
     row = await worker.store.read(lambda tx: get_run(tx, request.run))
     runtime.check_version(row)
-    worker.asking.forget(request.approval)  # as it asks now: somebody's roles or a rule may have changed since
+    worker.asking.forget()  # as it asks now: somebody's roles or a rule may have changed since
     asking = await worker.asks(request.approval)
     approval = asking.approval
     edited = read_back(written(message_id(request.step, f"edit:{request.id}:message"), _read(approval, message)))
@@ -86,7 +86,7 @@ async def edit_request(
         if again:
             return
         if generation(tx, row.system) != asking.generation:
-            worker.asking.forget(request.approval)
+            worker.asking.forget()
             raise NotAsShown(f"whom {request.approval} asks was changed a moment ago", hint="propose it again")
         journal.write_messages(tx, row.id, [edited, *(option.message for option in asked.options[1:])])
         guard = Guard(authority(tx, row.system).responsible, frozenset(), row.status)

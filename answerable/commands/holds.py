@@ -68,7 +68,7 @@ def list_(store: str, as_json: bool) -> None:
     async def work(office: Office) -> list[dict[str, Any]]:
         names = await office.store.read(handles)
         found = await office.store.read(all_holds)
-        return [vars(one) | {"by": names.get(one.by, one.by), "at": iso(one.at)} for one in found]
+        return [{**_shown(one), "by": names.get(one.by, one.by), "at": iso(one.at)} for one in found]
 
     found = at_office(store, work)
     if as_json:
@@ -77,3 +77,7 @@ def list_(store: str, as_json: bool) -> None:
     columns = ("id", "covers", "of", "state", "by", "reason", "at")
     rows = [[short(str(one[name])) if name == "id" else str(one[name]) for name in columns] for one in found]
     say(table("hold", *columns[1:], rows=rows) if rows else "nothing is under legal hold")
+
+
+def _shown(hold: Hold) -> dict[str, Any]:
+    return {name: value for name, value in vars(hold).items() if name != "salt"}

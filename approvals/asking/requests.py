@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, exists, or_, select, update
 
 from answerable.agents.people import Quorum, either, person, quorum, quorum_from, role
 from answerable.agents.texts import check_id
-from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.keys import Key, not_ours
 from answerable.approvals.voting.eligibility import Asked
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.canonical import canonical
@@ -175,10 +175,7 @@ class RequestRow:
     def check_genuine(self, key: Key) -> None:
         """Raises: StoreCorrupt if it is not."""
         if not self.genuine(key):
-            raise StoreCorrupt(
-                f"request {self.id} was not made by this system: its MAC is wrong",
-                hint="do not decide it; `answerable ledger verify` tells what was changed",
-            )
+            raise not_ours(f"request {self.id}", "do not decide it")
 
     def is_held(self, frozen: frozenset[str]) -> bool:
         """Whether it is suspended, where these targets of its system are frozen."""

@@ -18,13 +18,13 @@ from sqlalchemy import bindparam, update
 from answerable.approvals.asking.requests import RequestRow, get_request
 from answerable.approvals.deciding.decisions import get_decision
 from answerable.approvals.deciding.reviews import VERDICTS, Review, Verdict, get_review
-from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.keys import Key, not_ours
 from answerable.approvals.sealing.seals import is_sealed, sealed
 from answerable.approvals.voting.delegations import in_force
 from answerable.approvals.voting.eligibility import check_eligible, too_close
 from answerable.approvals.who.identity import Identity, check_sure
 from answerable.approvals.who.signatures import REVIEWED, Meant, Signed, signed_by
-from answerable.errors import InvalidInput, NotEligible, NotOpen, StoreCorrupt
+from answerable.errors import InvalidInput, NotEligible, NotOpen
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.afterwards import Reviewed
 from answerable.tracing.ledger.records.deciding import Decided
@@ -97,10 +97,7 @@ def check_may_review(tx: Tx, key: Key, review: Review, person: PersonRow, *, at:
         raise NotEligible(f"{person.handle} had a part in it, and nobody reviews their own", hint="ask somebody else")
     asked = request.asked_at(at)
     if not review.genuine(key):
-        raise StoreCorrupt(
-            f"review {review.id} was not made by this system: its MAC is wrong",
-            hint="`answerable ledger verify` tells what was changed",
-        )
+        raise not_ours(f"review {review.id}")
     check_eligible(person, asked, responsible=authority(tx, review.system).responsible)
     delegations = in_force(tx, key, system=review.system, approval=review.approval, at=at)
     near = {one.giver.id: one.giver.handle for one in delegations if one.taker == person.id}

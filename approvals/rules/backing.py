@@ -25,23 +25,20 @@ from answerable.approvals.sealing.seals import is_sealed
 from answerable.approvals.voting.counting import Cast, Electorate, counted, for_option, missing
 from answerable.approvals.voting.eligibility import Delegated
 from answerable.approvals.voting.votes import votes_on
+from answerable.approvals.who.endings import ended
 from answerable.tracing.ledger.records.every import read_record
-from answerable.tracing.ledger.records.ruling import RuleApproved, RuleRevoked
+from answerable.tracing.ledger.records.ruling import RuleApproved
 from answerable.tracing.people import authority, person_by_id
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.ledger import records
 
-_REVOKED: Final = Statement(select(records.c.body).where(records.c.run == "", records.c.kind == "rule.revoked"))
 _APPROVED: Final = Statement(select(records.c.body).where(records.c.run == "", records.c.kind == "rule.approved"))
 
 
 def put_back(tx: Tx, key: Key, rules: Iterable[RuleRow]) -> frozenset[str]:
     """Those of the rules (by id) that were revoked, as a record says, and whose rows do not say so."""
-    told = {one.head.id for one in rules if one.head.state != "revoked"}
-    found = (read_record(bytes(body)) for (body,) in tx.all(_REVOKED)) if told else ()
-    gone = {one.rule for one in found if isinstance(one, RuleRevoked) and is_sealed(key, one)}
-    return frozenset(told & gone)
+    return frozenset(one.head.id for one in rules if one.head.state != "revoked") & ended(tx, key)
 
 
 def lacking(tx: Tx, key: Key, rules: list[RuleRow]) -> dict[str, str]:

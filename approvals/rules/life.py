@@ -23,14 +23,14 @@ from answerable.approvals.rules.checking import check_cases, check_rule
 from answerable.approvals.rules.contexts import LARGEST, Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleHead, RuleRow, find_rule, heads_of, insert_rule, set_rule
-from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.keys import Key, not_ours
 from answerable.approvals.sealing.seals import sealed
 from answerable.approvals.voting.counting import for_option, people_of
 from answerable.approvals.voting.eligibility import Asked, Standing, check_eligible
 from answerable.approvals.voting.votes import cast_vote
 from answerable.approvals.who.identity import Identity, check_sure
 from answerable.approvals.who.signatures import Meant, signed_by
-from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsShown, NotEligible, NotOpen, StoreCorrupt
+from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsShown, NotEligible, NotOpen
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger.entries import append
@@ -232,10 +232,7 @@ def _genuine(tx: Tx, key: Key, reference: str) -> RuleRow:
     read_rules_anew(tx, find_rule(tx, reference).head.system)  # before the rule's own lock, as workers take them
     found = find_rule(tx, reference, lock=True)
     if not found.head.genuine(key):
-        raise StoreCorrupt(
-            f"rule {found.head.label} was not made by this system: its MAC is wrong",
-            hint="it decides nothing; `answerable ledger verify` tells what was changed",
-        )
+        raise not_ours(f"rule {found.head.label}", "it decides nothing")
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, select
 
-from answerable.errors import StoreError
+from answerable.errors import StoreCorrupt, StoreError
 from answerable.tracing.storage.private_files import PrivateFile, beside_store
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Store, Tx, store_id
@@ -45,6 +45,12 @@ class Key:
     def holds(self, mac: str, kind: str, *fields: object) -> bool:
         """Whether `mac` is that of a row with these fields."""
         return hmac.compare_digest(mac, self.mac(kind, *fields))
+
+
+def not_ours(what: str, so: str = "") -> StoreCorrupt:
+    """The error for a row of which the MAC is wrong; `so` says what that means for whoever asked."""
+    told = "`answerable ledger verify` tells what was changed"
+    return StoreCorrupt(f"{what} was not made by this system: its MAC is wrong", hint=f"{so}; {told}" if so else told)
 
 
 async def open_key(store: Store) -> Key:

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, select, update
 
-from answerable.approvals.sealing.keys import Key
+from answerable.approvals.sealing.keys import Key, not_ours
 from answerable.approvals.sealing.seals import sealed
 from answerable.approvals.voting.eligibility import Delegated
 from answerable.approvals.who.endings import ended
-from answerable.errors import InvalidInput, NotEligible, StoreCorrupt, UnknownId
+from answerable.errors import InvalidInput, NotEligible, UnknownId
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.ledger.entries import append
@@ -140,9 +140,7 @@ def revoke_delegation(tx: Tx, key: Key, id: str, *, by: str, reason: str, at: in
         raise UnknownId(f"there is no delegation {id}", hint="`answerable delegations list` lists them")
     found, person = Delegation(**named(delegations, row)), get_person(tx, by)
     if not found.genuine(key):
-        raise StoreCorrupt(
-            f"delegation {id} was not made by this system: its MAC is wrong", hint="it lets nobody act as it is"
-        )
+        raise not_ours(f"delegation {id}", "it lets nobody act as it is")
     check_may_end(tx, found, person)
     ended = replace(found, ended_at=at).signed(key)
     if not tx.run(_END, delegation=id, now=at, new_mac=ended.mac):

@@ -1,10 +1,12 @@
 """Endings: what records say has ended, whatever its row says.
 
 1. A MAC says that a row was made here, and not that it was not ended since: a row that somebody put back as it was
-   before has a right one. So whoever is let in by a credential, or acts by a delegation, is looked up among those that
-   records tell of as ended.
+   before has a right one. So whoever is let in by a credential, or acts by a delegation, and a rule before it decides,
+   is looked up among those that records tell of as ended.
 2. A process reads each such record once, and looks for newer ones each time: an index has them by their kind. Records
    of transactions that began before others ended may come late, so it looks some way back.
+3. No seal is asked for: an ending gives nobody anything, and a record of one that somebody wrote or changed by hand
+   would otherwise be one more way to put back what had ended. `ledger verify` finds it.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ ENDED: Final = {
     "identity.unbound": "binding",
     "person.erased": "person",
     "delegation.revoked": "delegation",
+    "rule.revoked": "rule",
 }
 """The kinds of records that end something, and the field that says what."""
 LATE: Final = 1_000  # records: so far behind the newest one that was read, others may come still, but on SQLite
@@ -52,7 +55,7 @@ _TOLD: Final[WeakKeyDictionary[Key, _Told]] = WeakKeyDictionary()  # a key is th
 
 
 def ended(tx: Tx, key: Key) -> Set[str]:
-    """The ids of tokens, bindings, delegations and persons that have ended, as records say."""
+    """The ids of tokens, bindings, delegations, rules and persons that have ended, as records say."""
     told = _TOLD.setdefault(key, _Told())
     after = told.newest if tx.dialect == "sqlite" else told.newest - LATE
     new = {id for (id,) in tx.all(_IDS, after=after)} - told.late

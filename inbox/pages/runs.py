@@ -12,7 +12,7 @@ from answerable.inbox.api.cursors import Cursor, Filter, Id, after, cursor_of
 from answerable.inbox.api.runs import Status
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
-from answerable.inbox.graphs import draw
+from answerable.inbox.graphs import draw_run
 from answerable.inbox.pages.rendering import page
 from answerable.orchestrator.documents import handles, run_document
 from answerable.orchestrator.running.journal import read_steps
@@ -80,7 +80,7 @@ async def one_run(
             "lines": lines[-MOST_LINES:] if lines is not None else None,
             "older": max(0, len(lines) - MOST_LINES) if lines is not None else 0,
             "marks": {sort: mark for sort, (mark, _) in MARKS.items()},
-            "drawing": draw(document, steps, graph, frozen),
+            "drawing": draw_run(document, steps, graph, frozen),
             "frozen": sorted(frozen),
             "whole": graph is not None,
         }

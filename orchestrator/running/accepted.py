@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from answerable.approvals.accepting.declared import rules_of, to_ask, under
-from answerable.approvals.accepting.standing import place_in_force, standings
+from answerable.approvals.accepting.standing import Standings, place_in_force, standings
 from answerable.approvals.node import Approval
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.rows import generation
@@ -32,27 +33,31 @@ class Asking:
 
 @dataclass
 class AskingBook:
-    """The approvals of a service as they ask, as that was read last."""
+    """The approvals of a service as they ask, as that was read last: of all of them at once."""
 
-    _known: dict[str, Asking] = field(default_factory=dict)
+    _known: Mapping[str, Asking] = field(default_factory=dict)
 
     async def get(self, graph: Graph, store: Store, key: Key, approval: str) -> Asking:
         """How an approval asks now, or did a moment ago. Raises: StoreError."""
         known = self._known.get(approval)
         if known is None:
-            known = self._known[approval] = await store.read(lambda tx: _learn(tx, key, graph, approval))
+            read = self._known = await store.read(lambda tx: _learn(tx, key, graph))
+            known = read[approval]
         return known
 
-    def forget(self, approval: str) -> None:
-        """Have it read anew."""
-        self._known.pop(approval, None)
+    def forget(self) -> None:
+        """Have them read anew."""
+        self._known = {}
 
 
-def _learn(tx: Tx, key: Key, graph: Graph, name: str) -> Asking:
-    place = place_of(graph, name)
-    declared: Approval[Any] = graph.nodes[name]  # type: ignore[assignment]  # place_of says that it is one
+def _learn(tx: Tx, key: Key, graph: Graph) -> dict[str, Asking]:
     now, found = generation(tx, graph.system), standings(tx, key)
-    standing = found.get((graph.system, name))
+    declared = [node for node in graph.nodes.values() if isinstance(node, Approval)]
+    return {approval.name: _asking(approval, place_of(graph, approval.name), found, now) for approval in declared}
+
+
+def _asking(declared: Approval[Any], place: Place, found: Standings, now: int) -> Asking:
+    standing = found.get((place.system, declared.name))
     own = rules_of(declared, releases=place.effects)
     rules = to_ask(standing.in_force.rules if standing and standing.in_force else None, own)
     if rules == own:

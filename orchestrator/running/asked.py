@@ -23,6 +23,7 @@ from answerable.approvals.rules.contexts import LARGEST
 from answerable.errors import InvalidInput
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.stepping import call_user, describe
+from answerable.orchestrator.running.upstream import upstream
 from answerable.orchestrator.running.view import Ready
 from answerable.tracing.storage.store import Tx
 
@@ -104,21 +105,16 @@ def _upstream(execution: Execution, ready: Ready) -> tuple[set[str], set[str]]:
     """The agents whose steps led to this one, by name; and the steps of approvals that did."""
     agents: set[str] = set()
     approvals: set[str] = set()
-    seen: set[str] = set()
-    waiting = list(execution.view.links(ready))
-    while waiting:
-        crossing = execution.view.crossings[waiting.pop()]
-        if crossing.step and crossing.step not in seen:
-            seen.add(crossing.step)
-            step = execution.view.steps[crossing.step]
-            node = execution.graph.nodes[step.node]
-            if isinstance(node, Agent):
-                agents.add(step.node)
-            elif isinstance(node, Approval):
-                approvals.add(step.id)
-            for taken in step.consumed.values():
-                gather = execution.view.gathers.get(taken)
-                waiting += [taken] if gather is None else [item[1] for item in gather.items if item[1]]
+    view = execution.view
+    step, crossing = view.steps.__getitem__, view.crossings.__getitem__  # all of it is there
+    path = upstream(ready.node, ready.consumed.values(), step=step, crossing=crossing, gathers=view.gathers)
+    for id in {one.step for _, one in path if one.step}:
+        name = view.steps[id].node
+        node = execution.graph.nodes[name]
+        if isinstance(node, Agent):
+            agents.add(name)
+        elif isinstance(node, Approval):
+            approvals.add(id)
     return agents, approvals
 
 

@@ -95,7 +95,7 @@ async def judged(execution: Execution, place: Place, options: Sequence[Mapping[s
 def check_asking(execution: Execution, guard: Guard, asking: Asking) -> None:
     """Whether an approval still asks as it did. Raises: RulesChanged, and then it is read anew."""
     if guard.rules != asking.generation:
-        execution.worker.asking.forget(asking.place.approval)
+        execution.worker.asking.forget()
         raise RulesChanged
 
 

@@ -2,11 +2,13 @@
 
 1. Placing and lifting are records, by a registered person, with a reason.
 2. A hold that is placed and an erasing cannot pass each other: both take one lock.
-3. A subject's key may name a person, so its record has a salted digest of it; the salt is the hold's id.
+3. A subject's key may name a person, so its record has a salted digest of it. The salt lies in the hold's
+   row, and goes with the key.
 """
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,7 +38,7 @@ _LIFT = Statement(update(holds).where(holds.c.id == bindparam("hold")).values(st
 _FORGET = Statement(
     update(holds)
     .where(holds.c.covers == "subject", holds.c.of == bindparam("subject"), holds.c.state != STANDING)
-    .values({"of": ERASED})
+    .values({"of": ERASED, "salt": ""})
 )
 _RUN = Statement(select(runs.c.system).where(runs.c.id == bindparam("run")))
 _SYSTEM = Statement(select(systems.c.name).where(systems.c.name == bindparam("system")))
@@ -54,6 +56,7 @@ class Hold:
     reason: str
     state: str
     at: int
+    salt: str = ""  # of a subject's key in the record
 
 
 def place_hold(tx: Tx, covers: str, of: str, *, by: str, reason: str, at: int) -> Hold:
@@ -68,7 +71,16 @@ def place_hold(tx: Tx, covers: str, of: str, *, by: str, reason: str, at: int) -
     found = tx.one(_RUN, run=of) if covers == "run" else tx.one(_SYSTEM, system=of) if covers == "system" else ("",)
     if found is None:
         raise UnknownId(f"there is no {covers} {of}", hint="`answerable runs list` lists runs and their systems")
-    made = Hold(id=ids.fresh(ids.HOLD), covers=covers, of=of, by=person.id, reason=reason, state=STANDING, at=at)
+    made = Hold(
+        id=ids.fresh(ids.HOLD),
+        covers=covers,
+        of=of,
+        by=person.id,
+        reason=reason,
+        state=STANDING,
+        at=at,
+        salt=secrets.token_hex(16) if covers == "subject" else "",
+    )
     tx.run(_INSERT, **vars(made))
     record = HoldPlaced(
         at=at,
@@ -119,7 +131,7 @@ def forget_subject(tx: Tx, subject: str) -> None:
 
 def named_in_records(hold: Hold) -> str:
     """What the record of a hold says that it is on."""
-    return ids.commitment(hold.id.encode(), hold.of.encode()) if hold.covers == "subject" else hold.of
+    return ids.commitment(bytes.fromhex(hold.salt), hold.of.encode()) if hold.covers == "subject" else hold.of
 
 
 def lock(tx: Tx) -> None:

@@ -30,4 +30,5 @@ holds = Table(
     Column("reason", Text, nullable=False),
     Column("state", Text, nullable=False),  # standing, lifted
     Column("at", BigInteger, nullable=False),
+    Column("salt", Text, nullable=False, server_default=""),  # of the subject's key in the record
 )
