@@ -24,12 +24,7 @@ from answerable.tracing.ledger.indexes.indexes import Columns, Indexes
 from answerable.tracing.ledger.records.deciding import Decided
 from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.storage.statements import Statement, inserting, named
-from answerable.tracing.storage.tables.approvals import (
-    decisions,
-    grants,
-    reviews,
-    votes,
-)
+from answerable.tracing.storage.tables.approvals import decisions, grants, reviews, votes
 
 W = TypeVar("W", Decision, Vote)
 

@@ -21,9 +21,7 @@ from answerable.tracing.ledger.records.afterwards import Reviewed
 from answerable.tracing.ledger.records.deciding import PASSED, Decided
 from answerable.tracing.ledger.records.every import AnyRecord, read_record
 from answerable.tracing.storage.statements import inserting
-from answerable.tracing.storage.tables.approvals import (
-    requests,
-)
+from answerable.tracing.storage.tables.approvals import requests
 from answerable.tracing.storage.tables.runs import effects, runs
 
 AHEAD: Final = "its row said that it was sent, and no record says so"

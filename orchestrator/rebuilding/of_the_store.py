@@ -18,11 +18,7 @@ from answerable.tracing.ledger.indexes.indexes import Columns, Indexes, exemptio
 from answerable.tracing.ledger.records.accepting import ExemptionAccepted
 from answerable.tracing.ledger.records.votes import DelegationMade
 from answerable.tracing.storage.statements import Statement, inserting
-from answerable.tracing.storage.tables.approvals import (
-    delegations,
-    exemptions,
-    votes,
-)
+from answerable.tracing.storage.tables.approvals import delegations, exemptions, votes
 from answerable.tracing.storage.tables.people import people, systems
 from answerable.tracing.storage.tables.rules import rules
 from answerable.tracing.storage.tables.stops import freezes

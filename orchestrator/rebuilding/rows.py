@@ -17,9 +17,7 @@ from answerable.tracing.ledger.indexes.indexes import Columns
 from answerable.tracing.ledger.records.effects import EffectSent
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
-from answerable.tracing.storage.tables.approvals import (
-    exemptions,
-)
+from answerable.tracing.storage.tables.approvals import exemptions
 from answerable.tracing.storage.tables.people import systems
 from answerable.tracing.storage.tables.stops import freezes
 

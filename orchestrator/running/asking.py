@@ -27,12 +27,7 @@ from answerable.orchestrator.running.anew import Before, what_was_revoked
 from answerable.orchestrator.running.asked import causes_of, causes_of_edit
 from answerable.orchestrator.running.ending import Ending
 from answerable.orchestrator.running.execution import Execution
-from answerable.orchestrator.running.flooding import (
-    QuotaReached,
-    check_quota,
-    source_of_step,
-    stop_source,
-)
+from answerable.orchestrator.running.flooding import QuotaReached, check_quota, source_of_step, stop_source
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.offering import OPTIONS_WITHIN_SECONDS
 from answerable.orchestrator.running.requesting import Asked, prepare_request, row_of, stored_message, write_request

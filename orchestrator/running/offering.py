@@ -16,9 +16,7 @@ from typing import Any
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.prioritization import Tally
-from answerable.approvals.asking.requests import (
-    PlannedCall,
-)
+from answerable.approvals.asking.requests import PlannedCall
 from answerable.approvals.node import AS_EDITED, AS_PROPOSED, Approval
 from answerable.errors import InvalidMessage
 from answerable.orchestrator.running.asked import Valued, valued

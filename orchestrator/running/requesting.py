@@ -16,12 +16,7 @@ from typing import Any
 from answerable.agents.messages import Message
 from answerable.agents.people import as_quorum
 from answerable.approvals.asking.listing import urgency_of
-from answerable.approvals.asking.requests import (
-    INSERT_EFFECT,
-    PlannedCall,
-    RequestRow,
-    insert_request,
-)
+from answerable.approvals.asking.requests import INSERT_EFFECT, PlannedCall, RequestRow, insert_request
 from answerable.approvals.grouping import likeness
 from answerable.approvals.node import Approval
 from answerable.orchestrator.running import journal
@@ -30,9 +25,7 @@ from answerable.orchestrator.running.asked import Causes, asked_body
 from answerable.orchestrator.running.crossing import Written
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.facts import digests_of, facts_to_ask
-from answerable.orchestrator.running.flooding import (
-    check_size,
-)
+from answerable.orchestrator.running.flooding import check_size
 from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.offering import Option, options_of
 from answerable.orchestrator.running.sums import tally_of

@@ -19,18 +19,7 @@ from answerable.orchestrator.system import System
 from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.ledger.records.deciding import Decided, RequestMade
 from answerable.tracing.ledger.records.effects import EffectWithdrawn
-from tests.orchestrator.letters import (
-    LEAD,
-    Ask,
-    Batch,
-    Letter,
-    Receipt,
-    batches,
-    letters,
-    recorded,
-    rows,
-    serving,
-)
+from tests.orchestrator.letters import LEAD, Ask, Batch, Letter, Receipt, batches, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio
 

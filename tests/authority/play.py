@@ -21,9 +21,7 @@ from sqlalchemy import select
 from answerable.approvals.asking.requests import get_request
 from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.voting.votes import votes_on
-from answerable.errors import (
-    AnswerableError,
-)
+from answerable.errors import AnswerableError
 from answerable.orchestrator.runs import LEASE_SECONDS
 from answerable.tracing import failpoints
 from answerable.tracing.storage.statements import Statement

@@ -13,17 +13,7 @@ from answerable.errors import DeclarationError, UnknownOrigin
 from answerable.orchestrator.running.http import Client, NotSent
 from answerable.testing import FakeReceiver, Reply, nowhere
 from answerable.tracing.ledger.records.effects import EffectAnswered, EffectInDoubt, EffectSent
-from tests.orchestrator.letters import (
-    CARRIER,
-    Ask,
-    Letter,
-    Receipt,
-    letters,
-    recorded,
-    rows,
-    serving,
-    signed,
-)
+from tests.orchestrator.letters import CARRIER, Ask, Letter, Receipt, letters, recorded, rows, serving, signed
 
 pytestmark = pytest.mark.anyio
 

@@ -8,15 +8,7 @@ from answerable.tracing.clock import Micros
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records.steps import Crossed, StepFinished, UndeclaredEgress
 from answerable.tracing.spans import attributes as key
-from answerable.tracing.spans.common import (
-    about,
-    about_effect,
-    about_request,
-    about_tally,
-    made,
-    moment,
-    where_said,
-)
+from answerable.tracing.spans.common import about, about_effect, about_request, about_tally, made, moment, where_said
 from answerable.tracing.spans.history import RunHistory, Running, taken_by
 from answerable.tracing.spans.span import CONSUMER, ERROR, UNSET, Pair, SpanData
 
