@@ -7,9 +7,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal, TypeVar, overload
 
 from pydantic import BaseModel
@@ -17,29 +15,22 @@ from pydantic import BaseModel
 from answerable.agents.calls import Call
 from answerable.agents.hints import is_message, read_signature
 from answerable.agents.messages import Message
-from answerable.agents.nodes import END, START, Agent, AgentOptions, Effect, Node, Receiver, Source, Target
+from answerable.agents.nodes import END, START, Agent, Effect, Node, Receiver, Source, Target
 from answerable.agents.options import DAY, Retry
-from answerable.agents.people import Quorum, Whom, as_quorum
+from answerable.agents.people import Whom
 from answerable.agents.prioritization import Demand
 from answerable.approvals.asking.quotas import DEFAULT_QUOTA, Quota
 from answerable.approvals.node import Approval, BreakGlass, Exemption
-from answerable.approvals.rules.contexts import LARGEST
-from answerable.approvals.who.identity import ASSURANCES
 from answerable.errors import DeclarationError
 from answerable.orchestrator.app import App
+from answerable.orchestrator.declaring.approvals import read_approval
 from answerable.orchestrator.declaring.building import build_graph
-from answerable.orchestrator.declaring.clocks import LONGEST_SECONDS, check_glass, check_times, escalation
-from answerable.orchestrator.declaring.deciders import check_denials, check_quota
+from answerable.orchestrator.declaring.clocks import LONGEST_SECONDS
 from answerable.orchestrator.declaring.declared import Declaration, DeclaredEdge, DeclaredLoop
 from answerable.orchestrator.declaring.decorators import AgentDecorator, OpaqueEffectDecorator
-from answerable.orchestrator.declaring.functions import (
-    check_condition,
-    parameter_hints,
-    read_effect,
-    read_opaque_effect,
-    read_transactional_effect,
-    seen_type,
-)
+from answerable.orchestrator.declaring.edges import read_edge
+from answerable.orchestrator.declaring.functions import read_effect, read_opaque_effect, read_transactional_effect
+from answerable.orchestrator.declaring.nodes import check_name, options_of
 from answerable.orchestrator.graph import Demands
 
 A = TypeVar("A")
@@ -48,10 +39,6 @@ O = TypeVar("O", bound=Message)  # noqa: E741 - the output, beside I, the input
 M = TypeVar("M", bound=Message)
 R = TypeVar("R", bound=Message)
 T = TypeVar("T")
-
-NAME = re.compile(r"[a-zA-Z0-9_.-]+")
-RESERVED = ("START", "END")
-RESERVED_ENDINGS = (".denied", ".response")
 
 
 class System:
@@ -66,7 +53,7 @@ class System:
     def __init__(
         self, name: str, *, responsible: str, tiers: Sequence[str] = (), segment_after: float | None = None
     ) -> None:
-        _check_name(name, what="a system")
+        check_name(name, what="a system")
         if not responsible.strip():
             raise DeclarationError(f"system {name!r} has no Responsible Individual", hint="give responsible=, a handle")
         if isinstance(tiers, str) or len(set(tiers)) != len(tiers) or not all(tiers):
@@ -118,7 +105,7 @@ class System:
                 context=signature.context,
                 optional=signature.optional,
                 owner=owner,
-                options=_options(retry, timeout, limit, what=what),
+                options=options_of(retry, timeout, limit, what=what),
                 acts_for=acts_for,
             )
             self._add(node, what=what)
@@ -163,7 +150,7 @@ class System:
                 guarantee=guarantee,
                 gate=None if gate is None else gate.name,
                 owner=owner,
-                options=_options(retry, timeout, 16, what=what),
+                options=options_of(retry, timeout, 16, what=what),
                 query=query,
             )
             self._add_effect(node, gate, what=what)
@@ -202,7 +189,7 @@ class System:
                 guarantee=guarantee,
                 gate=None if gate is None else gate.name,
                 owner=owner,
-                options=_options(1, timeout, 16, what=what),
+                options=options_of(1, timeout, 16, what=what),
             )
             self._add_effect(node, gate, what=what)
             return node
@@ -246,61 +233,28 @@ class System:
         `escalate` says who may decide as well after so many seconds: `{1 * HOUR: role("ops-manager")}`; `break_glass`,
         who may approve alone at once, under lower caps, to be reviewed.
         """
-        what = f"approval {name!r}"
-        if not is_message(of):
-            raise DeclarationError(f"{what}: of={of!r} is no message type")
-        for given, fn in {"options": options, "context": context, "value": value, "facts": facts}.items():
-            if fn is not None and not callable(fn):
-                raise DeclarationError(
-                    f"{what}: {given}={fn!r} is no function", hint="of the message and the run's input"
-                )
-        check_times(within, execute_within, what=what)
-        if requires not in ("", *ASSURANCES[1:]):
-            raise DeclarationError(
-                f"{what}: requires={requires!r} is no assurance", hint=f"one of {', '.join(ASSURANCES[1:])}"
-            )
-        if not isinstance(fresh, int) or fresh < 0:
-            raise DeclarationError(f"{what}: fresh={fresh!r} is no whole number of seconds")
-        check_glass(break_glass, valued=value is not None, what=what)
-        stages = escalation(escalate or {}, by=by, within=within, what=what)
-        if options is not None:
-            parameter_hints(options, what=what)
-        if facts is not None:
-            parameter_hints(facts, what=what)
-        if exempt is not None:
-            if not isinstance(exempt, Exemption):
-                name_it = "@exemption(version=1) above its function"
-                raise DeclarationError(f"{what}: exempt={exempt!r} is no exemption", hint=name_it)
-            parameter_hints(exempt.fn, what=what)
-        check_quota(quota, what=what)
-        limits = _above(value, above, used=bool(break_glass and break_glass.at_most is not None), what=what)
-        check_denials(denials, (as_quorum(by), *limits.values(), *(to for _, to in stages)), what=what)
-        seen = None if context is None else seen_type(context, what=what)
-        if value is not None:
-            parameter_hints(value, what=what)
-        node = Approval(
+        node = read_approval(
             name,
-            of,
-            by=as_quorum(by),
+            of=of,
+            by=by,
             within=within,
             exempt=exempt,
             options=options,
             context=context,
-            seen=seen,
             denials=denials,
             value=value,
-            above=limits,
+            above=above,
             may_decide_own=may_decide_own,
             requires=requires,
-            fresh_seconds=fresh,
+            fresh=fresh,
             quota=quota,
             owner=owner,
             execute_within=execute_within,
             facts=facts,
-            escalate=stages,
+            escalate=escalate,
             break_glass=break_glass,
         )
-        self._add(node, what=what)
+        self._add(node, what=f"approval {name!r}")
         return node
 
     def tiers(
@@ -389,18 +343,9 @@ class System:
             raise DeclarationError(f"{what} goes between two nodes", hint="decorate the function with @system.agent(…)")
         self._check_mine(source.node, source, what=what)
         self._check_mine(target.node, target, what=what)
-        if not purpose.strip():
-            raise DeclarationError(f"{what} has no purpose", hint="say in a few words what it is for")
-        if each is not None and gather:
-            raise DeclarationError(f"{what}: each= and gather= cannot be on one edge", hint="put a node in between")
-        if when is not None:
-            check_condition(when, what=what)
-        kinds = carries if isinstance(carries, tuple) or carries is None else (carries,)
-        if kinds is not None and not (kinds and all(is_message(kind) for kind in kinds)):
-            raise DeclarationError(f"{what}: carries={carries!r} is no message type")
         self._edges.append(
-            DeclaredEdge(
-                source=source, target=target, purpose=purpose, carries=kinds, to=to, when=when, each=each, gather=gather
+            read_edge(
+                source, target, purpose=purpose, carries=carries, to=to, when=when, each=each, gather=gather, what=what
             )
         )
 
@@ -449,7 +394,7 @@ class System:
         return App(graph)
 
     def _add(self, node: Node[Any, Any], *, what: str) -> None:
-        _check_name(node.name, what=what)
+        check_name(node.name, what=what)
         if node.name in self._nodes:
             raise DeclarationError(
                 f"{what}: system {self.name!r} has another node of that name", hint="give one of them another name"
@@ -471,34 +416,3 @@ class System:
             mine += [node.denied, node.response]
         if not any(end is known for known in mine if known is not None):
             raise DeclarationError(f"{what}: {end!r} is no node of system {self.name!r}")
-
-
-def _check_name(name: str, *, what: str) -> None:
-    if not NAME.fullmatch(name):
-        raise DeclarationError(f"{what}: {name!r} is no name", hint="use letters, digits, '_', '.' and '-'")
-    if name in RESERVED or name.startswith("_") or name.endswith(RESERVED_ENDINGS):
-        raise DeclarationError(f"{what}: the name {name!r} is the framework's own", hint="choose another")
-
-
-def _above(value: object, above: Mapping[int, Whom] | None, *, used: bool, what: str) -> dict[int, Quorum]:
-    """`used` says that something else rests on the value."""
-    if (value is None and above) or (value is not None and not above and not used):
-        raise DeclarationError(
-            f"{what}: value= and above= belong together",
-            hint="value=worth, above={10_000: quorum(2, role('lead'))}",
-        )
-    for limit in above or ():
-        if isinstance(limit, bool) or not isinstance(limit, int) or abs(limit) > LARGEST:
-            raise DeclarationError(f"{what}: {limit!r} is no whole number that a value could be above")
-    return {limit: as_quorum(whom) for limit, whom in sorted((above or {}).items())}
-
-
-def _options(retry: int | Retry, timeout: float | None, limit: int, *, what: str) -> AgentOptions:
-    tries = replace(retry) if isinstance(retry, Retry) else Retry(attempts=retry)
-    if tries.attempts < 1 or tries.pause_seconds < 0 or tries.factor <= 0:
-        raise DeclarationError(f"{what}: retry={retry!r} leaves no try", hint="1 means: no second try")
-    if timeout is not None and not timeout > 0:
-        raise DeclarationError(f"{what}: timeout={timeout!r} is no time in seconds")
-    if limit < 1:
-        raise DeclarationError(f"{what}: limit={limit} leaves no step", hint="allow at least 1 side by side")
-    return AgentOptions(retry=tries, timeout=timeout, limit=limit)

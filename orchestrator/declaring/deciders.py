@@ -1,11 +1,12 @@
-"""What an approval declares of those who decide: how many noes are final, and how much may be asked of them."""
+"""What an approval declares of who decides: who from which value on, how many noes are final, how much may be asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from answerable.agents.people import Person, Quorum
+from answerable.agents.people import Person, Quorum, Whom, as_quorum
 from answerable.approvals.asking.quotas import Quota
+from answerable.approvals.rules.contexts import LARGEST
 from answerable.errors import DeclarationError
 
 
@@ -29,3 +30,16 @@ def check_quota(quota: object, *, what: str) -> None:
         raise DeclarationError(f"{what}: quota={quota!r} is none", hint="Quota(open=1_000, per_hour=5_000)")
     if min(limits) < 1:
         raise DeclarationError(f"{what}: a quota of {limits[0]} open, {limits[1]} an hour lets nothing ask")
+
+
+def thresholds(value: object, above: Mapping[int, Whom] | None, *, used: bool, what: str) -> dict[int, Quorum]:
+    """Whom it asks above which values; `used` says that something else rests on the value. Raises: DeclarationError."""
+    if (value is None and above) or (value is not None and not above and not used):
+        raise DeclarationError(
+            f"{what}: value= and above= belong together",
+            hint="value=worth, above={10_000: quorum(2, role('lead'))}",
+        )
+    for limit in above or ():
+        if isinstance(limit, bool) or not isinstance(limit, int) or abs(limit) > LARGEST:
+            raise DeclarationError(f"{what}: {limit!r} is no whole number that a value could be above")
+    return {limit: as_quorum(whom) for limit, whom in sorted((above or {}).items())}
