@@ -93,7 +93,7 @@ def forgeries(tx: Tx, key: Key) -> Iterator[Fault]:
         yield Fault(where=f"credential {id}", what=what)
     for accepted in all_accepted(tx):
         if not accepted.genuine(key):
-            yield Fault(where=f"exemption {accepted.name}@{accepted.version} of {accepted.approval}", what=_WRONG)
+            yield Fault(where=f"exemption {accepted.label} of {accepted.approval}", what=_WRONG)
     for approval in wrong_records(tx, key):
         yield Fault(where=f"approval {approval}", what="a record of its rules of deciding was not made by this system")
 

@@ -31,6 +31,11 @@ class Exemption:
     version: int
     fn: Callable[[Any, Any], bool]
 
+    @property
+    def label(self) -> str:
+        """How it is named: NAME@VERSION."""
+        return f"{self.name}@{self.version}"
+
     def __call__(self, message: Any, run_input: Any) -> bool:
         return self.fn(message, run_input)
 

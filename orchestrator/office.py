@@ -191,13 +191,13 @@ class Office:
 
         return await self.act_as(who, reason, work)
 
-    async def accept_exemption(self, system: str, approval: Approval[Any], *, by: By) -> None:
-        """The RI lets the exemption of an approval, in its present version, be used.
+    async def accept_exemption(self, system: str, approval: Approval[Any], *, by: By, seen: str = "") -> None:
+        """The RI lets the exemption of an approval, in its present version, be used; the one that was `seen`, if given.
 
-        Raises: InvalidInput if it declares none; NotEligible, UnknownId.
+        Raises: InvalidInput if it declares none; NotEligible, NotSureEnough, NotAuthenticated, NotAsShown, UnknownId.
         """
-        who = identified(by)
-        await self.act(lambda tx, now: accept_exemption(tx, self.key, system, approval, by=who.handle, at=now), who=who)
+        who, key = identified(by), self.key
+        await self.act(lambda tx, now: accept_exemption(tx, key, system, approval, who=who, seen=seen, at=now), who=who)
 
     async def approvals(self) -> list[Standing]:
         """The approvals of this store's systems: by which rules each asks, and which are proposed."""

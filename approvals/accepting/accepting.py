@@ -12,21 +12,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from answerable.approvals.accepting.declared import RulesOfDeciding
+from answerable.approvals.accepting.signing import accepted_by
 from answerable.approvals.accepting.standing import Proposed, Standing, Standings, standings
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.sealing.seals import sealed
-from answerable.approvals.who.identity import Identity, check_sure
-from answerable.approvals.who.signatures import Meant, signed_by
+from answerable.approvals.who.identity import Identity
 from answerable.errors import AlreadyDecided, InvalidInput, NotAsShown, UnknownId
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ApprovalDeclined
 from answerable.tracing.people import PersonRow, check_responsible, get_person, lock_system, read_rules_anew, stamp
 from answerable.tracing.storage.store import Tx
-
-ACCEPT: Final = "accept"  # what is signed, so that it is never taken for an answer to a request
 
 
 def declare(
@@ -67,18 +64,7 @@ def accept_rules(tx: Tx, key: Key, system: str, approval: str, *, who: Identity,
     read_rules_anew(tx, system)  # whoever asks just now is waited for, and reads them anew
     standing, person, chosen = _read(tx, key, system, approval, who, digest)
     asks = (standing.in_force or chosen).rules
-    meant = Meant(
-        system=system,
-        subject=approval,
-        digest=chosen.digest,
-        answer=ACCEPT,
-        option="",
-        person=person.id,
-        for_person="",
-    )
-    who, _, signature = signed_by(tx, key, who, meant, None, at=at)
-    tx.assurance = who.assurance
-    check_sure(who, requires=asks.requires, fresh_seconds=asks.fresh_seconds, at=at)
+    signature = accepted_by(tx, key, system, approval, digest=chosen.digest, person=person, who=who, asks=asks, at=at)
     record = ApprovalAccepted(
         **stamp(tx, system, at=at),
         approval=approval,

@@ -2,6 +2,7 @@
 
 1. A declared exemption has no force. The RI accepts it, by name and version, for one approval; that is a record.
 2. The acceptance has a MAC, so a row written by hand is none. A new version is accepted anew.
+3. Whoever accepts is as sure as the rules in force ask of those who decide there, in whose place it lets pass.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from answerable.approvals.accepting.signing import accepted_by
+from answerable.approvals.accepting.standing import standings
 from answerable.approvals.node import Approval, Exemption
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.sealing.seals import sealed
-from answerable.errors import InvalidInput
+from answerable.approvals.who.identity import Identity
+from answerable.errors import InvalidInput, NotAsShown
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.accepting import ExemptionAccepted
-from answerable.tracing.people import check_responsible, get_person, stamp
+from answerable.tracing.people import check_responsible, get_person, lock_system, stamp
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import exemptions
@@ -46,6 +50,11 @@ class AcceptedExemption:
     accepted_by: str
     mac: str
 
+    @property
+    def label(self) -> str:
+        """How it is named: NAME@VERSION."""
+        return f"{self.name}@{self.version}"
+
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""
         return key.holds(self.mac, "exemption", self.system, self.approval, self.name, self.version, self.accepted_by)
@@ -60,16 +69,29 @@ def is_accepted(tx: Tx, key: Key, system: str, approval: Approval[Any]) -> bool:
     return row is not None and key.holds(row[1], "exemption", *_signed(system, approval.name, exempt, row[0]))
 
 
-def accept_exemption(tx: Tx, key: Key, system: str, approval: Approval[Any], *, by: str, at: int) -> None:
-    """The RI `by` (a handle) accepts the exemption of `approval`. Accepting it again changes nothing.
+def accept_exemption(
+    tx: Tx, key: Key, system: str, approval: Approval[Any], *, who: Identity, at: int, seen: str = ""
+) -> None:
+    """The RI accepts the exemption of `approval`, as they were shown it (NAME@VERSION), if that is given.
 
-    Raises: InvalidInput if the approval declares none; NotEligible if `by` is not the RI; UnknownId.
+    Accepting it again changes nothing. Raises: InvalidInput if the approval declares none; NotEligible if they are not
+    the RI; NotSureEnough, NotAuthenticated; NotAsShown; UnknownId.
     """
     exempt = approval.exempt
     if exempt is None:
         raise InvalidInput(f"approval {approval.name!r} declares no exemption")
-    person = get_person(tx, by)
+    if seen and seen != exempt.label:
+        raise NotAsShown(
+            f"the exemption of {approval.name} is {exempt.label}, and {seen} was shown", hint="look at it again"
+        )
+    lock_system(tx, system)  # of two who accept it at once, the second sees what the first wrote
+    person = get_person(tx, who.handle)
     check_responsible(tx, system, person, what="an exemption")
+    standing = standings(tx, key).get((system, approval.name))
+    asks = standing.in_force.rules if standing and standing.in_force else approval
+    signature = accepted_by(
+        tx, key, system, approval.name, option=exempt.label, person=person, who=who, asks=asks, at=at
+    )
     if is_accepted(tx, key, system, approval):
         return
     tx.run(
@@ -88,6 +110,7 @@ def accept_exemption(tx: Tx, key: Key, system: str, approval: Approval[Any], *, 
         version=exempt.version,
         by=person.id,
         assurance=tx.assurance,
+        signature=signature,
     )
     append(tx, sealed(key, record))
 

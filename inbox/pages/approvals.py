@@ -1,9 +1,9 @@
-"""The page of approvals: by which rules each asks, what is proposed instead, accepting and declining it."""
+"""The page of approvals: by which rules each asks, what is proposed instead, what passes unasked; accepting these."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
@@ -12,6 +12,7 @@ from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, NotAuthenticated
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
+from answerable.inbox.exempting import accept_as_shown, exemptions_of
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
 from answerable.orchestrator.accepted import approval_document
@@ -59,6 +60,21 @@ async def decline_approval(
     return RedirectResponse("/approvals", status_code=303)
 
 
+@router.post("/approvals/exemption")
+async def accept_exemption(
+    request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
+) -> Response:
+    """Let what was shown pass."""
+    system, approval, exemption = (form.get(name) for name in ("system", "approval", "exemption"))
+    try:
+        await accept_as_shown(desk, system, approval, exemption or "@", who=form.who)
+    except NotAuthenticated:
+        raise
+    except AnswerableError as error:
+        return await _page(request, desk, form.who, trouble=error)
+    return RedirectResponse("/approvals", status_code=303)
+
+
 async def _page(
     request: Request,
     desk: Desk,
@@ -68,6 +84,8 @@ async def _page(
     typed: Mapping[str, str] | None = None,
 ) -> Response:
     names, found = await desk.office.store.read(handles), await desk.office.approvals()
+    exemptions = await exemptions_of(desk)
     lines = [approval_document(one, names) for one in found]
     lines.sort(key=lambda one: (all(new["declined"] for new in one["proposed"]), one["system"], one["approval"]))
-    return page(request, "approvals.html", who=who, approvals=lines, typed=typed or {}, trouble=trouble)
+    shown: dict[str, Any] = {"approvals": lines, "exemptions": exemptions, "typed": typed or {}}
+    return page(request, "approvals.html", who=who, trouble=trouble, **shown)

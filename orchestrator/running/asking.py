@@ -130,4 +130,4 @@ async def exempted(execution: Execution, approval: Approval[Any], message: Messa
         said = await call_user(approval.exempt.fn, own(message), run_input, within=OPTIONS_WITHIN_SECONDS)
     except Exception:  # noqa: BLE001 - the user's predicate; one that raises means: ask
         return ""
-    return f"{approval.exempt.name}@{approval.exempt.version}" if said is True else ""
+    return approval.exempt.label if said is True else ""

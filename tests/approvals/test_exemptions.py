@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from answerable.approvals.node import exemption
-from answerable.errors import InvalidInput, NotEligible, UnknownId
+from answerable.approvals.node import Approval, exemption
+from answerable.errors import InvalidInput, NotAsShown, NotEligible, NotSureEnough, UnknownId
 from answerable.testing import FakeReceiver, nowhere
 from answerable.tracing.ledger.records.accepting import ExemptionAccepted
 from answerable.tracing.ledger.records.deciding import Decided
 from answerable.tracing.ledger.records.effects import EffectSent
+from tests.approvals.test_signatures import with_token
 from tests.orchestrator.letters import Ask, Letter, letters, recorded, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio
@@ -80,6 +81,31 @@ async def test_only_the_responsible_individual_accepts(sqlite_url: str) -> None:
     async with serving(letters(), sqlite_url, nowhere()) as service:
         with pytest.raises(InvalidInput, match="declares no exemption"):
             await service.aaccept_exemption("sign", by="alice")
+
+
+async def test_whoever_accepts_is_as_sure_as_those_who_decide(sqlite_url: str) -> None:
+    async with serving(letters(exempt=harmless, requires="token"), sqlite_url, nowhere()):
+        pass
+    for app in (letters(exempt=harmless, requires="token"), letters(exempt=harmless)):  # the rules in force ask for it
+        async with serving(app, sqlite_url, nowhere()) as service:
+            with pytest.raises(NotSureEnough):
+                await service.aaccept_exemption("sign", by="alice")
+            assert await rows(service, "exemptions") == []
+    async with serving(letters(exempt=harmless), sqlite_url, nowhere()) as service:
+        await service.aaccept_exemption("sign", by=await with_token(service, "alice"))
+        (record,) = await recorded(service, "", ExemptionAccepted)
+        assert (record.assurance, record.signature) == ("token", None)
+
+
+async def test_what_is_accepted_is_what_was_shown(sqlite_url: str) -> None:
+    async with serving(letters(exempt=newer), sqlite_url, nowhere()) as service:
+        node = service.app.graph.nodes["sign"]
+        assert isinstance(node, Approval)
+        with pytest.raises(NotAsShown, match="is newer@2, and newer@1 was shown"):
+            await service.office.accept_exemption("letters", node, by="alice", seen="newer@1")
+        await service.office.accept_exemption("letters", node, by="alice", seen="newer@2")
+        (kept,) = await rows(service, "exemptions")
+        assert kept["version"] == 2
 
 
 @pytest.mark.parametrize("exempt", [broken, almost])

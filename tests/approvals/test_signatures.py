@@ -13,6 +13,7 @@ from answerable.agents.people import quorum
 from answerable.approvals.asking.requests import get_request
 from answerable.approvals.deciding.answers import Answer
 from answerable.approvals.deciding.decisions import Decision
+from answerable.approvals.node import exemption
 from answerable.approvals.who.identity import By, Identity
 from answerable.approvals.who.signatures import (
     APART_SECONDS,
@@ -350,3 +351,23 @@ async def test_rules_of_deciding_over_signed_answers_are_accepted_by_a_signature
         other = accepted.digest.encode(), b"0" + accepted.digest[1:].encode()
         with pytest.raises(verifier.Unsound, match="the answer to sign is not signed by"):
             verifier.check_signatures({place: body.replace(*other) for place, body in bodies.items()})
+
+
+@exemption(version=3)
+def harmless(letter: Letter, ask: Ask) -> bool:
+    return True
+
+
+async def test_an_exemption_from_signed_answers_is_accepted_by_a_signature(store_url: str) -> None:
+    app = letters(requires="signed", exempt=harmless)
+    async with serving(app, store_url, nowhere(), people={"alice": "none"}) as service:
+        alice = await key_of(service, "alice")
+        with pytest.raises(NotSureEnough):
+            await service.aaccept_exemption("sign", by=await with_token(service, "alice"))
+        await service.aaccept_exemption("sign", by=_own(alice, "alice"))
+        entries = await service.store.read(lambda tx: records_of(tx, ""))
+        bodies = {place: entry.record.model_dump_json().encode() for place, entry in enumerate(entries)}
+        assert verifier.check_signatures(bodies) == (1, 0)
+        for other in ((b'"version":3', b'"version":4'), (b'"exemption":"harmless"', b'"exemption":"harmful"')):
+            with pytest.raises(verifier.Unsound, match="the answer to sign is not signed by"):
+                verifier.check_signatures({place: body.replace(*other) for place, body in bodies.items()})

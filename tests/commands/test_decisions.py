@@ -163,12 +163,22 @@ def test_what_is_decided_by_an_accepted_exemption_asks_nobody(desk: Desk) -> Non
     with app.connect(desk.url, origins={CARRIER: desk.receiver.origin}) as service:
         service.run(Ask(), by="nils")
     assert desk.json("exemptions", "list") == [
-        {"approval": "sign", "exemption": "is_short", "version": 2, "accepted": False}
+        {
+            "system": "letters",
+            "approval": "sign",
+            "exemption": "is_short@2",
+            "declared": True,
+            "accepted": False,
+            "by": "",
+        }
     ]
+    assert "has no force" in desk("exemptions", "list").output
     assert "only the Responsible" in desk("exemptions", "accept", "sign", "--as", "nils", code=1).stderr
     assert "no approval" in desk("exemptions", "accept", "sing", "--as", "alice", code=1).stderr
     desk("exemptions", "accept", "sign", "--as", "alice")
-    assert desk.json("exemptions", "list")[0]["accepted"] is True
+    (one,) = desk.json("exemptions", "list")
+    assert one["accepted"] is True and one["by"] == "alice"
+    assert "accepted by alice" in desk("exemptions", "list").output
 
 
 def test_postgresql_is_decided_on_in_the_same_way(

@@ -28,7 +28,7 @@ from answerable.tracing.ledger.checkpoints import Checkpoint
 from answerable.tracing.ledger.notes import Signer, VerifierKey
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.proofs import prove_records
-from answerable.tracing.ledger.records.accepting import ApprovalAccepted
+from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ExemptionAccepted
 from answerable.tracing.ledger.records.access import KeyRegistered, KeyRevoked
 from answerable.tracing.ledger.records.afterwards import Reviewed
 from answerable.tracing.ledger.records.deciding import Decided
@@ -135,7 +135,7 @@ def _records(story: Story) -> dict[int, Placed]:
         wanted = [one for fact in (*story.path, *carried_out) for one in fact.placed]
     cited = {place for line in story.lines for place in line.seqs}
     wanted += [one for one in (*story.sources.placed, *story.sources.around) if one.seq in cited]
-    of_people = Decided | Voted | RuleApproved | Reviewed | ApprovalAccepted
+    of_people = Decided | Voted | RuleApproved | Reviewed | ApprovalAccepted | ExemptionAccepted
     answers = [one.record for one in wanted if isinstance(one.record, of_people)]
     keys = {one.signature.key for one in answers if one.signature}
     wanted += [

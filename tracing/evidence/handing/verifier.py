@@ -43,7 +43,7 @@ FILES |= {"story.html", "story.json", "verify.py"}
 SWITCHED = {"payloads.json": "with_payloads", "people.json": "with_names"}
 WARNING = "nobody signed the bundle as a whole: the story and the names are not vouched for"
 SUBJECTS = {"decided": "request", "voted": "subject", "rule.approved": "rule", "reviewed": "review"}
-SUBJECTS |= {"approval.accepted": "approval"}
+SUBJECTS |= {"approval.accepted": "approval", "exemption.accepted": "approval"}
 SHOWN = {"token", "oidc"}  # what somebody showed who registered a key, and was not merely said to be
 ANSWERS = {"approved", "edited", "rejected", "answered"}
 Key = tuple[str, bytes]  # its name, its 32 bytes
@@ -269,6 +269,9 @@ def check_signatures(records: dict[int, bytes]) -> tuple[int, int]:
                 need(as_said, f"the words of {one['review']} are not those that were signed")
             if one["kind"] == "approval.accepted":
                 one |= {"answer": "accept", "option": "", "for_person": ""}
+            if one["kind"] == "exemption.accepted":
+                label = f"{one['exemption']}@{one['version']}"
+                one |= {"answer": "accept", "option": label, "digest": "", "for_person": ""}
             one["answer"] = "break-glass" if one.get("broke_glass") else one["answer"]
             key = keys.get(str(signature.get("key")), {})
             subject = one[SUBJECTS[one["kind"]]]

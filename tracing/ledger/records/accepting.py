@@ -1,4 +1,4 @@
-"""Records of the rules of deciding of approvals: declared, accepted, declined.
+"""Records of exemptions, accepted, and of the rules of deciding of approvals: declared, accepted, declined.
 
 What they say is part of the fact, as a declaration has it; there is no table beside them. See `approvals/accepting`.
 """
@@ -18,6 +18,7 @@ class ExemptionAccepted(Act):
     exemption: str
     version: int
     by: str
+    signature: Signature | None = None  # by their own key
     seal: str = ""  # a MAC of all this
 
 
