@@ -63,14 +63,16 @@ class Feed:
         self._look_seconds = look_seconds
         self._listeners: set[asyncio.Queue[Happening | None]] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._beginning = asyncio.Lock()
 
     async def listen(self) -> AsyncGenerator[Happening | None]:
         """What happens from now on, and None after each look, so that the listener can see to its own."""
         queue: asyncio.Queue[Happening | None] = asyncio.Queue(MOST_WAITING)
         self._listeners.add(queue)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look(await self._store.read(_last)))
         try:
+            async with self._beginning:  # of two who begin at once, one looks: else each would be told everything twice
+                if self._looking is None or self._looking.done():
+                    self._looking = asyncio.create_task(self._look(await self._store.read(_last)))
             yield None  # listening has begun
             while not (queue.empty() and queue not in self._listeners):
                 yield await queue.get()

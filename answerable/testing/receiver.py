@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -85,7 +86,7 @@ class FakeReceiver:
         with self._lock:
             self._planned += behaviours
 
-    def wait_for(self, count: int, *, within_seconds: float = 10.0) -> None:
+    def wait_for(self, count: int, *, within_seconds: float = 60.0) -> None:
         """Wait until so many requests have arrived in all. Raises: TimeoutError."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self.received) >= count, within_seconds):
@@ -122,10 +123,16 @@ class FakeReceiver:
 
 
 def nowhere() -> str:
-    """An origin on loopback where nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    """An origin on loopback where nobody listens, nor will as long as this process lives."""
+    return f"http://127.0.0.1:{_taken().getsockname()[1]}"
+
+
+@cache
+def _taken() -> socket.socket:
+    """A socket that has a port, and does not listen."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    return taken
 
 
 def _echo(request: Received) -> Reply:
