@@ -141,7 +141,7 @@ def build() -> App[Ask, Receipt]:
     system = System("desk", responsible="alice")
     writing = system.agent(owner="writers", name="write")(write)
     posting: Any = system.effect(
-        "post", to=CARRIER, guarantee="idempotent", retry=Retry(attempts=2, pause_seconds=0), timeout=5
+        "post", to=CARRIER, guarantee="idempotent", retry=Retry(attempts=2, pause_seconds=0), timeout=60
     )(post)
     system.edge(START, writing, purpose="somebody asks")
     second = system.agent(owner="nils", name="again")(again)

@@ -64,7 +64,7 @@ def letters(
     to: Receiver = CARRIER,
     guarantee: Any = "idempotent",
     retry: int | Retry = QUICKLY,
-    timeout: float = 5,
+    timeout: float = 60,
     query: Callable[..., Any] | None = None,
     denied: bool = False,
     within: float = HOUR,

@@ -33,7 +33,7 @@ from answerable.tracing import failpoints
 ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
 FAILED = 70
-LIFE_SECONDS = 240  # no job takes that long, so this one hangs
+LIFE_SECONDS = 480  # no job takes that long on a busy machine, so this one hangs
 
 Job = Mapping[str, Any]
 """What a child does: MODULE's own keys; `environment` to be set; `failpoint` ("name:n"), `kill_after` (seconds)."""

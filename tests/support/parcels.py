@@ -145,6 +145,7 @@ def parcels(guarantee: Literal["idempotent", "queryable", "at_most_once"], by: W
         to=post,
         guarantee=guarantee,
         retry=Retry(attempts=3, pause_seconds=0.01),
+        timeout=120,  # tests hold calls back
         query=track if guarantee == "queryable" else None,
     )(send)
     system.edge(START, pricing, purpose="what it costs")
