@@ -1,4 +1,4 @@
-"""Texts that people give: handles, names, roles, teams, reasons, answers.
+"""Texts that people give: handles, names, roles, teams, reasons, answers; and what others wrote, made safe to show.
 
 A text is a `str` of characters that can be stored, printed and read: no half of a surrogate pair, no control or format
 characters (a text that reads backwards misleads) but newline and tab, which only a text of several lines may have.
@@ -17,6 +17,12 @@ LONGEST: Final = 20_000  # characters
 CUT: Final = "more characters"  # how a text ends that was cut
 _REFUSED: Final = frozenset({"Cc", "Cf", "Cs"})
 _JOINERS: Final = frozenset("\u200c\u200d")  # format characters, but part of how some languages (and emoji) are written
+
+# Characters that count as printable and draw nothing: fillers, an empty Braille cell, selectors of variants that no
+# font has. (The two selectors of emoji stay.) Source: Unicode, Default_Ignorable_Code_Point.
+_NOTHING: Final = frozenset(
+    map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0))
+) | frozenset(map(chr, (*range(0xFE00, 0xFE0E), *range(0xE0100, 0xE01F0))))
 
 
 def check_text(what: str, text: str, *, required: bool = False, lines: bool = True) -> str:
@@ -76,3 +82,14 @@ def check_names(what: str, names: Iterable[str]) -> tuple[str, ...]:
         if not check_text(f"one of the {what}", name, lines=False).strip():
             raise InvalidInput(f"one of the {what} is empty", hint=f"{what}=['buyer']")
     return found
+
+
+def plain(text: str) -> str:
+    """Text that somebody else wrote, safe to show: no control or bidirectional character, and none that is not seen."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one if one.isprintable() and one not in _NOTHING else _escaped(one) for one in text)
+
+
+def _escaped(one: str) -> str:
+    return f"\\u{ord(one):04x}" if ord(one) <= 0xFFFF else f"\\U{ord(one):08x}"

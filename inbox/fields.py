@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from answerable.tracing.spans.tree import plain
+from answerable.agents.texts import plain
 
 Kind: TypeAlias = Literal["text", "long", "number", "yes-no", "choice", "json", "group", "list"]
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from answerable.agents.texts import plain
 from answerable.errors import (
     AccessRefused,
     AnswerableError,
@@ -34,7 +35,6 @@ from answerable.errors import (
     TooManyRequests,
     UnknownId,
 )
-from answerable.tracing.spans.tree import plain
 
 MEDIA_TYPE: Final = "application/problem+json"
 

@@ -10,9 +10,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Portal:
@@ -92,3 +94,21 @@ def _hand_over(done: asyncio.Task[T], outcome: Future[T]) -> None:
         outcome.set_exception(error)
     else:
         outcome.set_result(done.result())
+
+
+class HasPortal(Protocol):
+    """What has blocking verbs."""
+
+    portal: Portal
+
+
+def blocking(
+    verb: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Any, P], T]:
+    """The blocking form of an async verb: the same, on the service's own event loop."""
+
+    @wraps(verb)
+    def call(self: HasPortal, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.portal.call(verb, self, *args, **kwargs)
+
+    return call

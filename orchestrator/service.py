@@ -6,102 +6,48 @@ service's own event loop, so it works in a script and in a notebook.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import platform
-import socket
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager, suppress
-from functools import wraps
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self
 
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Receiver
 from answerable.agents.texts import check_handle, check_text
-from answerable.approvals.accepting.accepting import declare
-from answerable.approvals.accepting.standing import Standing, said_of
+from answerable.approvals.accepting.standing import Standing
 from answerable.approvals.asking.requests import get_request
 from answerable.approvals.deciding.answering import Once
 from answerable.approvals.deciding.answers import Answer, Given
 from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.revoking import Revoked
-from answerable.approvals.sealing.keys import open_key
-from answerable.approvals.voting.delegations import Delegation
 from answerable.approvals.who.identity import By, identified
 from answerable.approvals.who.signatures import Signed
-from answerable.errors import DeclarationError, StoreError, UnknownId
+from answerable.errors import UnknownId
 from answerable.orchestrator import engine, interventions
 from answerable.orchestrator.blueprint import Blueprint, In, Out
 from answerable.orchestrator.editing import edit_request
 from answerable.orchestrator.office import Office
-from answerable.orchestrator.places import rules_declared
-from answerable.orchestrator.portal import Portal
+from answerable.orchestrator.opening import Opened, checked_origins, open_app
+from answerable.orchestrator.portal import Portal, blocking
 from answerable.orchestrator.progress import Progress
+from answerable.orchestrator.registry import People
 from answerable.orchestrator.reports import OpenRequest, Run, run_report
 from answerable.orchestrator.running.starting import start_run
-from answerable.orchestrator.running.worker import Worker
 from answerable.orchestrator.runs import all_runs, get_run
-from answerable.orchestrator.workers import worker_name
-from answerable.tracing import freezes, people
+from answerable.tracing import freezes
 from answerable.tracing.clock import Clock
 from answerable.tracing.export.flow import Flow
-from answerable.tracing.failpoints import failpoint
 from answerable.tracing.freezes import Freeze
-from answerable.tracing.people import PersonRow
-from answerable.tracing.storage.store import Store, Tx, open_store
+from answerable.tracing.storage.store import Store
 
 if TYPE_CHECKING:
     from answerable.orchestrator.compilation import CompiledGraph
     from answerable.orchestrator.runtime import Runtime
-    from answerable.tracing.export.meters import Meters
     from answerable.tracing.export.processor import OutboxSpanProcessor
 
-T = TypeVar("T")
-P = ParamSpec("P")
 
 _log = logging.getLogger(__name__)
-
-
-def host_of_this_process() -> str:
-    """NAME/ADDRESS of this machine, for the resources of spans; the loopback's address where it has no other."""
-    name = platform.node()
-    try:
-        address = socket.gethostbyname(name)
-    except OSError:
-        address = "127.0.0.1"
-    return f"{name}/{address}"
-
-
-def _checked(origins: Mapping[Receiver, str]) -> dict[str, str]:
-    """Origins by the name of their receiver. Raises: DeclarationError."""
-    from answerable.orchestrator.running.http import check_origin
-
-    if not isinstance(origins, Mapping) or not all(
-        isinstance(receiver, Receiver) and isinstance(origin, str) for receiver, origin in origins.items()
-    ):
-        raise DeclarationError(
-            "origins= says where each receiver is, by its Receiver", hint="connect(…, origins={carrier: 'https://…'})"
-        )
-    return {receiver.name: check_origin(receiver.name, origin) for receiver, origin in origins.items()}
-
-
-class HasPortal(Protocol):
-    """What has blocking verbs."""
-
-    portal: Portal
-
-
-def blocking(
-    verb: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[Any, P], T]:
-    """The blocking form of an async verb: the same, on the service's own event loop."""
-
-    @wraps(verb)
-    def call(self: HasPortal, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.portal.call(verb, self, *args, **kwargs)
-
-    return call
 
 
 class Service(Generic[In, Out]):
@@ -119,83 +65,29 @@ class Service(Generic[In, Out]):
     ) -> None:
         self.app = app
         self.url = url
-        self._origins = _checked(origins)
+        self._origins = checked_origins(origins)
         self._deps = deps
         self._clock = clock
         self._watchers: list[Callable[[Progress], None]] = [progress] if progress else []
         self.portal = Portal()
-        self._runtime: Runtime | None = None
-        self._office: Office | None = None
-        self._flow: Flow | None = None
-        self._flowing: asyncio.Task[None] | None = None
-        self._meters: Meters | None = None
+        self._opened: Opened | None = None
         self.people = People(self)
 
     # -- opening and closing ------------------------------------------------------------------------------------------
 
     async def aopen(self) -> None:
         """Connect: open the store, its key and its system. Raises: StoreError; RuntimeError if it is open already."""
-        # What these load (LangGraph, OpenTelemetry's SDK) is for a service that is open: docs/decisions/0033-start.md
-        from answerable.orchestrator.runtime import Runtime
-        from answerable.tracing.export.meters import open_meters
-
-        if self._office is not None:
+        if self._opened is not None:
             raise RuntimeError("the service is open already: close it before you open it again")
-        store = open_store(self.url, clock=self._clock)
-        try:
-            graph, name = self.app.graph, worker_name()
-            self._flow, key = Flow(store), await open_key(store)
-            worker = Worker(
-                graph=graph,
-                store=store,
-                key=key,
-                name=name,
-                host=host_of_this_process(),
-                deps=self._deps() if self._deps else None,
-                origins=self._origins,
-                types=self.app.message_types,
-                progress=self._tell,
-                sampled=self._flow.settings.samples,
-                committed=self._flow.nudge,
-            )
-            version, now, declared = self.app.version, store.clock.now(), rules_declared(graph)
-
-            def register(tx: Tx) -> list[str]:
-                people.register_system(tx, graph.system, responsible=graph.responsible, version=version, at=now)
-                waiting = declare(tx, key, graph.system, declared, version=version, at=now)
-                failpoint("connect:before-commit")
-                return [said_of(tx, one, declared[one.approval]) for one in waiting]
-
-            for said in await store.write(register, durable=True):
-                _log.warning("%s", said)
-            failpoint("connect:after-commit")
-            self._meters = await open_meters(store, self._flow.settings)
-        except BaseException:
-            store.close()
-            raise
-        self._office = Office(store, key, committed=self._flow.nudge)
-        self._runtime = Runtime(worker, self.app.version)
-        self._flowing = asyncio.create_task(self._flow.run())
+        self._opened = await open_app(
+            self.app, self.url, origins=self._origins, deps=self._deps, clock=self._clock, progress=self._tell
+        )
 
     async def aclose(self) -> None:
         """Hand over what is left, and close, each part though another fails. Nothing is lost by not doing so."""
-        async with AsyncExitStack() as closing:  # the last one first
-            if self._office is not None:
-                closing.callback(self._office.store.close)
-            if self._meters is not None:
-                closing.push_async_callback(self._meters.aclose)
-            if self._runtime is not None:
-                closing.push_async_callback(self._runtime.close)
-            if self._flow is not None and self._flowing is not None:
-                closing.push_async_callback(self._hand_over, self._flow, self._flowing)
-        self._office = self._runtime = self._flow = self._flowing = self._meters = None
-
-    async def _hand_over(self, flow: Flow, flowing: asyncio.Task[None]) -> None:
-        flow.close()
-        with suppress(StoreError):  # of a store that is full or gone; another process hands over what it holds
-            await flow.drain(30.0, patience_seconds=5.0)
-        flowing.cancel()
-        await asyncio.gather(flowing, return_exceptions=True)
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.close()
 
     async def __aenter__(self) -> Self:
         await self.aopen()
@@ -236,25 +128,25 @@ class Service(Generic[In, Out]):
         return self.office.store
 
     @property
+    def _open(self) -> Opened:
+        if self._opened is None:
+            raise RuntimeError("the service is not open: use `with app.connect(…) as service:`")
+        return self._opened
+
+    @property
     def office(self) -> Office:
         """What people do to the store, whatever the app."""
-        if self._office is None:
-            raise RuntimeError("the service is not open: use `with app.connect(…) as service:`")
-        return self._office
+        return self._open.office
 
     @property
     def runtime(self) -> Runtime:
         """What runs the app here."""
-        if self._runtime is None:
-            raise RuntimeError("the service is not open: use `with app.connect(…) as service:`")
-        return self._runtime
+        return self._open.runtime
 
     @property
     def flow(self) -> Flow:
         """What follows the ledger: sequencing, spans, their delivery."""
-        if self._flow is None:
-            raise RuntimeError("the service is not open: use `with app.connect(…) as service:`")
-        return self._flow
+        return self._open.flow
 
     def span_processor(self) -> OutboxSpanProcessor:
         """For `TracerProvider.add_span_processor`: other libraries' spans within a step go through our outbox."""
@@ -508,46 +400,3 @@ class Service(Generic[In, Out]):
     freeze, thaw = blocking(afreeze), blocking(athaw)
     freezes, freeze_state = blocking(afreezes), blocking(afreeze_state)
     handover, accept_handover = blocking(ahandover), blocking(aaccept_handover)
-
-
-class People:
-    """The registry of people, as a service's user reaches it."""
-
-    def __init__(self, service: Service[Any, Any]) -> None:
-        self._service = service
-        self.portal = service.portal
-
-    async def aadd(
-        self, handle: str, *, name: str = "", contact: str = "", roles: Iterable[str] = (), teams: Iterable[str] = ()
-    ) -> PersonRow:
-        """Register a person, or give a registered one other roles and teams. Raises: InvalidInput."""
-        return await self._service.office.people.add(handle, name=name, contact=contact, roles=roles, teams=teams)
-
-    async def aall(self) -> list[PersonRow]:
-        """Everybody, by handle."""
-        return await self._service.office.people.all()
-
-    async def adelegate(
-        self, *, by: By, to: str, seconds: float, system: str = "", approval: str = "", reason: str
-    ) -> Delegation:
-        """The person `by` lets `to` decide in their place: everywhere, in a system, or at one approval of it.
-
-        Raises: UnknownId, InvalidInput, NotAuthenticated.
-        """
-        where = {"system": system, "approval": approval}
-        return await self._service.office.people.delegate(by=by, to=to, seconds=seconds, reason=reason, **where)
-
-    async def adelegations(self) -> list[Delegation]:
-        """Every delegation that was made, oldest first."""
-        return await self._service.office.people.delegations()
-
-    async def arevoke_delegation(self, delegation: str, *, by: By, reason: str) -> Delegation:
-        """End a delegation at once. Raises: UnknownId, NotEligible, InvalidInput, NotAuthenticated."""
-        return await self._service.office.people.revoke_delegation(delegation, by=by, reason=reason)
-
-    add, all = blocking(aadd), blocking(aall)
-    delegate, delegations, revoke_delegation = (
-        blocking(adelegate),
-        blocking(adelegations),
-        blocking(arevoke_delegation),
-    )

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import secrets
+import socket
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -45,3 +46,13 @@ def _place() -> str:
         return sha256(boot + str(Path("/proc/self/ns/pid").stat().st_ino).encode()).hexdigest()[:8]
     except OSError:
         return ""
+
+
+def host_of_this_process() -> str:
+    """NAME/ADDRESS of this machine, for the resources of spans; the loopback's address where it has no other."""
+    name = platform.node()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        address = "127.0.0.1"
+    return f"{name}/{address}"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.prompt import Prompt
 from rich.text import Text
 
+from answerable.agents.texts import plain
 from answerable.approvals.node import AS_PROPOSED
 from answerable.commands.exits import INTERRUPTED, exit_code
 from answerable.commands.live import watched
@@ -24,7 +25,6 @@ from answerable.orchestrator.reports import OpenRequest, Run
 from answerable.orchestrator.service import Service
 from answerable.tracing import ids
 from answerable.tracing.people import authority
-from answerable.tracing.spans.tree import plain
 
 if TYPE_CHECKING:  # they bring the solvers along
     from answerable.examples.logistics.messages import Report, Storm

@@ -20,14 +20,13 @@ from rich.text import Text
 from sqlalchemy import bindparam, func, select
 
 from answerable.agents.nodes import Agent, Effect
-from answerable.agents.texts import shortened
+from answerable.agents.texts import plain, shortened
 from answerable.approvals.node import Approval
 from answerable.errors import StoreError
 from answerable.orchestrator.drawing import MARKS, State
 from answerable.orchestrator.graph import END_NAME, START_NAME, Graph
 from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.service import Service
-from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.runs import crossings, effects, steps

@@ -20,11 +20,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from answerable.agents.texts import shortened
+from answerable.agents.texts import plain, shortened
 from answerable.commands.options import DEFAULT_STORE
 from answerable.errors import AnswerableError
 from answerable.tracing.clock import Micros
-from answerable.tracing.spans.tree import plain
 
 WIDTH_OF_A_PIPE: Final = 500  # cells: nothing is folded for a program that reads it
 LONGEST_ERROR: Final = 4000  # characters: an error may repeat what was given, and nobody reads more

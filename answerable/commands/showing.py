@@ -14,13 +14,14 @@ from typing import Any, Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from answerable.agents.texts import plain
 from answerable.approvals.asking.resting import facts_shown, why_anew
 from answerable.approvals.deciding.decisions import YES
 from answerable.approvals.revoking import REVOKED
 from answerable.commands.saying import lines, short, table, when
 from answerable.orchestrator.reports import OpenRequest
 from answerable.tracing.clock import micros
-from answerable.tracing.spans.tree import length, plain
+from answerable.tracing.spans.tree import length
 
 _STYLES: Final = {
     "done": "green",

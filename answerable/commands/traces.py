@@ -9,6 +9,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from answerable.agents.texts import plain
 from answerable.commands.delivery import resend, status
 from answerable.commands.exits import DIFFERS, DONE
 from answerable.commands.options import json_option, store_option
@@ -23,7 +24,7 @@ from answerable.tracing.export.jaeger import Jaeger
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.export.verification import verify_traces
 from answerable.tracing.ledger.entries import records_of
-from answerable.tracing.spans.tree import plain, run_tree
+from answerable.tracing.spans.tree import run_tree
 from answerable.tracing.storage.store import Tx
 
 _SHOWN: Final = 20  # findings of one kind of one run; --json has all

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy import literal_column, select
 
 from answerable.agents.people import RESPONSIBLE
+from answerable.agents.texts import plain
 from answerable.approvals.accepting.declared import RulesOfDeciding, changes, read_rules, to_ask
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.sealing.keys import Key
@@ -24,7 +25,6 @@ from answerable.tracing.clock import iso, to_the_second
 from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ApprovalDeclined
 from answerable.tracing.ledger.records.every import read_record
 from answerable.tracing.people import person_by_id
-from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.ledger import records

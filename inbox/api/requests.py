@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
+from answerable.agents.texts import plain
 from answerable.approvals.asking.listing import ChangedRequest, Sort, page_of_requests, short_tier
 from answerable.approvals.asking.requests import RequestRow
 from answerable.approvals.deciding.answering import Once
@@ -44,7 +45,6 @@ from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import decision_document, handles, request_document, vote_document
 from answerable.tracing.clock import iso
 from answerable.tracing.freezes import frozen_for_show
-from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.store import Tx
 
 State = Literal["open", "decided", "expired", "withdrawn", "superseded", "all"]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from answerable.agents.texts import plain
 from answerable.approvals.who.identity import Identity
 from answerable.inbox.api.answers import DecisionAnswer
 from answerable.inbox.api.cursors import Cursor, Filter, Id, Limit, after, cursor_of
@@ -17,7 +18,6 @@ from answerable.inbox.problems import documented
 from answerable.orchestrator.documents import handles, run_document, run_line
 from answerable.orchestrator.running.journal import read_steps
 from answerable.orchestrator.runs import get_run, page_of_runs
-from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.store import Tx
 
 Status = Literal["", "running", "waiting", "frozen", "done", "denied", "stuck", "failed", "cancelled"]

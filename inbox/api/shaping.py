@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from answerable.agents.texts import plain
 from answerable.approvals.asking.listing import short_tier
 from answerable.approvals.asking.requests import RequestRow
 from answerable.approvals.node import AS_PROPOSED, RESPONSE
@@ -28,7 +29,6 @@ from answerable.inbox.api.bodies import AnyAnswer, Approve, Digest, Edit, Reject
 from answerable.inbox.desk import Desk
 from answerable.tracing.clock import iso
 from answerable.tracing.freezes import frozen_for_show
-from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.store import Tx
 
 

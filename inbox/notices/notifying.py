@@ -15,7 +15,7 @@ from typing import Final
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 
-from answerable.agents.texts import shortened
+from answerable.agents.texts import plain, shortened
 from answerable.errors import AnswerableError, InvalidInput
 from answerable.inbox.notices.targets import Target
 from answerable.inbox.notices.waiting import (
@@ -34,7 +34,6 @@ from answerable.inbox.notices.waiting import (
 from answerable.tracing.clock import micros
 from answerable.tracing.export.delivery import in_own_thread
 from answerable.tracing.ledger.sequencer import sequence
-from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.store import Store, Tx
 
 _log = logging.getLogger(__name__)

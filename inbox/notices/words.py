@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from answerable.agents.people import Role
+from answerable.agents.texts import plain
 from answerable.approvals.accepting.declared import changes
 from answerable.approvals.accepting.standing import as_told, asks_meanwhile
 from answerable.approvals.asking.listing import short_tier
@@ -23,7 +24,6 @@ from answerable.approvals.asking.requests import RequestRow, get_request
 from answerable.errors import AnswerableError
 from answerable.inbox.notices.targets import Target
 from answerable.tracing.freezes import SOURCE
-from answerable.tracing.spans.tree import plain
 from answerable.tracing.storage.store import Tx
 
 Body = Mapping[str, Any]

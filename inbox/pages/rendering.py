@@ -18,13 +18,13 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from answerable.agents.texts import plain
 from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError
 from answerable.inbox.entering import the_desk
 from answerable.inbox.problems import status_of
 from answerable.tracing.clock import to_the_second
 from answerable.tracing.evidence.story.page import TEMPLATES
-from answerable.tracing.spans.tree import plain
 
 HERE: Final = Path(__file__).parent.parent
 SHOWN_CHARACTERS: Final = 20_000

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from answerable.orchestrator.service import host_of_this_process
+from answerable.orchestrator.workers import host_of_this_process
 from answerable.tracing.ledger.merkle import leaf_hash
 from answerable.tracing.ledger.placed import Placed
 from answerable.tracing.ledger.records.every import read_record

@@ -156,7 +156,7 @@ async def test_an_erased_message_says_so(store_url: str, there: FakeReceiver, cl
         async with open_office(store_url, clock=clock) as office:
             await office.keeping.erase_payloads("run", run, by="alice", reason="they asked for it")
         (asked,) = [row["id"] for row in await rows(service, "messages") if row["type"] == "Ask"]
-        worker: Any = service._runtime.worker  # type: ignore[union-attr]  # it is open
+        worker: Any = service.runtime.worker
         with pytest.raises(Erased):
             await service.store.read(lambda tx: load_message(tx, worker.types, run, asked))
 

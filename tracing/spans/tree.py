@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
+from answerable.agents.texts import plain
 from answerable.tracing.clock import Micros
 from answerable.tracing.ledger.entries import Entry
 from answerable.tracing.ledger.placed import as_placed
@@ -187,21 +187,3 @@ def length(micros: Micros) -> str:
     if hours < 24:
         return f"{hours} h {minutes} min"
     return f"{hours // 24} d {hours % 24} h"
-
-
-# Characters that count as printable and draw nothing: fillers, an empty Braille cell, selectors of variants that no
-# font has. (The two selectors of emoji stay.) Source: Unicode, Default_Ignorable_Code_Point.
-_NOTHING: Final = frozenset(
-    map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0))
-) | frozenset(map(chr, (*range(0xFE00, 0xFE0E), *range(0xE0100, 0xE01F0))))
-
-
-def plain(text: str) -> str:
-    """Text that somebody else wrote, safe to show: no control or bidirectional character, and none that is not seen."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(one if one.isprintable() and one not in _NOTHING else _escaped(one) for one in text)
-
-
-def _escaped(one: str) -> str:
-    return f"\\u{ord(one):04x}" if ord(one) <= 0xFFFF else f"\\U{ord(one):08x}"

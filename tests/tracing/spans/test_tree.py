@@ -7,8 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
+from answerable.agents.texts import plain
 from answerable.tracing.ledger.entries import Entry
-from answerable.tracing.spans.tree import length, plain, run_tree
+from answerable.tracing.spans.tree import length, run_tree
 from tests.support.story import DESK, LEAD, RI, Story, whole_run
 
 NAMES = {RI: "alice", LEAD: "lead", DESK: "night-desk"}

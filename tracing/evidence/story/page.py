@@ -20,6 +20,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from answerable.agents.texts import plain
 from answerable.tracing.clock import Micros
 from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.evidence.story.document import iso
@@ -33,7 +34,6 @@ from answerable.tracing.ledger.records.deciding import Decided, RequestMade
 from answerable.tracing.ledger.records.runs import RunStarted
 from answerable.tracing.ledger.records.steps import Crossed, StepFinished
 from answerable.tracing.ledger.records.votes import Voted
-from answerable.tracing.spans.tree import plain
 
 MOST_CHARACTERS: Final = 6000  # of one payload
 MOST_PAYLOADS: Final = 40

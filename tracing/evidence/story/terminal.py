@@ -14,10 +14,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as RichText
 
+from answerable.agents.texts import plain
 from answerable.tracing.clock import Micros
 from answerable.tracing.evidence.story.story import Story
 from answerable.tracing.evidence.telling.words import Line, Text, plural, spelled
-from answerable.tracing.spans.tree import plain
 
 WIDE: Final = 110  # cells from which on the places of records are shown
 _STYLES: Final = {
