@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -30,10 +31,12 @@ from answerable.errors import InvalidInput
 from answerable.examples.logistics import services
 
 SERVICES: Final = ("carrier", "warehouse")
-START_SECONDS: Final = 15.0
+START_SECONDS: Final = 60.0  # many times as long as it takes
 POLL_SECONDS: Final = 0.02
-HEALTH_SECONDS: Final = 1.0
-END_SECONDS: Final = 5.0
+HEALTH_SECONDS: Final = 5.0
+END_SECONDS: Final = 15.0
+PORTS: Final = range(10_000, 20_000)
+"""A store's services come back to their ports. Linux gives outgoing calls, and who asks for any port, others above."""
 
 
 def base_path(store: str) -> Path:
@@ -103,11 +106,13 @@ def _ports(base: Path) -> dict[str, int]:
 
 
 def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    found: list[int] = []
+    while len(found) < count:
+        port = random.choice(PORTS)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            found += [port] if port not in found else []
+    return found
 
 
 def _start(arguments: Sequence[str], said: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -5,7 +5,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ from answerable.examples.logistics.messages import (
 )
 from answerable.examples.logistics.outside import base_path, journal_path, outside
 from answerable.examples.logistics.services import LARGEST_BODY_BYTES, Journal, Received
+from tests.support.waiting import until
 
 DISPATCH = POST(
     "/dispatches",
@@ -54,7 +54,7 @@ def store(tmp_path: Path) -> str:
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=10) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -131,7 +131,7 @@ def test_what_is_no_order_is_refused_and_not_kept(
 @pytest.mark.parametrize(("length", "status"), [(None, 411), ("many", 411), (LARGEST_BODY_BYTES + 1, 413)])
 def test_an_order_says_how_long_it_is(store: str, length: object, status: int) -> None:
     with outside(store) as origins:
-        connection = http.client.HTTPConnection(origins["carrier"].removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(origins["carrier"].removeprefix("http://"), timeout=60)
         connection.putrequest("POST", "/dispatches")
         connection.putheader("Idempotency-Key", "a")
         if length is not None:
@@ -165,14 +165,7 @@ def test_a_service_ends_with_whoever_started_it(store: str, client: httpx.Client
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == -9
-    origin = done.stdout.strip()
-    for _ in range(100):
-        try:
-            client.get(f"{origin}/health")
-        except httpx.TransportError:
-            break
-    with pytest.raises(httpx.TransportError):
-        client.get(f"{origin}/health")
+    _await_end(client, done.stdout.strip())
 
 
 def test_a_port_that_something_else_uses_is_said(store: str, tmp_path: Path) -> None:
@@ -212,23 +205,26 @@ def test_one_that_fails_does_nothing_and_then_recovers(store: str, client: httpx
 def test_one_that_does_not_answer_has_done_it_all_the_same(
     store: str, client: httpx.Client, how: str, error: type[Exception]
 ) -> None:
-    client.timeout = httpx.Timeout(1.0)
     with outside(store, flags=["--misbehave", how]) as origins:
+        client.timeout = httpx.Timeout(2.0 if how == "hang" else 60.0)
         with pytest.raises(error):
             _dispatch(client, origins, "a")
+        client.timeout = httpx.Timeout(60.0)
         assert _dispatch(client, origins, "a").status_code == 200
     assert [received.times for received in _received(store)] == [2]
 
 
-def _ends(client: httpx.Client, origin: str) -> bool:
+def _await_end(client: httpx.Client, origin: str) -> None:
     """Wait for a service to end by itself."""
-    for _ in range(200):
+
+    def gone() -> bool:
         try:
             client.get(f"{origin}/health")
         except httpx.TransportError:
             return True
-        time.sleep(0.05)
-    return False
+        return False
+
+    until(gone, "the service ends")
 
 
 def test_a_service_stays_for_the_others_who_use_it(store: str, client: httpx.Client) -> None:
@@ -236,7 +232,9 @@ def test_a_service_stays_for_the_others_who_use_it(store: str, client: httpx.Cli
         with outside(store):
             origins = second.enter_context(outside(store))
         assert _dispatch(client, origins, "a").status_code == 200
-    assert _ends(client, origins["carrier"])
+    _await_end(client, origins["carrier"])
+    ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(int(one.rpartition(":")[2]) < min(ephemeral, 20_000) for one in origins.values()), "or others get it"
     with outside(store) as again:
         assert again == origins
         assert _dispatch(client, again, "a").status_code == 200
