@@ -38,7 +38,7 @@ from answerable.inbox.guarding import Guarded
 from answerable.inbox.limits import Limits
 from answerable.inbox.pages import approvals as approvals_pages
 from answerable.inbox.pages import delegations as delegations_pages
-from answerable.inbox.pages import editing, entering, vouching
+from answerable.inbox.pages import editing, entering, vouching, wrong
 from answerable.inbox.pages import freezes as freezes_pages
 from answerable.inbox.pages import requests as requests_pages
 from answerable.inbox.pages import reviews as reviews_pages
@@ -131,6 +131,8 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if not _is_api(request):
+        return _said(request, wrong.in_words(error))
     said = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()[:_MOST_MISTAKES]]
     more = len(error.errors()) - len(said)
     said += [f"and {more} more"] if more > 0 else []
@@ -141,6 +143,8 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = UnknownId if error.status_code == 404 else InvalidInput
     headers = _allowed(request) if error.status_code == 405 else error.headers
+    if not _is_api(request) and error.status_code in (404, 405):
+        return _said(request, wrong.of_status(error.status_code), status=error.status_code, headers=headers)
     return _said(request, kind(str(error.detail)), status=error.status_code, headers=headers)
 
 
@@ -160,13 +164,21 @@ async def _broken(request: Request, _: Exception) -> Response:
     return _said(request, AnswerableError("something went wrong here, and nothing was changed"))
 
 
+def _is_api(request: Request) -> bool:
+    return request.url.path.startswith("/api/")  # of whatever version
+
+
 def _said(
     request: Request, error: AnswerableError, *, status: int = 0, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An error, as a page where a page was asked for; whoever is not signed in is asked to."""
-    if request.url.path.startswith("/api/"):  # of whatever version
+    if _is_api(request):
         return problem(error, status=status, headers=headers)
     if isinstance(error, NotAuthenticated) and request.method == "GET" and not request.url.path.startswith("/enter/"):
         return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", status_code=303)
     code = status or status_of(error)
-    return page(request, "problem.html", who=None, code=code, error=error, heading=_HEADINGS.get(code, "Not possible"))
+    heading = _HEADINGS.get(code, "Not possible")
+    without = request.url.path if code == 422 and request.url.query else ""
+    shown = page(request, "problem.html", who=None, code=code, error=error, heading=heading, without=without)
+    shown.headers.update(headers or {})
+    return shown

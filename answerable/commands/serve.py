@@ -7,6 +7,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -64,6 +65,7 @@ def serve(
     except ImportError as error:
         raise InvalidInput(f"the inbox is not installed: {error}", hint="pip install 'answerable[inbox]'") from error
     check_there(store)
+    _check_jaeger(jaeger)
     targets = read_targets(Path(notify)) if notify else ()
     provider = _provider(secret=os.environ.pop("ANSWERABLE_OIDC_SECRET", ""), **oidc)
     if by:
@@ -86,6 +88,17 @@ def serve(
                 ready=lambda address, link: _say_ready(address, link, by, list(services)),
             )
         )
+
+
+def _check_jaeger(address: str) -> None:
+    """Raises: InvalidInput if a page cannot link to it."""
+    try:
+        parts = urlsplit(address)
+        right = not address or (parts.scheme in ("http", "https") and bool(parts.netloc))
+    except ValueError:  # half an IPv6 address
+        right = False
+    if not right:
+        raise InvalidInput(f"{address!r} is no address of Jaeger's page", hint="for example http://127.0.0.1:16686")
 
 
 def _provider(

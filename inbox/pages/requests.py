@@ -18,7 +18,7 @@ from answerable.approvals.grouping import MOST_TOGETHER
 from answerable.approvals.node import RESPONSE
 from answerable.approvals.who.identity import Identity
 from answerable.errors import AnswerableError, InvalidInput, NotAuthenticated, NotSureEnough, StoreCorrupt, UnknownId
-from answerable.inbox.api.cursors import Cursor, Filter, Id, after, cursor_of
+from answerable.inbox.api.cursors import Cursor, Filter, Id, cursor_of
 from answerable.inbox.comparing import compare
 from answerable.inbox.deciding import give
 from answerable.inbox.desk import Desk
@@ -27,6 +27,7 @@ from answerable.inbox.lines import Line, lines
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, surer
+from answerable.inbox.pages.wrong import place_in_list
 from answerable.inbox.paths import path_to
 from answerable.inbox.showing import RequestShown, show_request
 from answerable.orchestrator.documents import handles
@@ -58,7 +59,7 @@ async def list_requests(
     cursor: Cursor = "",
 ) -> Response:
     """The inbox."""
-    where = after(cursor, sort, _KINDS[sort])
+    where = place_in_list(cursor, sort, _KINDS[sort])
 
     def look(tx: Tx) -> tuple[list[Line], str | None, int]:
         of_state = "" if state == "all" else state

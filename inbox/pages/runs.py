@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from answerable.approvals.who.identity import Identity
-from answerable.inbox.api.cursors import Cursor, Filter, Id, after, cursor_of
+from answerable.inbox.api.cursors import Cursor, Filter, Id, cursor_of
 from answerable.inbox.api.runs import Status
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.graphs import draw_run
 from answerable.inbox.pages.rendering import page
+from answerable.inbox.pages.wrong import place_in_list
 from answerable.orchestrator.documents import handles, run_document
 from answerable.orchestrator.running.journal import read_steps
 from answerable.orchestrator.runs import get_run, page_of_runs
@@ -39,7 +40,7 @@ async def list_runs(
     cursor: Cursor = "",
 ) -> Response:
     """Runs, newest first."""
-    where = after(cursor, "newest", (int, str))
+    where = place_in_list(cursor, "newest", (int, str))
 
     def look(tx: Tx) -> tuple[list[Any], dict[str, str]]:
         return (

@@ -113,6 +113,8 @@ def test_what_cannot_be_served_is_said(desk: Desk) -> None:
         port = served.address.rpartition(":")[2]
         assert "choose another --port" in desk("serve", "--port", port, code=1).stderr
     assert "there is no store" in desk("serve", "--store", "sqlite:///nowhere.db", code=1).stderr
+    for wrong in ("nonsense", "javascript:alert(1)", "http://", "http://[x"):
+        assert "no address of Jaeger's page" in desk("serve", "--jaeger", wrong, "--port", "0", code=1).stderr
 
 
 def test_the_links_of_jaegers_page_lead_to_where_serve_listens() -> None:

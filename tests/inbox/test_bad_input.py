@@ -45,7 +45,7 @@ def test_a_link_that_is_too_old_says_so_and_what_to_do(site: Site) -> None:
     for answer in (site.client.get(f"/enter/{link}"), site.client.post("/enter", data={"secret": link})):
         assert answer.status_code in (401, 403)
     page = unescape(site.client.get(f"/enter/{link}").text)
-    assert "this link has expired" in page and "answerable serve" in page
+    assert "This link has expired" in page and "answerable serve" in page
 
 
 def test_a_token_that_was_revoked_says_so_and_keeps_the_request_open(site: Site) -> None:

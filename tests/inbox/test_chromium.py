@@ -144,6 +144,24 @@ def test_a_request_is_decided_on_a_phone(chromium: Browser, desk: Desk, scheme: 
         expect(page.get_by_text("approved: kinder")).to_be_visible()
 
 
+def test_the_menu_takes_one_row_on_a_phone_and_opens_without_javascript(chromium: Browser, desk: Desk) -> None:
+    desk.waiting("ann")
+    with (
+        serving(desk.url, "--as", "dora", environment=desk.environment) as served,
+        _page(chromium, java_script_enabled=False, **_PHONE) as page,
+    ):
+        _enter(page, served)
+        header, freezes = page.locator("header"), page.get_by_role("link", name="Freezes")
+        tallest = header.evaluate("e => Math.max(...[...e.children].map(each => each.getBoundingClientRect().height))")
+        assert header.bounding_box()["height"] < 2 * tallest  # type: ignore[index]  # it is drawn
+        expect(freezes).to_be_hidden()
+        expect(page.get_by_text("dora", exact=True)).to_be_visible()
+        page.locator("summary", has_text="Menu").tap()
+        freezes.tap()
+        expect(page.get_by_role("heading", name="Stop something")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= _PHONE["viewport"]["width"]
+
+
 def test_a_request_is_edited_and_decided_without_javascript(chromium: Browser, desk: Desk) -> None:
     _, token = _waiting(desk)
     with (
@@ -297,6 +315,7 @@ def test_a_standing_rule_is_read_and_approved_on_a_phone(chromium: Browser, desk
         _page(chromium, color_scheme=scheme, **_PHONE) as page,
     ):
         _enter(page, served)
+        page.locator("summary", has_text="Menu").tap()
         page.get_by_role("link", name="Rules").tap()
         expect(page.get_by_role("heading", name="Standing rules")).to_be_visible()
         assert not _serious(page)
