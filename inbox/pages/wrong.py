@@ -7,9 +7,9 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 
+from answerable.agents.texts import plain
 from answerable.errors import AnswerableError, InvalidInput, UnknownId
 from answerable.inbox.api.cursors import after
-from answerable.tracing.spans.tree import plain
 
 
 def in_words(error: RequestValidationError) -> AnswerableError:
