@@ -1,8 +1,8 @@
 """What every test may ask for.
 
 1. `store_url`: an empty store, once on SQLite and once on PostgreSQL, for each test that takes it.
-2. `postgres_url`: an empty database on a PostgreSQL server that these tests started. Where PostgreSQL is not installed,
-   such a test is skipped.
+2. `postgres_url`: the same on PostgreSQL, on a server that these tests started; its tables are there, their rows were
+   deleted. `empty_postgres_url`: a database without tables. Where PostgreSQL is not installed, such a test is skipped.
 3. With CI=true a skipped test is a failed one: all that the tests need is installed there.
 4. Async tests are marked `@pytest.mark.anyio` and run on asyncio, the only event loop that we support.
 5. Tests do not time: hypothesis has no deadline for an example.
@@ -52,18 +52,39 @@ def postgres_server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def _databases() -> dict[str, bytes]:
+    """Databases that have the tables of a store and no rows, each with the digest of what was made there."""
+    return {}
+
+
+@pytest.fixture(scope="session")
 def _empty_databases() -> list[str]:
     """Names of databases that were emptied after a test: to drop one and to make another takes many times as long."""
     return []
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Server, _empty_databases: list[str]) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database, which is emptied after the test."""
-    name = _empty_databases.pop() if _empty_databases else postgres_server.create(f"test_{uuid.uuid4().hex[:12]}")
+def empty_postgres_url(postgres_server: Server, _empty_databases: list[str]) -> Iterator[str]:
+    """The URL of a PostgreSQL database without any tables, which is emptied after the test."""
+    name = _empty_databases.pop() if _empty_databases else postgres_server.create(f"empty_{uuid.uuid4().hex[:12]}")
     yield postgres_server.url(name)
     postgres_server.empty(name)
     _empty_databases.append(name)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server, _databases: dict[str, bytes]) -> Iterator[str]:
+    """The URL of an empty store in a PostgreSQL database: tables without rows. To make those takes a quarter second."""
+    if not _databases:
+        from answerable.tracing.storage.store import open_store
+
+        made = postgres_server.create(f"test_{uuid.uuid4().hex[:12]}")
+        open_store(postgres_server.url(made)).close()
+        _databases[made] = postgres_server.clear(made)
+    name, shape = _databases.popitem()
+    yield postgres_server.url(name)
+    if postgres_server.clear(name) == shape:  # the test altered no table
+        _databases[name] = shape
 
 
 @pytest.fixture

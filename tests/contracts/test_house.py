@@ -13,6 +13,8 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from answerable.tracing.storage.store import open_store
+from answerable.tracing.storage.tables.store import metadata
 from tests import postgresql_server
 from tests.postgresql_server import Server
 
@@ -81,15 +83,33 @@ def test_a_wrong_span_fails_the_test_that_made_it(tmp_path: Path) -> None:
     assert "accountability.responsible.id is missing" in done.stdout
 
 
-def test_postgresql_is_empty_and_durable(postgres_url: str) -> None:
-    with psycopg.connect(postgres_url) as connection:
+def test_postgresql_is_empty_and_durable(empty_postgres_url: str) -> None:
+    with psycopg.connect(empty_postgres_url) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
         assert connection.execute("SHOW fsync").fetchone() == ("on",)
         connection.execute("CREATE TABLE left_behind (id int)")
 
 
-def test_postgresql_is_empty_again(postgres_url: str) -> None:
-    test_postgresql_is_empty_and_durable(postgres_url)
+def test_postgresql_is_empty_again(empty_postgres_url: str) -> None:
+    test_postgresql_is_empty_and_durable(empty_postgres_url)
+
+
+def _rows(connection: psycopg.Connection) -> dict[str, int]:
+    names = [str(name) for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    return {name: len(connection.execute(f'SELECT FROM "{name}"').fetchall()) for name in names}
+
+
+@pytest.mark.parametrize("altering", ["", "CREATE TABLE left_behind (id int)", "ALTER TABLE people DROP COLUMN name"])
+def test_a_store_on_postgresql_is_empty_whatever_was_done_before(postgres_url: str, altering: str) -> None:
+    with psycopg.connect(postgres_url) as connection:
+        assert _rows(connection) == {table.name: 0 for table in metadata.sorted_tables}
+        assert connection.execute("SELECT nextval('records_id_seq')").fetchone() == (1,)
+    store = open_store(postgres_url)
+    store.close()
+    with psycopg.connect(postgres_url) as connection:
+        assert _rows(connection)["meta"] == 2
+        assert connection.execute("SELECT name FROM people").fetchall() == []
+        connection.execute(altering)
 
 
 def test_a_store_is_tested_on_each_database(store_url: str, request: pytest.FixtureRequest) -> None:
