@@ -23,9 +23,9 @@ class _NotPlain(Exception):
 def canonical(value: Any) -> bytes:
     """A value, whose names are all texts, as canonical JSON. Raises: rfc8785.CanonicalizationError if it has none."""
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        text = _ENCODER.encode(value)
         if text.isascii():
-            json.loads(text, parse_int=_whole, parse_float=_other, parse_constant=_other)
+            _CHECKER.decode(text)
             return text.encode()
     except (_NotPlain, TypeError, ValueError, RecursionError):
         pass
@@ -39,3 +39,7 @@ def _whole(digits: str) -> None:
 
 def _other(_: str) -> None:
     raise _NotPlain
+
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_CHECKER: Final = json.JSONDecoder(parse_int=_whole, parse_float=_other, parse_constant=_other)

@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, exists, or_, select, update
 from answerable.agents.people import Quorum, either, person, quorum, quorum_from, role
 from answerable.agents.texts import check_id
 from answerable.approvals.sealing.keys import Key, not_ours
-from answerable.approvals.voting.eligibility import Asked
+from answerable.approvals.voting.eligibility import Asked, Close
 from answerable.errors import StoreCorrupt, UnknownId
 from answerable.tracing.canonical import canonical
 from answerable.tracing.freezes import WHOLE_SYSTEM
@@ -77,6 +77,7 @@ _ONE_ALONE: Mapping[str, Any] = {  # what those of a store with schema 2 or olde
     "requires": "",
     "fresh_seconds": 0,
 }
+_CLOSE = ("started_by", "editors", "responders", "owners", "acting_for")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,15 +232,16 @@ def asked_in(body: Mapping[str, Any]) -> Asked:
         by=quorum_from(asked["by"]) if "by" in asked else _one_alone(asked),
         options={one["name"]: quorum_from(one["by"]) for one in body["options"] if "by" in one},
         denials=asked["denials"],
-        started_by=asked["started_by"],
-        editors=asked["editors"],
-        responders=asked["responders"],
-        owners=asked["owners"],
-        acting_for=asked["acting_for"],
         may_decide_own=asked["may_decide_own"],
         requires=asked["requires"],
         fresh_seconds=asked["fresh_seconds"],
+        **{name: asked[name] for name in _CLOSE},
     )
+
+
+def close_in(asked: Mapping[str, Any]) -> Close:
+    """Who is too close to a request, by what its body says of whom it asks; one that was made just now says it all."""
+    return Close(**{name: asked[name] for name in _CLOSE})
 
 
 def _one_alone(asked: Mapping[str, str]) -> Quorum:

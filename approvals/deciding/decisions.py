@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, Literal
 
@@ -72,7 +72,7 @@ class Decision:
 
     def signed(self, key: Key) -> Decision:
         """The same with its MAC."""
-        return replace(self, mac=key.mac("decision", *self._signed()))
+        return Decision(**{**vars(self), "mac": key.mac("decision", *self._signed())})
 
     def _signed(self) -> tuple[object, ...]:
         others = (self.for_person, self.delegation, self.voters)

@@ -26,10 +26,10 @@ from answerable.errors import AlreadyDecided
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
 from answerable.tracing.continuing import go_on
-from answerable.tracing.ledger.entries import append
+from answerable.tracing.ledger.entries import append, append_all
 from answerable.tracing.ledger.records.deciding import Decided
 from answerable.tracing.ledger.records.effects import EffectWithdrawn
-from answerable.tracing.ledger.records.record import MessageRef, Signature
+from answerable.tracing.ledger.records.record import MessageRef, Record, Signature
 from answerable.tracing.people import authority
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Tx
@@ -62,11 +62,13 @@ def record_decision(
     beyond: int = 0,
     signature: Signature | None = None,
     responsible: str = "",
+    into: list[Record] | None = None,
 ) -> Decision:
     """Write a decision that was found to be right, with its grants and withdrawals; `votes` count with it.
 
     `beyond` is how many others the person took that day, if that is beyond their budget. A request that is `passing`
-    was written as decided. `responsible` is the Responsible Individual, if that was read in this transaction.
+    was written as decided. `responsible` is the Responsible Individual, if that was read in this transaction. The
+    records are appended, or put `into` what the caller appends.
 
     Raises: AlreadyDecided if another transaction was first.
     """
@@ -162,38 +164,52 @@ def record_decision(
         review=review,
         review_due=review_due,
     )
-    append(tx, sealed(key, record))
-    for effect in others:
-        withdraw_effect(tx, effect, reason=_why_withdrawn(answer), request=request, responsible=responsible, at=at)
+    why: dict[str, Any] = {"reason": _why_withdrawn(answer), "request": request, "responsible": responsible, "at": at}
+    withdrawn = [one for effect in others if (one := _withdrawn(tx, effect, **why))]
+    written: list[Record] = [sealed(key, record), *withdrawn]
+    if into is None:
+        append_all(tx, written)
+    else:
+        into += written
     return decision
 
 
-def record_passing(tx: Tx, key: Key, request: RequestRow, passing: Passing, *, responsible: str, at: int) -> Decision:
-    """Write that a request passed without anybody being asked."""
+def record_passing(
+    tx: Tx, key: Key, request: RequestRow, passing: Passing, *, responsible: str, at: int
+) -> Sequence[Record]:
+    """Write that a request passed without anybody being asked; the records of that, for the caller to append."""
     answer = Answer(outcome=passing.outcome, option=passing.option)
     how = "exemption" if passing.outcome == "exempted" else "rule"
     by: dict[str, Any] = {"by": passing.by, "assurance": how, "responsible": responsible}
-    return record_decision(tx, key, request, answer, at=at, passing=passing, **by)
+    records: list[Record] = []
+    record_decision(tx, key, request, answer, at=at, passing=passing, into=records, **by)
+    return records
 
 
 def withdraw_effect(tx: Tx, effect: str, *, reason: str, request: RequestRow, responsible: str, at: int) -> None:
     """Withdraw a prepared call; one that was sent or withdrawn before stays as it is."""
+    record = _withdrawn(tx, effect, reason=reason, request=request, responsible=responsible, at=at)
+    if record is not None:
+        append(tx, record)
+
+
+def _withdrawn(
+    tx: Tx, effect: str, *, reason: str, request: RequestRow, responsible: str, at: int
+) -> EffectWithdrawn | None:
     row = tx.one(_EFFECT, effect=effect)
-    if row is not None and tx.run(_WITHDRAW, effect=effect, new_detail=reason):
-        append(
-            tx,
-            EffectWithdrawn(
-                at=at,
-                system=request.system,
-                run=request.run,
-                responsible=responsible,
-                chain=(responsible,),
-                effect=effect,
-                name=row[0],
-                step=row[1],
-                reason=reason,
-            ),
-        )
+    if row is None or not tx.run(_WITHDRAW, effect=effect, new_detail=reason):
+        return None
+    return EffectWithdrawn(
+        at=at,
+        system=request.system,
+        run=request.run,
+        responsible=responsible,
+        chain=(responsible,),
+        effect=effect,
+        name=row[0],
+        step=row[1],
+        reason=reason,
+    )
 
 
 def _grant(tx: Tx, key: Key, decision: Decision, call: dict[str, str], *, expires_at: int) -> str:

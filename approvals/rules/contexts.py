@@ -159,7 +159,7 @@ def _type(annotation: Any, where: str) -> dict[str, Any]:
 
 
 def _check_numbers(value: Any, where: str) -> None:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for name, inner in value.items():
             _check_numbers(inner, f"{where}.{name}")
     elif isinstance(value, list):

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -26,6 +27,7 @@ from answerable.tracing.storage.tables.rules import rules
 
 _INSERT = inserting(rules)
 _HEAD = tuple(column for column in rules.c if column.name != "body")
+_columns_of = attrgetter(*(column.name for column in _HEAD))
 _THIS = rules.c.id == bindparam("rule")
 _GET = Statement(select(*rules.c).where(_THIS))
 _GET_LOCKED = Statement(select(*rules.c).where(_THIS).with_for_update())
@@ -152,10 +154,9 @@ def heads_of(tx: Tx, system: str, name: str) -> list[RuleHead]:
     return [_head(row) for row in tx.all(_OF_NAME, system=system, name=name)]
 
 
-def held(tx: Tx, id: str) -> RuleHead | None:
-    """A rule as it stands; nobody revokes it before this transaction is over."""
-    row = tx.one(_HELD, rule=id)
-    return _head(row) if row else None
+def still_is(tx: Tx, head: RuleHead) -> bool:
+    """Whether a rule's row is what it was; nobody revokes it before this transaction is over."""
+    return tx.one(_HELD, rule=head.id) == _columns_of(head)
 
 
 def rule_called(tx: Tx, system: str, label: str) -> RuleHead | None:

@@ -64,4 +64,5 @@ def is_sealed(key: Key, record: Sealed) -> bool:
 
 
 def _said(record: Sealed) -> str:
-    return record.model_dump_json(exclude={"seal"}, exclude_defaults=True)
+    said = record.__pydantic_serializer__.to_json(record, exclude={"seal"}, exclude_defaults=True)
+    return bytes(said).decode()

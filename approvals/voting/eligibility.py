@@ -21,8 +21,20 @@ from answerable.tracing.people import PersonRow
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """Whom a request asks, and who is too close to it. Persons are ids; owners are handles of persons or teams.
+class Close:
+    """Who is too close to a request. Persons are ids; owners are handles of persons or teams."""
+
+    started_by: str
+    editors: Sequence[str]
+    responders: Sequence[str] = ()
+    owners: Sequence[str]
+    acting_for: Sequence[str] = ()  # handles of the persons that agents act for
+    wrote: str = "edit"  # what it is that editors wrote
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Close):
+    """Whom a request asks, and who is too close to it.
 
     `options` has the expression of each option that has another one than `by`; `denials` noes are final.
     """
@@ -30,15 +42,9 @@ class Asked:
     by: Quorum
     options: Mapping[str, Quorum] = field(default_factory=dict)
     denials: int = 1
-    started_by: str
-    editors: Sequence[str]
-    responders: Sequence[str] = ()
-    owners: Sequence[str]
-    acting_for: Sequence[str] = ()  # handles of the persons that agents act for
     may_decide_own: bool
     requires: str  # the least assurance that will do, "" for any
     fresh_seconds: int  # how old a login may be, 0 for any age
-    wrote: str = "edit"  # what it is that editors wrote
 
     def whom(self, option: str = "") -> Quorum:
         """Who it takes to choose an option."""
@@ -112,7 +118,7 @@ def check_eligible(
     return Standing(person=person, responsible=standing.responsible, by=standing.by, own=own)
 
 
-def too_close(person: PersonRow, asked: Asked, delegations: Sequence[Delegated] = (), *, yes: bool = True) -> str:
+def too_close(person: PersonRow, asked: Close, delegations: Sequence[Delegated] = (), *, yes: bool = True) -> str:
     """Why somebody is too close to a request to decide it, in words that follow their name; "" if they are not."""
     direct = _caused(person, asked, yes)
     if direct:
@@ -156,7 +162,7 @@ def _standing(
     )
 
 
-def _caused(person: PersonRow, asked: Asked, yes: bool) -> str:
+def _caused(person: PersonRow, asked: Close, yes: bool) -> str:
     if person.id == asked.started_by:
         return "started this run"
     if person.id in asked.editors:

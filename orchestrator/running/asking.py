@@ -35,7 +35,6 @@ from answerable.orchestrator.running.ruling import RulesChanged, Ruling, check_a
 from answerable.orchestrator.running.stepping import call_user, describe
 from answerable.orchestrator.running.view import Ready
 from answerable.tracing.failpoints import failpoint
-from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.storage.store import Tx
 
 
@@ -111,9 +110,9 @@ async def settling(
         failpoint("request:before-commit")
         if passing is None:
             return Ending(produced=produced, records=records, waits_for=asked.id)
-        append_all(tx, records)
-        record_passing(tx, key, request, passing, responsible=guard.responsible, at=at)
-        return Ending(produced=produced, out=next(one.out for one in asked.options if one.name == passing.option))
+        records += record_passing(tx, key, request, passing, responsible=guard.responsible, at=at)
+        out = next(one.out for one in asked.options if one.name == passing.option)
+        return Ending(produced=produced, out=out, records=records)
 
     return settle
 

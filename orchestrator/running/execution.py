@@ -33,6 +33,7 @@ from answerable.orchestrator.scopes import to_plain
 from answerable.tracing.continuing import go_on
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append_all
+from answerable.tracing.ledger.records.record import Record
 from answerable.tracing.ledger.records.steps import Crossed, StepFinished, StepStarted
 from answerable.tracing.storage.store import Tx
 
@@ -143,9 +144,14 @@ class Execution:
         if attempt == 0:
             targets, parent = (*self.view.targets(ready), *also), self.view.parent(ready)
             failpoint("step:before-begin")
-            attempt = await self.write(
-                lambda tx, guard: self._begin(tx, guard, ready, targets, parent, effect=effect, after=after)
-            )
+
+            def work(tx: Tx, guard: Guard) -> int:
+                records: list[Record] = []
+                begun = self._begin(tx, guard, ready, targets, parent, records, effect=effect, after=after)
+                append_all(tx, records)
+                return begun
+
+            attempt = await self.write(work)
             failpoint("step:after-begin")
         if attempt == 0:
             self.view.blocked.add(ready.step)
@@ -160,15 +166,19 @@ class Execution:
         ready: Ready,
         targets: Sequence[str],
         parent: str,
+        records: list[Record],
         *,
         effect: str = "",
         after: str = "",
         at: int = 0,
     ) -> int:
+        """Begin a step; its record comes to `records`, all of which the transaction appends in one statement."""
         if guard.holds(*targets) or guard.status in ENDS:
             return 0
         now = at or self.worker.store.clock.now()
         if self.run.segment_after:
+            append_all(tx, records)  # what they tell was before the run went on
+            records.clear()
             self.segment = go_on(tx, self.run.id, at=now, works=True)
         attempt = journal.begin_step(
             tx,
@@ -181,20 +191,19 @@ class Execution:
             now=now,
         )
         if attempt:
-            record = StepStarted(
-                **self.stamp(guard, at=at),
-                step=ready.step,
-                node=ready.node,
-                attempt=attempt,
-                parent=parent,
-                effect=effect,
-                after=after,
-                host=self.host,
-            )
-            append_all(tx, [record])
+            what: dict[str, Any] = {
+                "step": ready.step,
+                "node": ready.node,
+                "parent": parent,
+                "effect": effect,
+                "after": after,
+            }
+            records.append(StepStarted(**self.stamp(guard, at=at), **what, attempt=attempt, host=self.host))
         return attempt
 
-    def _begin_next(self, tx: Tx, guard: Guard, sender: Ready, out: Outflow, inward: Inward | None) -> StepEnd | None:
+    def _begin_next(
+        self, tx: Tx, guard: Guard, sender: Ready, out: Outflow, inward: Inward | None, records: list[Record]
+    ) -> StepEnd | None:
         """Begin the step that follows at once, if one alone does, in the transaction that makes it ready.
 
         An approval's that is `inward` ends there, too, unless it is held back; so it is returned.
@@ -210,12 +219,12 @@ class Execution:
         if not isinstance(node, Agent):
             targets.append(source_of(sender.node, self.run.started_by))
         at = inward.at if inward else 0
-        attempt = self._begun[ready.step] = self._begin(tx, guard, ready, targets, crossing.step, at=at)
+        attempt = self._begun[ready.step] = self._begin(tx, guard, ready, targets, crossing.step, records, at=at)
         end = inward.settle(tx, guard) if inward and attempt else None
         if inward is None or end is None:
             return None
-        self._write_end(tx, guard, ready, end, attempt=attempt, started_at=inward.at, parent=crossing.step)
-        self._begin_next(tx, guard, ready, end.out, None)
+        records += self._write_end(tx, guard, ready, end, attempt=attempt, started_at=inward.at, parent=crossing.step)
+        self._begin_next(tx, guard, ready, end.out, None, records)
         return StepEnd(ready, end, attempt)
 
     async def finish(
@@ -240,8 +249,10 @@ class Execution:
         def work(tx: Tx, guard: Guard) -> list[StepEnd]:
             end = ending(tx, guard) if callable(ending) else ending
             at = inward.at if inward else 0
-            self._write_end(tx, guard, ready, end, attempt=attempt, started_at=started_at, parent=parent, at=at)
-            taken = self._begin_next(tx, guard, ready, end.out, inward)
+            how: dict[str, Any] = {"attempt": attempt, "started_at": started_at, "parent": parent}
+            records = self._write_end(tx, guard, ready, end, at=at, **how)
+            taken = self._begin_next(tx, guard, ready, end.out, inward, records)
+            append_all(tx, records)
             failpoint("step:before-finish")
             return [StepEnd(ready, end, attempt), *([taken] if taken else [])]
 
@@ -264,15 +275,15 @@ class Execution:
         started_at: int,
         parent: str,
         at: int = 0,
-    ) -> None:
+    ) -> list[Record]:
+        """Write a step's end; the records of it."""
         if not journal.finish_step(tx, self.run.id, ready.step, state=end.state, error=end.error):
             raise LeaseLost(f"another worker has recorded {ready.step}", hint="it goes on there")
         journal.write_messages(tx, self.run.id, end.produced)
         journal.write_outflow(tx, self.run.id, end.out)
         stamp, run_input = self.stamp(guard, at=at), self.view.messages.get(self.run.input)
         crossed = [self.crossed(edge, crossing, one, stamp, run_input) for edge, crossing, one in end.out.crossings]
-        finished = self._finished(ready, end, stamp, attempt, started_at, parent)
-        append_all(tx, (*end.records, finished, *crossed))
+        return [*end.records, self._finished(ready, end, stamp, attempt, started_at, parent), *crossed]
 
     def _know(self, one: StepEnd) -> set[str]:
         """Take a step's end into the view, now that it is committed; the nodes that have something to do for it."""

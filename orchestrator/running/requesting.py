@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,9 +84,10 @@ async def prepare_request(
     options, trouble = await options_of(
         execution, approval, step, scope, proposed, run_input, edit=edit, edited=edited, now=now
     )
+    shown = [option.shown() for option in options]
     view = {
-        "message": json.loads(proposed.payload),
-        "options": [option.shown() for option in options],
+        "message": shown[0]["message"],
+        "options": shown,
         "tiers": list(execution.graph.tiers),
         "trouble_with_options": trouble,
         "trouble_with_rules": next((option.unseen for option in options if option.unseen), ""),

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +21,13 @@ from pydantic import BaseModel
 from answerable.agents.copies import own
 from answerable.agents.messages import Message
 from answerable.agents.prioritization import Tally
-from answerable.approvals.asking.requests import PlannedCall, asked_in
+from answerable.approvals.asking.requests import PlannedCall, close_in
 from answerable.approvals.deciding.answers import Passing
 from answerable.approvals.node import Approval
 from answerable.approvals.rules.caps import use
 from answerable.approvals.rules.contexts import Place, context_of
 from answerable.approvals.rules.judging import Judged
-from answerable.approvals.rules.rows import RuleHead, held
+from answerable.approvals.rules.rows import RuleHead, still_is
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.delegations import in_force
 from answerable.approvals.voting.eligibility import too_close
@@ -67,8 +66,9 @@ def seen_of(
     """What rules see of one option, and why they see nothing of it."""
     try:
         seen = _seen(approval, message, run_input)
-        released = Counter(dict.fromkeys(place_of(execution.graph, approval.name).effects, 0))
-        released.update(call.name for call in calls)
+        released = dict.fromkeys(place_of(execution.graph, approval.name).effects, 0)
+        for call in calls:
+            released[call.name] = released.get(call.name, 0) + 1
         return context_of(calls=released, tally=counted, seen=seen, value=value), ""
     except Exception as error:  # noqa: BLE001 - the user's function; the request is made without it
         return None, describe(error, None)
@@ -112,9 +112,9 @@ def rule_on(tx: Tx, execution: Execution, guard: Guard, said: Mapping[str, Any],
         return Ruling()
     capped = ""
     for one in found.candidates:
-        head = held(tx, one.rule.head.id)
+        head = one.rule.head
         if (
-            head != one.rule.head
+            not still_is(tx, head)
             or head.stands(at=at) != "active"
             or _decides_their_own(tx, execution.worker.key, head, said, at=at)
         ):
@@ -141,9 +141,9 @@ def _is_sampled(key: Key, request: str, percent: int) -> bool:
 
 def _decides_their_own(tx: Tx, key: Key, rule: RuleHead, said: Mapping[str, Any], *, at: int) -> bool:
     """Whether somebody who approved the rule is too close to a request to decide it, by a rule as little as else."""
-    asked = asked_in(said)
-    if asked.may_decide_own:
+    if said["asked"]["may_decide_own"]:
         return False
+    close = close_in(said["asked"])
     delegations = in_force(tx, key, system=rule.system, approval=rule.approval, at=at)
     people = (person_by_id(tx, id) for id in rule.approved_by)
-    return any(person is not None and too_close(person, asked, delegations) for person in people)
+    return any(person is not None and too_close(person, close, delegations) for person in people)

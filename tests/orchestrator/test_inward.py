@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -16,6 +17,7 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.running import inward
 from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.inward import QUICK_SECONDS
+from answerable.orchestrator.running.journal import Guard
 from answerable.orchestrator.running.starting import start_run
 from answerable.orchestrator.service import Service
 from answerable.orchestrator.system import System
@@ -23,7 +25,9 @@ from answerable.testing import nowhere
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.ledger.records.deciding import Decided, RequestMade
 from answerable.tracing.ledger.records.steps import StepFinished, StepStarted
-from tests.approvals.rules.ruled import active, ruled
+from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage.store import Cursor, Tx
+from tests.approvals.rules.ruled import active, rule_file, ruled
 from tests.orchestrator.letters import LEAD, QUICKLY, Ask, Letter, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio
@@ -84,6 +88,66 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(Execution, "write", counted)
     monkeypatch.setattr(inward, "QUICK_SECONDS", 60.0)  # however slow the machine is
     return found
+
+
+class Told(Tx):
+    """A transaction that tells its statements: what each does to which table."""
+
+    def __init__(self, tx: Tx, found: list[str]) -> None:
+        super().__init__(tx._connection, tx.dialect)
+        self.assurance = tx.assurance
+        self._found = found
+
+    def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> int:
+        self._tell(statement)
+        return super().many(statement, rows)
+
+    def _execute(self, statement: Statement, params: dict[str, Any]) -> Cursor:
+        self._tell(statement)
+        return super()._execute(statement, params)
+
+    def _tell(self, statement: Statement) -> None:
+        match = re.match(
+            r"(?:(SELECT) .*?\sFROM|(INSERT) INTO|(UPDATE)) (\w+)", statement.compiled(self.dialect)[0], re.S
+        )
+        assert match is not None
+        self._found.append(" ".join(part for part in match.groups() if part))
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The statements of each transaction that an execution wrote, after its guard."""
+    found: list[list[str]] = []
+    write = Execution.write
+
+    async def telling(self: Execution, work: Callable[..., T], *, durable: bool = False) -> T:
+        def told(tx: Tx, guard: Guard) -> T:
+            found.append([])
+            return work(Told(tx, found[-1]), guard)
+
+        return await write(self, told, durable=durable)
+
+    monkeypatch.setattr(Execution, "write", telling)
+    monkeypatch.setattr(inward, "QUICK_SECONDS", 60.0)
+    return found
+
+
+async def test_a_rule_decides_in_so_many_statements(store_url: str, told: list[list[str]]) -> None:
+    async with serving(ruled(), store_url, nowhere()) as service:
+        await active(service, rule_file().model_copy(update={"sample": 0}))
+        await service.arun(Ask(text="hi"), by="nils")
+        told.clear()
+        run = await service.arun(Ask(text="hi"), by="nils")
+        assert [one.outcome for one in await recorded(service, run.id, Decided)] == ["ruled"]
+    (deciding,) = [one for one in told if "INSERT decisions" in one]
+    assert deciding == [
+        *("UPDATE steps", "INSERT messages", "INSERT crossings"),  # the agent's step ends
+        "INSERT steps",
+        *("SELECT rules", "SELECT delegations", "SELECT people", "INSERT rule_uses"),
+        *("INSERT requests", "INSERT effects", "INSERT decisions", "INSERT grants"),
+        *("UPDATE steps", "INSERT crossings"),  # the approval's step ends
+        "INSERT records",  # all of them at once
+    ]
 
 
 async def test_what_passes_by_itself_takes_no_transaction_and_its_records_are_the_same(
