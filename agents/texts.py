@@ -91,5 +91,10 @@ def plain(text: str) -> str:
     return "".join(one if one.isprintable() and one not in _NOTHING else _escaped(one) for one in text)
 
 
+def plain_lines(text: str) -> str:
+    """The same for a text of several lines."""
+    return "\n".join(plain(line) for line in text.split("\n"))
+
+
 def _escaped(one: str) -> str:
     return f"\\u{ord(one):04x}" if ord(one) <= 0xFFFF else f"\\U{ord(one):08x}"

@@ -22,12 +22,12 @@ from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.votes import Vote, read_vote
 from answerable.errors import NotEligible, NotErasable, StoreCorrupt
-from answerable.orchestrator.runs import ENDS
 from answerable.tracing.evidence.keeping import holds
 from answerable.tracing.evidence.keeping.erasing import empty_message, without_words
 from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.records.kept import EvidenceRead, PersonErased
+from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.people import get_person, read_rules_anew
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx

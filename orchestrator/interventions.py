@@ -24,7 +24,6 @@ from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.running import journal
 from answerable.orchestrator.running.superseding import followers, supersede, withdraw_requests
 from answerable.orchestrator.runs import (
-    ENDS,
     LEASE_SECONDS,
     RunRow,
     acquire_lease,
@@ -38,7 +37,7 @@ from answerable.tracing.continuing import go_on
 from answerable.tracing.freezes import WHOLE_SYSTEM
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.effects import EffectSettled
-from answerable.tracing.ledger.records.runs import RunEnded, RunReopened
+from answerable.tracing.ledger.records.runs import ENDS, RunEnded, RunReopened
 from answerable.tracing.people import get_person, stamp
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

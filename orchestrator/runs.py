@@ -18,12 +18,12 @@ from answerable.agents.texts import check_id
 from answerable.errors import RunBusy, UnknownId
 from answerable.orchestrator.workers import is_gone
 from answerable.tracing.clock import micros
+from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.runs import runs
 
 LEASE_SECONDS: Final = 30.0
-ENDS: Final = frozenset({"done", "denied", "stuck", "failed", "cancelled"})
 
 _INSERT = inserting(runs)
 _GET = Statement(select(*runs.c).where(runs.c.id == bindparam("run")))

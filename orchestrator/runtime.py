@@ -31,9 +31,10 @@ from answerable.orchestrator.running.sending import run_effect
 from answerable.orchestrator.running.stepping import run_agent
 from answerable.orchestrator.running.view import Ready, RunView
 from answerable.orchestrator.running.worker import Worker
-from answerable.orchestrator.runs import ENDS, LEASE_SECONDS, RunRow, acquire_lease, get_run, release_lease, renew_lease
+from answerable.orchestrator.runs import LEASE_SECONDS, RunRow, acquire_lease, get_run, release_lease, renew_lease
 from answerable.orchestrator.saver import StoreSaver
 from answerable.tracing.failpoints import failpoint
+from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.people import person_by_id
 from answerable.tracing.storage.store import Tx
 

@@ -14,18 +14,14 @@ from typing import Final
 
 from sqlalchemy import func, literal, select
 
-from answerable.tracing.storage.statements import Statement
+from answerable.tracing.storage import locks
 from answerable.tracing.storage.store import Tx
 
-LOCK: Final = 0x616E7374  # the advisory lock's number on PostgreSQL
-
-TURN: Final = select(func.pg_advisory_xact_lock_shared(literal(LOCK)).label("turn")).subquery("turn")
+TURN: Final = select(func.pg_advisory_xact_lock_shared(literal(locks.TURNS)).label("turn")).subquery("turn")
 """A worker's turn, as a row to join with; PostgreSQL only."""
-
-_TAKE = Statement(select(func.pg_advisory_xact_lock(literal(LOCK))))
 
 
 def take_turn(tx: Tx) -> None:
     """Wait until the workers that are at work now are done; until this transaction ends, no other begins."""
     if tx.dialect == "postgresql":
-        tx.one(_TAKE)
+        tx.one(locks.TAKE, lock=locks.TURNS)

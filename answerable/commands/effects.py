@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import click
 
@@ -19,8 +19,7 @@ from answerable.orchestrator import interventions
 from answerable.orchestrator.documents import effect_documents
 from answerable.orchestrator.runs import all_runs
 from answerable.tracing.storage.store import Tx
-
-STATES: Final = ("prepared", "sent", "done", "failed", "in-doubt", "withdrawn")
+from answerable.tracing.storage.tables.runs import EFFECT_STATES
 
 
 @click.group()
@@ -30,7 +29,7 @@ def effects() -> None:
 
 @effects.command("list")
 @click.option("--run", default="", metavar="RUN", help="Of this run only.")
-@click.option("--state", type=click.Choice(STATES), help="In this state only.")
+@click.option("--state", type=click.Choice(EFFECT_STATES), help="In this state only.")
 @click.option("--in-doubt", is_flag=True, help="Those of which nobody knows whether they happened.")
 @store_option
 @json_option

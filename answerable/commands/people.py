@@ -8,12 +8,13 @@ from typing import Any
 import click
 from rich.text import Text
 
+from answerable.agents.texts import plain_lines
 from answerable.approvals.who.credentials import Credential
 from answerable.approvals.who.identity import By
 from answerable.commands.acting import as_option
 from answerable.commands.options import json_option, reason_option, store_option
 from answerable.commands.reaching import at_office, whole_id
-from answerable.commands.saying import lines, say, say_json, short, table, to_stderr
+from answerable.commands.saying import say, say_json, short, table, to_stderr
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.erasing import OUT_OF_REACH, ErasedPerson
 from answerable.orchestrator.office import Office
@@ -43,7 +44,7 @@ def add(handle: str, name: str, contact: str, roles: tuple[str, ...], teams: tup
     row, unknown = at_office(store, work, make=True)
     say(f"{row.handle} is registered: roles {', '.join(row.roles) or 'none'}, teams {', '.join(row.teams) or 'none'}")
     for role, hint in unknown.items():
-        to_stderr().print(Text(f"no approval here asks the role {lines(role)}: {lines(hint)}", "yellow"))
+        to_stderr().print(Text(f"no approval here asks the role {plain_lines(role)}: {plain_lines(hint)}", "yellow"))
 
 
 @people.command()

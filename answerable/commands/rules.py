@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from answerable.agents.texts import plain_lines
 from answerable.approvals.rules.cedar import shown
 from answerable.approvals.rules.checking import check_cases, check_rule, try_cases
 from answerable.approvals.rules.contexts import Place
@@ -27,7 +28,7 @@ from answerable.commands.options import (
 )
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, one_system, read, whole_id
-from answerable.commands.saying import lines, say, say_json, short, table
+from answerable.commands.saying import say, say_json, short, table
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.office import Office
@@ -219,7 +220,7 @@ def show(rule: str, store: str, as_json: bool) -> None:
     approved = ", ".join(found["approvers"] or found["approved_so_far"]) or "nobody yet"
     approved += f" (it still takes {found['missing']})" if found["missing"] else ""
     say(
-        Text.assemble((found["rule"], "bold"), f"  {found['state']}  {lines(found['purpose'])}"),
+        Text.assemble((found["rule"], "bold"), f"  {found['state']}  {plain_lines(found['purpose'])}"),
         f"at {found['approval']} of {found['system']} it chooses {found['option'] or 'nothing: it only forbids'}",
         f"it may release {', '.join(found['effects']) or 'no call'}",
         f"written by {found['author']}, approved by {approved}; it expires {to_the_second(found['expires_at'])} (UTC)",

@@ -20,7 +20,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from answerable.agents.texts import plain, shortened
+from answerable.agents.texts import plain, plain_lines, shortened
 from answerable.commands.options import DEFAULT_STORE
 from answerable.errors import AnswerableError
 from answerable.tracing.clock import Micros
@@ -42,7 +42,7 @@ def to_stderr() -> Console:
 
 def say(*parts: RenderableType) -> None:
     """Print for people. A plain string is shown as it is, without markup and safe for a terminal."""
-    to_stdout().print(Group(*(Text(lines(part)) if isinstance(part, str) else part for part in parts)))
+    to_stdout().print(Group(*(Text(plain_lines(part)) if isinstance(part, str) else part for part in parts)))
 
 
 def say_command(line: str, what: str) -> None:
@@ -60,16 +60,11 @@ def say_json(document: Any) -> None:
 
 def say_error(error: AnswerableError) -> None:
     """Print an error: its code, what was wrong, and what to do."""
-    message = lines(shortened(error.message, LONGEST_ERROR))
+    message = plain_lines(shortened(error.message, LONGEST_ERROR))
     text = Text.assemble(("error", "bold red"), f" [{error.code}] ", message)
     if error.hint:
-        text.append(f"\n  → {lines(error.hint)}", "cyan")
+        text.append(f"\n  → {plain_lines(error.hint)}", "cyan")
     to_stderr().print(text, soft_wrap=True)
-
-
-def lines(text: str) -> str:
-    """Text of several lines, each of them safe for a terminal."""
-    return "\n".join(plain(line) for line in text.split("\n"))
 
 
 def table(*columns: str, rows: Sequence[Sequence[str | Text]], right: Sequence[str] = ()) -> Table:

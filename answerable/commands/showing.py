@@ -14,11 +14,11 @@ from typing import Any, Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from answerable.agents.texts import plain
+from answerable.agents.texts import plain, plain_lines
 from answerable.approvals.asking.resting import facts_shown, why_anew
 from answerable.approvals.deciding.decisions import YES
 from answerable.approvals.revoking import REVOKED
-from answerable.commands.saying import lines, short, table, when
+from answerable.commands.saying import short, table, when
 from answerable.orchestrator.reports import OpenRequest
 from answerable.tracing.clock import micros
 from answerable.tracing.spans.tree import length
@@ -78,7 +78,7 @@ def request_shown(
         by = f"{by} (with {', '.join(others)})" if others else by
         parts.append(Text(f"\n{made.outcome}{chosen} by {plain(by)} on {when(made.at)} ({made.assurance or 'no one'})"))
         if made.reason:
-            parts.append(Text(f"reason: {lines(made.reason)}"))
+            parts.append(Text(f"reason: {plain_lines(made.reason)}"))
         if made.broke_glass:
             parts.append(Text("the glass was broken: one person decided alone what others were asked", "red"))
         if made.revoked:
@@ -99,7 +99,7 @@ def _resting(request: OpenRequest, names: Mapping[str, str]) -> list[RenderableT
         why = why_anew(before, names.get(before["by"], before["by"]))
         parts.append(Text(f"\nasked anew, in the place of {request.in_place_of}: {plain(why)}", "yellow"))
         if before["reason"]:
-            parts.append(Text(f"reason: {lines(before['reason'])}"))
+            parts.append(Text(f"reason: {plain_lines(before['reason'])}"))
     facts = facts_shown(request.view)
     if facts:
         parts.append(Text("\nrests on:", "bold"))
@@ -186,7 +186,7 @@ def _message(request: OpenRequest) -> Text:
     if len(said) > _MESSAGE_CHARACTERS:
         left = len(said) - _MESSAGE_CHARACTERS
         said = f"{said[:_MESSAGE_CHARACTERS]}\n… {left} more characters: `answerable show {request.id} --json` has all"
-    return Text(lines(said), "dim")
+    return Text(plain_lines(said), "dim")
 
 
 def run_shown(document: Mapping[str, Any]) -> RenderableType:
@@ -194,7 +194,7 @@ def run_shown(document: Mapping[str, Any]) -> RenderableType:
     head = Text.assemble(("run ", "bold"), (document["run"], "bold"), f" of {plain(document['system'])}  ")
     head.append_text(status_text(document["status"]))
     if document["detail"]:
-        head.append(f"\n{lines(document['detail'])}", "red")
+        head.append(f"\n{plain_lines(document['detail'])}", "red")
     head.append(f"\nstarted by {plain(document['started_by'])}, answered for by {plain(document['responsible'])}")
     hops = sum(edge["count"] for edge in document["edges_crossed"])
     head.append(

@@ -11,7 +11,6 @@ from answerable.approvals.deciding.reviewing import remade
 from answerable.approvals.gate import doubt, find_effect
 from answerable.orchestrator.rebuilding.decided import remake_decision, remake_grant, remake_review, remake_votes
 from answerable.orchestrator.rebuilding.rows import Rows
-from answerable.orchestrator.runs import ENDS
 from answerable.tracing import ids
 from answerable.tracing.ledger import agreement
 from answerable.tracing.ledger.agreement import OF_RUNS, Span, differing
@@ -20,6 +19,7 @@ from answerable.tracing.ledger.indexes.taking import KINDS
 from answerable.tracing.ledger.records.afterwards import Reviewed
 from answerable.tracing.ledger.records.deciding import PASSED, Decided
 from answerable.tracing.ledger.records.every import AnyRecord, read_record
+from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.storage.statements import inserting
 from answerable.tracing.storage.tables.approvals import requests
 from answerable.tracing.storage.tables.runs import effects, runs

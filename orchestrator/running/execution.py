@@ -28,12 +28,13 @@ from answerable.orchestrator.running.loading import OUTCOMES, load_message
 from answerable.orchestrator.running.sums import count, tally_of
 from answerable.orchestrator.running.view import Ready, RunView
 from answerable.orchestrator.running.worker import Worker
-from answerable.orchestrator.runs import ENDS, RunRow
+from answerable.orchestrator.runs import RunRow
 from answerable.orchestrator.scopes import to_plain
 from answerable.tracing.continuing import go_on
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append_all
 from answerable.tracing.ledger.records.record import Record
+from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.ledger.records.steps import Crossed, StepFinished, StepStarted
 from answerable.tracing.storage.store import Tx
 

@@ -30,11 +30,11 @@ from answerable.orchestrator.running.execution import Execution
 from answerable.orchestrator.running.gathering import Gathering, Live, Lost, failure, outcome_of
 from answerable.orchestrator.running.journal import GatherRow, Guard
 from answerable.orchestrator.running.routing import route
-from answerable.orchestrator.runs import ENDS, set_resting, set_status
+from answerable.orchestrator.runs import set_resting, set_status
 from answerable.tracing.failpoints import failpoint
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.record import MessageRef
-from answerable.tracing.ledger.records.runs import RunEnded, RunRested
+from answerable.tracing.ledger.records.runs import ENDS, RunEnded, RunRested
 from answerable.tracing.ledger.records.steps import GatherClosed
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.waking import wake_at

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from answerable.approvals.accepting.exemptions import all_accepted
 from answerable.approvals.voting.delegations import all_delegations
 from answerable.errors import AnswerableError, InvalidInput, NotEligible, UnknownId
-from answerable.orchestrator.runs import ENDS, find_run
+from answerable.orchestrator.runs import find_run
+from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.people import all_people, authority
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

@@ -25,12 +25,12 @@ from answerable.commands import exits
 from answerable.commands.cli import cli
 from answerable.errors import AnswerableError
 from answerable.orchestrator.app import App
-from answerable.orchestrator.runs import ENDS
 from answerable.orchestrator.system import System
 from answerable.testing import run as run_in_a_test
 from answerable.tracing.export import metrics
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.records.every import AnyRecord
+from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.spans import attributes
 from tests.support.guide import with_table
 

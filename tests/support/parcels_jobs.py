@@ -28,9 +28,9 @@ from typing import Any, Literal
 from answerable.approvals.deciding.decisions import decisions_of
 from answerable.approvals.gate import effects_of
 from answerable.errors import AlreadyDecided, InvalidInput, LeaseLost, RunBusy
-from answerable.orchestrator.runs import ENDS
 from answerable.orchestrator.service import Service
 from answerable.tracing.clock import SystemClock, micros
+from answerable.tracing.ledger.records.runs import ENDS
 from tests.support.crowd import invite, press
 from tests.support.forks import Job
 from tests.support.parcels import APPS, LEAD, ORDER, ROLE, RUN, STARTER, Order, Report, post

@@ -27,7 +27,7 @@ from answerable.tracing.spans import attributes
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import requests
-from answerable.tracing.storage.tables.runs import effects, runs
+from answerable.tracing.storage.tables.runs import EFFECT_STATES, effects, runs
 from answerable.tracing.storage.tables.stops import freezes
 
 Instrument = Literal["counter", "updowncounter", "gauge"]
@@ -69,7 +69,6 @@ def _metric(
 
 STORE: Final = "accountability.store.id"  # on the resource: which store they are about
 RUN_STATES: Final = ("running", "waiting", "frozen", "done", "denied", "stuck", "failed", "cancelled")
-EFFECT_STATES: Final = ("prepared", "sent", "done", "failed", "in-doubt", "withdrawn")
 STEP_OUTCOMES: Final = ("done", "failed", "refused")
 
 _RUNS = Statement(select(runs.c.status, func.count()).group_by(runs.c.status))

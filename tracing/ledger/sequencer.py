@@ -18,14 +18,11 @@ from sqlalchemy import Integer, bindparam, func, select, update
 from answerable.errors import StoreCorrupt
 from answerable.tracing.ledger import cursors
 from answerable.tracing.ledger.merkle import STRIDE, Head, fold, root
+from answerable.tracing.storage import locks
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.store import Store, Tx
 from answerable.tracing.storage.tables.ledger import records, tree_nodes
 
-LOCK = 0x616E7373  # the advisory lock's number on PostgreSQL
-
-_TRY_LOCK = Statement(select(func.pg_try_advisory_xact_lock(bindparam("lock"))))
-_LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("lock"))))
 _UNPLACED = Statement(
     select(records.c.id, records.c.leaf)
     .where(records.c.seq.is_(None))
@@ -84,9 +81,9 @@ def alone(tx: Tx, *, wait: bool = False) -> bool:
     if tx.dialect == "sqlite":
         return True
     if wait:
-        tx.one(_LOCK, lock=LOCK)
+        tx.one(locks.TAKE, lock=locks.TREE)
         return True
-    return bool((tx.one(_TRY_LOCK, lock=LOCK) or (False,))[0])
+    return bool((tx.one(locks.TRY, lock=locks.TREE) or (False,))[0])
 
 
 def sequence(tx: Tx, *, at_most: int = 1000, wait: bool = False) -> int:

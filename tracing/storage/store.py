@@ -25,13 +25,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from answerable.errors import AnswerableError, StoreError, StoreNewer, StoreUnavailable
 from answerable.tracing.clock import Clock, SystemClock
-from answerable.tracing.storage import schema
+from answerable.tracing.storage import locks, schema
 from answerable.tracing.storage.statements import Statement, inserting
 from answerable.tracing.storage.tables.store import SCHEMA_VERSION, meta, metadata
 
@@ -286,7 +286,6 @@ class _Retry:
 _META = Statement(select(meta.c.value).where(meta.c.key == bindparam("key")))
 _SET_META = inserting(meta)
 _CHANGE_META = Statement(update(meta).where(meta.c.key == bindparam("name")).values(value=bindparam("to")))
-_LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("lock"))))
 
 
 def open_store(url: str, *, clock: Clock | None = None) -> Store:
@@ -345,7 +344,7 @@ def _is_ready(tx: Tx) -> bool:
 def _prepare(tx: Tx) -> None:
     """Make the tables, or those that an older program did not make yet."""
     if tx.dialect == "postgresql":  # two processes may open a database at once
-        tx.one(_LOCK, lock=0x616E7377)
+        tx.one(locks.TAKE, lock=locks.OPENING)
     version = _version(tx)
     if version == SCHEMA_VERSION:
         return  # another process made them a moment ago

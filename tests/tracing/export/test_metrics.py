@@ -7,13 +7,13 @@ from functools import partial
 
 import pytest
 
-from answerable.orchestrator.runs import ENDS
 from answerable.tracing.export import metrics
 from answerable.tracing.export.flow import Flow
 from answerable.tracing.export.metrics import REGISTRY, Reading
 from answerable.tracing.export.outbox import OVERHEAD, outgoing
 from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.ledger.entries import append_all
+from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.spans import attributes
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.storage.store import Store, open_store

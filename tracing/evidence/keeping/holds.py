@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 
 from answerable.errors import InvalidInput, UnknownId
 from answerable.tracing import ids
@@ -20,6 +20,7 @@ from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.kept import HoldLifted, HoldPlaced
 from answerable.tracing.people import get_person
+from answerable.tracing.storage import locks
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.people import systems
@@ -29,7 +30,6 @@ from answerable.tracing.storage.tables.stops import holds
 COVERS: Final = ("run", "system", "subject")
 STANDING: Final = "standing"
 
-_LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("lock"))))
 _INSERT = inserting(holds)
 _GET = Statement(select(*holds.c).where(holds.c.id == bindparam("hold")))
 _ALL = Statement(select(*holds.c).order_by(holds.c.at, holds.c.id))
@@ -137,4 +137,4 @@ def named_in_records(hold: Hold) -> str:
 def lock(tx: Tx) -> None:
     """Keep holds as they are until the transaction ends. On SQLite a transaction that writes is alone anyway."""
     if tx.dialect == "postgresql":
-        tx.one(_LOCK, lock=0x616E7368)
+        tx.one(locks.TAKE, lock=locks.HOLDS)

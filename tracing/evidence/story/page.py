@@ -20,7 +20,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from answerable.agents.texts import plain
+from answerable.agents.texts import plain, plain_lines
 from answerable.tracing.clock import Micros
 from answerable.tracing.evidence.lineage.facts import Fact
 from answerable.tracing.evidence.story.document import iso
@@ -142,10 +142,6 @@ def _clock(at: Micros) -> str:
     return f"{datetime.fromtimestamp(at / 1e6, UTC):%H:%M:%S}"
 
 
-def _lines(text: str) -> str:
-    return "\n".join(plain(line) for line in text.split("\n"))
-
-
 @cache
 def _style() -> str:
     return (HERE / "page.css").read_text(encoding="utf-8")
@@ -156,5 +152,5 @@ def _template() -> Template:
     environment = Environment(
         loader=TEMPLATES, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"plain": plain, "lines": _lines, "number": number, "iso": iso, "clock": _clock}
+    environment.filters |= {"plain": plain, "lines": plain_lines, "number": number, "iso": iso, "clock": _clock}
     return environment.get_template("page.html.jinja")

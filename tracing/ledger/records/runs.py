@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from answerable.tracing.ledger.records.record import Act, MessageRef, Record
 
@@ -44,6 +44,10 @@ class RunEnded(Act):
     result: MessageRef | None = None
     leftovers: tuple[str, ...] = ()
     by: str = ""  # person, for a cancelled run
+
+
+ENDS: Final = frozenset({"done", "denied", "stuck", "failed", "cancelled"})
+"""How a run can end."""
 
 
 class RunReopened(Act):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 
 from answerable.tracing.storage.tables.store import metadata
@@ -109,6 +111,8 @@ gathers = Table(
 )
 Index("gathers_by_run", gathers.c.run)
 
+EFFECT_STATES: Final = ("prepared", "sent", "done", "failed", "in-doubt", "withdrawn")
+
 effects = Table(
     "effects",
     metadata,
@@ -127,7 +131,7 @@ effects = Table(
     Column("body", LargeBinary, nullable=False),
     Column("call_digest", Text, nullable=False),
     Column("idempotency_key", Text, nullable=False),
-    Column("state", Text, nullable=False),  # prepared, sent, done, failed, in-doubt, withdrawn
+    Column("state", Text, nullable=False),  # one of EFFECT_STATES
     Column("attempt", Integer, nullable=False),
     Column("sent_at", BigInteger),
     Column("detail", Text, nullable=False),
