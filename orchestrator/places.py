@@ -11,7 +11,7 @@ from typing import Any
 from answerable.agents.nodes import Effect
 from answerable.agents.prioritization import Prioritization
 from answerable.approvals.accepting.declared import RulesOfDeciding, rules_of
-from answerable.approvals.node import Approval
+from answerable.approvals.node import AS_PROPOSED, Approval
 from answerable.approvals.rules.contexts import Place, schema_of
 from answerable.errors import UnknownId
 from answerable.orchestrator.graph import Graph
@@ -35,7 +35,14 @@ def _place(graph: Graph, approval: str) -> Place:
     schema = schema_of(
         effects=effects, tiers=graph.tiers if ranks else (), seen=node.seen, value=node.value is not None
     )
-    return Place(system=graph.system, approval=approval, schema=schema, effects=effects, asked=_asked(graph, node))
+    return Place(
+        system=graph.system,
+        approval=approval,
+        schema=schema,
+        effects=effects,
+        asked=_asked(graph, node),
+        options=() if node.options else (AS_PROPOSED,),
+    )
 
 
 def rules_declared(graph: Graph) -> dict[str, RulesOfDeciding]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from answerable.approvals.rules.backing import lacking, put_back
 from answerable.approvals.rules.caps import used
 from answerable.approvals.rules.cedar import shown
-from answerable.approvals.rules.checking import Tried, try_cases
+from answerable.approvals.rules.checking import Tried, doubts, try_cases
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.life import so_far
@@ -85,6 +85,7 @@ def rule_document(tx: Tx, key: Key, row: RuleRow, names: Mapping[str, str], *, a
         "policy": said["policy"],
         "sees": shown(said["schema"]),
         "tests": said["tests"],
+        "doubts": _doubts(row, at=at),
     }
 
 
@@ -100,13 +101,27 @@ def replay_document(found: Replayed) -> dict[str, Any]:
 
 def tried_stored(row: RuleRow) -> list[Tried]:
     """What a stored rule does with its own cases."""
+    return try_cases(*_read(row))
+
+
+def _doubts(row: RuleRow, *, at: int) -> list[str]:
+    """What whoever is to approve a proposed rule should know of it; nothing of another one."""
+    if row.head.state != "proposed":
+        return []
+    found = doubts(*_read(row))
+    if at >= row.head.expires_at:
+        found.append("it would have expired, so nobody can approve it: a new version can say a later time")
+    wrong = [one.case.name for one in tried_stored(row) if not one.as_said]
+    return found + [f"it does not do what its own case says: {name}" for name in wrong]
+
+
+def _read(row: RuleRow) -> tuple[RuleFile, Place]:
+    """A stored rule as its file said it, and where it decides, as that was when it was proposed."""
     said, head = row.body, row.head
     fields = {name: said[name] for name in RuleFile.model_fields if name not in ("not_before", "expires")}
-    rule = RuleFile.model_validate(fields)
-    place = Place(
-        system=head.system, approval=head.approval, schema=said["schema"], effects=said["effects"], asked=said["asked"]
-    )
-    return try_cases(rule, place)
+    effects = said["schema"][""]["actions"]["decide"]["appliesTo"]["context"]["attributes"]["calls"]["attributes"]
+    where = {"system": head.system, "approval": head.approval, "schema": said["schema"], "asked": said["asked"]}
+    return RuleFile.model_validate(fields), Place(effects=tuple(effects), **where)
 
 
 def tried_document(one: Tried) -> dict[str, Any]:

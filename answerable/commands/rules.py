@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from rich.text import Text
 
 from answerable.agents.texts import plain_lines
 from answerable.approvals.rules.cedar import shown
-from answerable.approvals.rules.checking import check_cases, check_rule, try_cases
+from answerable.approvals.rules.checking import check_cases, check_rule, doubts, try_cases
 from answerable.approvals.rules.contexts import Place
 from answerable.approvals.rules.file import RuleFile, read_rule_file
 from answerable.approvals.rules.life import so_far
 from answerable.approvals.rules.replaying import Replayed, replay
 from answerable.approvals.rules.rows import RuleRow
+from answerable.approvals.rules.times import times_of
 from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option, sign_option
 from answerable.commands.exits import DIFFERS
@@ -29,12 +31,13 @@ from answerable.commands.options import (
 from answerable.commands.programs import find_program
 from answerable.commands.reaching import at_office, one_system, read, whole_id
 from answerable.commands.saying import say, say_json, short, table
+from answerable.errors import UnknownId
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.office import Office
 from answerable.orchestrator.places import place_of
 from answerable.orchestrator.ruled import replay_document, replay_stored, rule_document, rule_lines, tried_document
-from answerable.tracing.clock import to_the_second
+from answerable.tracing.clock import SystemClock, to_the_second
 
 _WHY_SUSPENDED = "it takes {} besides those who approved it and could do so now"
 _file = click.argument("file", type=click.Path(path_type=Path))
@@ -62,10 +65,14 @@ def schema(approval: str, service: str, system: str, store: str) -> None:
 @service_option
 @store_option
 def lint(file: Path, service: str, store: str) -> None:
-    """Whether FILE can be a rule: its fields, its policy, and whether that fits what a rule sees."""
+    """Whether FILE can be a rule: its fields and times, its policy, its cases, and whether it could ever decide."""
     rule = read_rule_file(file)
-    check_rule(rule, _place(rule, service, store))
+    place = _place(rule, service, store)
+    check_rule(rule, place)
+    check_cases(rule, place)
+    times_of(rule, at=SystemClock().now())
     say(f"{rule.name}@{rule.version} can be a rule of {rule.approval}: {_means(rule)}")
+    _say_doubts(doubts(rule, place))
 
 
 @rules.command()
@@ -133,6 +140,7 @@ def propose(file: Path, by: By, service: str, store: str) -> None:
     check_cases(rule, place)
     made = at_office(store, lambda office: office.rules.propose(rule, place, by=by))
     say(f"{made.head.label} is proposed as {made.head.id}: {_means(rule)}", "It has no force until it is approved.")
+    _say_doubts(doubts(rule, place))
 
 
 @rules.command()
@@ -205,10 +213,10 @@ def list_(store: str, as_json: bool) -> None:
 @store_option
 @json_option
 def show(rule: str, store: str, as_json: bool) -> None:
-    """What RULE says, and what its caps have been used for."""
+    """What RULE says, and what its caps have been used for; by its NAME alone, the active version, or the newest."""
 
     async def work(office: Office) -> dict[str, Any]:
-        row = await office.rules.get(await _id(office, rule))
+        row = await office.rules.get(await _version(office, rule))
         now = office.store.clock.now()
         return await office.store.read(lambda tx: rule_document(tx, office.key, row, handles(tx), at=now))
 
@@ -228,9 +236,15 @@ def show(rule: str, store: str, as_json: bool) -> None:
     )
     if found["lacks"]:
         say(f"it decides nothing: {_WHY_SUSPENDED.format(found['lacks'])}")
+    _say_doubts(found["doubts"])
     if caps:
         say(table("cap", "used", "at most", rows=caps, right=["used", "at most"]))
     say("", found["policy"].strip())
+
+
+def _say_doubts(found: Sequence[str]) -> None:
+    for doubt in found:
+        say(Text(f"is that meant? {plain_lines(doubt)}", "yellow"))
 
 
 def _place(rule: RuleFile, service: str, store: str) -> Place:
@@ -242,8 +256,20 @@ async def _id(office: Office, rule: str) -> str:
     return rule if "@" in rule else await office.store.read(lambda tx: whole_id(tx, "rule", rule))
 
 
+async def _version(office: Office, rule: str) -> str:
+    """The id of a rule; by its name alone, of the newest version that is active, or of the newest."""
+    now, heads = office.store.clock.now(), [one.head for one in await office.rules.all() if one.head.name == rule]
+    if not heads:
+        return await _id(office, rule)
+    systems = sorted({head.system for head in heads})
+    if len(systems) > 1:
+        raise UnknownId(f"{', '.join(systems)} have a rule {rule}", hint="`answerable rules list --json` has their ids")
+    active = [head for head in heads if head.stands(at=now) == "active"]
+    return max(active or heads, key=lambda head: head.version).id
+
+
 async def _replayed(office: Office, rule: str) -> Replayed:
-    row = await office.rules.get(await _id(office, rule))
+    row = await office.rules.get(await _version(office, rule))
     return await office.store.read(lambda tx: replay_stored(tx, row))
 
 

@@ -102,6 +102,25 @@ def check_policies(text: str, schema: str) -> None:
         )
 
 
+def idle_policies(text: str, schema: str, *, system: str, option: str) -> list[tuple[int, str]]:
+    """The policies of a rule that never apply to an option ("": any) of a system: their numbers, from 1, and effects.
+
+    Cedar evaluates each as far as it can without a context, as one that permits: where it denies then, it always does.
+    What holds of numbers ("over 10 and under 5") it does not know. Raises: InvalidRule.
+    """
+    import cedarpy
+
+    asked = {"principal": _entity("System", system), "action": _entity("Action", _ACTION["id"])}
+    asked |= {"resource": _entity("Option", option)} if option else {}
+    found = []
+    for name, policy in _parsed(text)["staticPolicies"].items():
+        alone = {"staticPolicies": {name: policy | {"effect": "permit"}}, "templates": {}, "templateLinks": []}
+        policies, nothing = cedarpy.PolicySet.from_json_str(json.dumps(alone)), cedarpy.Entities.from_json_str("[]")
+        if cedarpy.is_authorized_partial(asked, policies, nothing, _schema(schema)).decision is cedarpy.Decision.Deny:
+            found.append((int(name.removeprefix("policy")) + 1, str(policy["effect"])))
+    return sorted(found)
+
+
 def effects_of(text: str) -> frozenset[str]:
     """Whether the policies of a rule permit, forbid, or both. Raises: InvalidRule."""
     return frozenset(str(policy["effect"]) for policy in _parsed(text)["staticPolicies"].values())
@@ -112,6 +131,10 @@ def shown(schema: Mapping[str, Any]) -> str:
     import cedarpy
 
     return str(cedarpy.Schema.from_json_str(json.dumps(schema))).replace("__cedar::", "").strip()
+
+
+def _entity(kind: str, id: str) -> str:
+    return f"{kind}::{json.dumps(id, ensure_ascii=False)}"
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -33,13 +33,17 @@ _LONG: Final = {"type": "Long"}
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a rule decides: its approval's schema, the effects that its options may release, whom it asks."""
+    """Where a rule decides: its approval's schema, the effects that its options may release, whom it asks.
+
+    `options` are those that it offers; empty where a function computes others, so that nobody knows them before.
+    """
 
     system: str
     approval: str
     schema: Mapping[str, Any]
     effects: Sequence[str]
     asked: Mapping[str, Any]
+    options: Sequence[str] = ()
 
     @cached_property
     def schema_text(self) -> str:

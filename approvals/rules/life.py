@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import hmac
-import os
 from hashlib import sha256
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from answerable.approvals.rules.checking import check_cases, check_rule
 from answerable.approvals.rules.contexts import LARGEST, Place
 from answerable.approvals.rules.file import RuleFile
 from answerable.approvals.rules.rows import RuleHead, RuleRow, find_rule, heads_of, insert_rule, set_rule
+from answerable.approvals.rules.times import times_of
 from answerable.approvals.sealing.keys import Key, not_ours
 from answerable.approvals.sealing.seals import sealed
 from answerable.approvals.voting.counting import for_option, people_of
@@ -32,7 +32,6 @@ from answerable.approvals.who.identity import Identity, check_sure
 from answerable.approvals.who.signatures import Meant, signed_by
 from answerable.errors import AlreadyDecided, InvalidInput, InvalidRule, NotAsShown, NotEligible, NotOpen
 from answerable.tracing import ids
-from answerable.tracing.clock import micros
 from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.record import Signature
 from answerable.tracing.ledger.records.ruling import RuleApproved, RuleProposed, RuleRevoked
@@ -40,16 +39,6 @@ from answerable.tracing.people import PersonRow, authority, get_person, read_rul
 from answerable.tracing.storage.store import Tx
 
 APPROVE: Final = "approve"  # the one thing that people vote for
-DAY_SECONDS: Final = 86400
-LONGEST_DAYS: Final = 90
-
-
-def longest_days() -> int:
-    """How many days a rule may have force. Raises: InvalidInput if the setting is no number of days."""
-    said = os.environ.get("ANSWERABLE_RULE_DAYS", str(LONGEST_DAYS))
-    if not said.isdecimal() or not 1 <= int(said) <= 3650:
-        raise InvalidInput(f"ANSWERABLE_RULE_DAYS is {said!r}", hint="a whole number of days, 1 to 3650")
-    return int(said)
 
 
 def propose(tx: Tx, key: Key, rule: RuleFile, place: Place, *, by: str, at: int) -> RuleRow:
@@ -251,17 +240,7 @@ def _stamp(tx: Tx, head: RuleHead, person: PersonRow, at: int, *through: str) ->
 
 def _body(rule: RuleFile, place: Place, author: PersonRow, *, at: int) -> dict[str, Any]:
     """Everything that a rule says, with persons by id. Raises: InvalidRule if its times cannot be."""
-    begins = micros(rule.not_before.timestamp()) if rule.not_before else 0
-    longest = longest_days()
-    latest = max(begins, at) + micros(longest * DAY_SECONDS)
-    expires = micros(rule.expires.timestamp()) if rule.expires else latest
-    if expires <= at:
-        raise InvalidRule(f"rule {rule.name}@{rule.version} expires before it is proposed", hint="give it a later time")
-    if expires > latest:
-        raise InvalidRule(
-            f"rule {rule.name}@{rule.version} would have force for more than {longest} days",
-            hint="let it expire earlier; a new version can be approved then",
-        )
+    begins, expires = times_of(rule, at=at)
     said = rule.model_dump(exclude={"not_before", "expires", "author"})
     times = {"not_before": begins, "expires_at": expires}
     return {**said, **times, "author": author.id, "schema": place.schema, "asked": place.asked}

@@ -46,7 +46,8 @@ class Replayed:
     """What a rule would have done: of so many requests it would have decided some, more but for its caps.
 
     `denied` are those of the decided that a person rejected or nobody decided in time, `otherwise` those for which a
-    person chose another option, edited or answered with a text. `unseen` are requests that say nothing to a rule.
+    person chose another option, edited or answered with a text. `unseen` are requests that say nothing to a rule,
+    `without` those that did not offer its option.
     """
 
     asked: int
@@ -55,6 +56,7 @@ class Replayed:
     denied: tuple[str, ...]
     otherwise: tuple[str, ...]
     unseen: int
+    without: int
 
     def __str__(self) -> str:
         said = f"it would have decided {self.decided} of {self.asked}, {len(self.denied)} of which a person denied"
@@ -62,6 +64,7 @@ class Replayed:
             (len(self.otherwise), "answered otherwise"),
             (self.capped, "more were beyond its caps"),
             (self.unseen, "say nothing to a rule"),
+            (self.without, "did not offer its option"),
         ]
         return "; ".join([said, *(f"{count} {what}" for count, what in more if count)])
 
@@ -82,7 +85,7 @@ def replay(tx: Tx, said: Mapping[str, Any], schema: str, *, newest: int = EVERY)
         counts["asked"] += 1
         option = request.option(said["option"]) if request is not None else None
         if request is None or option is None or option.get("context") is None:
-            counts["unseen" if request is None or option is not None else "other"] += 1
+            counts["unseen" if request is None or option is not None else "without"] += 1
             continue
         wanted = amounts(caps, option["context"])
         released = {call["name"] for call in option["calls"]}
@@ -105,6 +108,7 @@ def replay(tx: Tx, said: Mapping[str, Any], schema: str, *, newest: int = EVERY)
         decided=counts["decided"],
         capped=counts["capped"],
         unseen=counts["unseen"],
+        without=counts["without"],
         denied=tuple(denied),
         otherwise=tuple(otherwise),
     )

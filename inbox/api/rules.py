@@ -90,7 +90,7 @@ class CaseAnswer(BaseModel):
 
 
 class RuleAnswer(RuleLine):
-    """A rule with all that it says."""
+    """A rule with all that it says; `doubts` are what is perhaps not meant of a proposed one, in words."""
 
     option: str
     effects: list[str]
@@ -98,15 +98,20 @@ class RuleAnswer(RuleLine):
     policy: str
     sees: str
     tests: list[CaseAnswer]
+    doubts: list[str]
 
 
 class ReplayAnswer(BaseModel):
-    """What a rule would have decided; `denied` and `otherwise` are ids of requests that persons answered so."""
+    """What a rule would have decided; `denied` and `otherwise` are ids of requests that persons answered so.
+
+    `without` is how many requests did not offer the option that it chooses.
+    """
 
     asked: int
     decided: int
     capped: int
     unseen: int
+    without: int
     denied: list[str]
     otherwise: list[str]
     said: str

@@ -38,6 +38,29 @@ def proposed(site: Site, text: str = RULE, person: str = "eve") -> Any:
     return site.client.post(f"{API}/rules", json={"file": text}, headers=site.headers(person))
 
 
+def test_what_is_perhaps_not_meant_is_shown_to_whoever_is_to_approve_it(site: Site) -> None:
+    site.asked()
+    text = RULE.replace('"kinder"', '"kindest"').replace('effects = ["post"]', "").replace("post = 1", "post = 0")
+    rule = proposed(site, text.replace("== 1", "== 0")).json()
+    assert rule["doubts"] == ["effects names none of post: it decides only where its option releases no call"]
+    dora = site.browser("dora")
+    page = dora.get(f"/rules/{rule['id']}").text
+    assert "Is that meant?" in page and "effects names none of post" in page
+    assert "none of the 1 newest requests here offered kindest" in page
+    replay = site.client.get(f"{API}/rules/{rule['id']}/replay", headers=site.headers("dora")).json()
+    assert (replay["without"], replay["asked"]) == (1, 1) and "1 did not offer its option" in replay["said"]
+    site.clock.advance(91 * 86400)
+    assert "it would have expired, so nobody can approve it" in dora_again(site, rule["id"])
+    fine = proposed(site, RULE.replace("one-letter", "other")).json()
+    assert fine["doubts"] == [] and "Is that meant?" not in dora_again(site, fine["id"])
+
+
+def dora_again(site: Site, rule: str) -> str:
+    """The page of a rule, in a browser that dora enters now."""
+    text: str = site.browser("dora").get(f"/rules/{rule}").text
+    return text
+
+
 def test_a_rule_is_proposed_approved_and_revoked_by_the_api(site: Site) -> None:
     made = proposed(site)
     assert made.status_code == 201, made.text

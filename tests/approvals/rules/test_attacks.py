@@ -19,7 +19,7 @@ from answerable.tracing.clock import micros
 from answerable.tracing.ledger.records.deciding import Decided
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.tables.rules import rules
-from tests.approvals.rules.ruled import active, proposed, rule_file, ruled
+from tests.approvals.rules.ruled import SHORT, active, proposed, rule_file, ruled
 from tests.orchestrator.letters import Ask, Letter, recorded, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio
@@ -339,7 +339,8 @@ async def test_a_rule_chooses_the_option_that_it_names(store_url: str) -> None:
 
 async def test_a_rule_releases_no_effect_that_it_does_not_name(sqlite_url: str) -> None:
     async with serving(ruled(), sqlite_url, nowhere()) as service:
-        await active(service, rule_file(effects="[]"))
+        none = rule_file(SHORT.replace("post = 1", "post = 0"), effects="[]")  # its cases speak of no call
+        await active(service, none)
         assert await outcome(service) == "waiting"
 
 
