@@ -156,5 +156,7 @@ def _review(tx: Tx, decision: str, names: Mapping[str, str], at: int) -> str:
 def _in_words(record: DecisionRevoked, names: Mapping[str, str]) -> str:
     by = names.get(record.by, record.by)
     if record.cause == "facts":
-        return f"What it rests on had changed before anything was sent: {', '.join(record.facts)}"
+        return (
+            f"What it rests on had changed before anything was sent: {', '.join(f'“{name}”' for name in record.facts)}"
+        )
     return f"{by} took it back" if record.cause == "person" else f"{by} revoked the rule {record.rule}"

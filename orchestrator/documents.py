@@ -17,7 +17,7 @@ from answerable.approvals.deciding.decisions import Decision, decisions_of
 from answerable.approvals.deciding.reviews import Review
 from answerable.approvals.gate import EffectRow, effects_of
 from answerable.approvals.voting.delegations import Delegation
-from answerable.approvals.voting.votes import Vote
+from answerable.approvals.voting.votes import Vote, votes_of
 from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
 from answerable.tracing.clock import iso
@@ -52,6 +52,7 @@ def run_document(tx: Tx, run: str, *, graph: Graph | None = None) -> dict[str, A
         "records": len(entries),
         "spans": span_count(as_placed(entries)),
         "requests": [request_document(request, frozen) for request in requests_of(tx, run)],
+        "votes": [vote_document(vote, names) for vote in votes_of(tx, run)],
         "decisions": [decision_document(decision, names) for decision in decisions_of(tx, run)],
         "effects": effects,
         "effects_by_state": dict(sorted(Counter(effect["state"] for effect in effects).items())),

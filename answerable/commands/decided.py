@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,7 +19,20 @@ from answerable.tracing.evidence.handing.handing import refuse_written, write_wh
 from answerable.tracing.evidence.telling.words import plural
 from answerable.tracing.storage.store import Tx
 
-_DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+class _Day(click.ParamType[datetime]):
+    """A day in UTC: 2026-01-31."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
+        except ValueError:
+            self.fail(f"{value!r} is no day: write one as 2026-01-31", param, ctx)
+
+
+_DAY = _Day()
 
 
 @click.group()
@@ -41,13 +55,13 @@ def export(
     first: datetime, last: datetime, system: str, names: bool, output: Path, replace: bool, by: str, store: str
 ) -> None:
     """Write the decisions of a period as CSV, each with its record's number and digest."""
-    begin, end = first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + timedelta(days=1)
-    if end <= begin:
+    end = last + timedelta(days=1)
+    if last < first:
         raise InvalidInput(f"{last:%Y-%m-%d} is before {first:%Y-%m-%d}", hint="--from is the earlier day")
     refuse_written(output, replace=replace)  # before it is recorded that somebody read them
 
     def work(tx: Tx) -> tuple[tuple[str, int], list[str]]:
-        rows = decisions_between(tx, micros(begin.timestamp()), micros(end.timestamp()), system=system, names=names)
+        rows = decisions_between(tx, micros(first.timestamp()), micros(end.timestamp()), system=system, names=names)
         text = as_csv(rows, names=names)
         about = [f"{first:%Y-%m-%d}/{last:%Y-%m-%d}", system, "names" if names else ""]
         return (text, len(rows)), [*filter(None, about), f"sha256:{sha256(text.encode()).hexdigest()}"]

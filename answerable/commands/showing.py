@@ -102,7 +102,7 @@ def _resting(request: OpenRequest, names: Mapping[str, str]) -> list[RenderableT
             parts.append(Text(f"reason: {plain_lines(before['reason'])}"))
     facts = facts_shown(request.view)
     if facts:
-        parts.append(Text("\nrests on:", "bold"))
+        parts.append(Text("\nrests on (a name may be an agent's own words):", "bold"))
     for fact in facts:
         now, was = ("not there" if value is None else plain(value) for value in (fact.now, fact.was))
         said = f"  {plain(fact.name)}: {was} → {now}" if fact.moved else f"  {plain(fact.name)}: {now}"
@@ -210,17 +210,23 @@ def run_shown(document: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
+def _who(said: Mapping[str, Any]) -> str:
+    """Who voted or decided, for whom, and how sure we are of them."""
+    acting = f" for {said['for_person']}" if said["for_person"] else ""
+    return f"{said['by'] or 'nobody, in time'}{acting} ({said['assurance'] or 'no one'})"
+
+
 def decisions_table(document: Mapping[str, Any]) -> RenderableType:
-    """Each request of a run, and what became of it."""
+    """Each request of a run, who voted on it and what they said, and what became of it."""
     decided = {decision["request"]: decision for decision in document["decisions"]}
     rows = []
     for request in document["requests"]:
-        made = decided.get(request["id"])
+        made, where = decided.get(request["id"]), [short(request["id"]), request["approval"]]
+        votes = [vote for vote in document["votes"] if vote["request"] == request["id"]]
+        rows += [[*where, f"voted {vote['option'] or 'no'}", _who(vote), vote["reason"]] for vote in votes]
         answer = request["state"] if made is None else f"{made['outcome']} {made['option']}".strip()
         answer += " (revoked since)" if made is not None and made["revoked"] else ""
-        acting = f" for {made['for_person']}" if made is not None and made["for_person"] else ""
-        by = "" if made is None else f"{made['by'] or 'nobody, in time'}{acting} ({made['assurance'] or 'no one'})"
-        rows.append([short(request["id"]), request["approval"], answer, by, "" if made is None else made["reason"]])
+        rows.append([*where, answer, *(("", "") if made is None else (_who(made), made["reason"]))])
     return table("request", "approval", "answer", "by", "reason", rows=rows)
 
 

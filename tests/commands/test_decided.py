@@ -128,3 +128,9 @@ def records_at(url: str) -> list[AnyRecord]:
 def _person(desk: Desk, handle: str) -> str:
     found = [one for one in desk.json("people", "list") if one["handle"] == handle]
     return str(found[0]["id"])
+
+
+@pytest.mark.parametrize("day", ["x", "2026-13-01", "01.02.2026", ""])
+def test_what_is_no_day_is_said_in_words(desk: Desk, tmp_path: Path, day: str) -> None:
+    words = ("--from", day, "--to", "2026-01-31", "-o", str(tmp_path / "a.csv"))
+    assert f"{day!r} is no day: write one as 2026-01-31" in desk("decisions", "export", *words, code=2).stderr

@@ -36,6 +36,9 @@ def test_people_vote_and_why_names_them_all(desk: Desk, request_id: str) -> None
     assert (decided["outcome"], decided["by"], decided["voters"]) == ("approved", "emil", ["dora", "mia"])
     assert "(with dora, mia)" in desk("show", request_id).stdout
     run = desk.json("show", request_id)["run"]
+    rows = [" ".join(line.split()) for line in desk("runs", "show", run).stdout.splitlines()]
+    for handle, answer in (("dora", "voted kinder"), ("mia", "voted kinder"), ("emil", "approved kinder")):
+        assert [line for line in rows if f"sign {answer} {handle} (asserted-local)" in line], (handle, rows)
     desk("runs", "resume", run, ANSWERABLE_SERVICE=SEVERAL)
     (effect,) = [one for one in desk.json("effects", "list") if one["state"] == "done"]
     told = " ".join(desk("why", effect["id"], "--as", "dora").stdout.split())

@@ -74,7 +74,8 @@ def test_facts_are_shown_and_those_that_moved_old_to_new(tmp_path: Path) -> None
     with standing(f"sqlite:///{tmp_path}/a.db", app=RESTING) as site:
         request, dora = site.asked(), site.browser("dora")
         STOCK["paper"] = 40
-        assert "What it rests on" in dora.get(f"/requests/{request.id}").text
+        page = dora.get(f"/requests/{request.id}").text
+        assert "What it rests on" in page and '<q class="agent">paper</q>' in page
         site.decide(request.id, answer="approve", option="as-proposed")
         STOCK["paper"] = 7
         (new,) = site.service.resume(request.run).waiting_for
@@ -83,7 +84,7 @@ def test_facts_are_shown_and_those_that_moved_old_to_new(tmp_path: Path) -> None
         assert "what the decision rested on had changed before it was sent" in page
         assert site.shown(new.id)["facts"] == [{"name": "paper", "now": "7", "was": "40"}]
         old = dora.get(f"/requests/{request.id}").text
-        assert "What it rests on had changed before anything was sent: paper" in old
+        assert "What it rests on had changed before anything was sent: “paper”" in old
         assert "had moved</span> before sending" in dora.get(f"/runs/{request.run}").text
     assert not site.receiver.received
 
