@@ -18,12 +18,16 @@ import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from tests import postgresql_server
 from tests.postgresql_server import Server
+
+if TYPE_CHECKING:
+    from answerable.tracing.storage.store import Store
 
 # before the package is imported, for this process and for all that it starts; made when there is a fault
 os.environ["ANSWERABLE_SPAN_FAULTS"] = str(Path(tempfile.gettempdir(), f"answerable-span-faults-{uuid.uuid4().hex}"))
@@ -99,6 +103,16 @@ def store_url(request: pytest.FixtureRequest) -> str:
     fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
     url: str = request.getfixturevalue(fixture)
     return url
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """An empty store, on each database that we support."""
+    from answerable.tracing.storage.store import open_store
+
+    opened = open_store(store_url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

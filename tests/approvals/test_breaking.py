@@ -10,7 +10,6 @@ from answerable.agents.options import DAY
 from answerable.agents.people import role
 from answerable.approvals.deciding.decisions import Decision
 from answerable.approvals.deciding.reviews import BREAK_GLASS_SECONDS
-from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.node import BreakGlass
 from answerable.approvals.who.identity import Identity
 from answerable.errors import DeclarationError, InvalidInput, NotEligible, NotOpen, NotSureEnough, UnknownId
@@ -20,20 +19,14 @@ from answerable.tracing.ledger.entries import append, records_of
 from answerable.tracing.ledger.records.afterwards import Reviewed
 from answerable.tracing.ledger.records.deciding import Decided
 from tests.approvals.test_signatures import key_of
-from tests.orchestrator.letters import Ask, Letter, Receipt, letters, recorded, rows, serving, tamper
+from tests.orchestrator.letters import Ask, Letter, Receipt, faults, letters, recorded, rows, serving, tamper
+from tests.support.servers import NOWHERE
 
 pytestmark = pytest.mark.anyio
 
 GLASS = BreakGlass(by=role("duty"), per_day=2)
 WHY: dict[str, Any] = {"code": "urgent", "reason": "the dam breaks"}
 PEOPLE = {"dirk": "duty", "dan": "duty", "rita": "reader"}
-NOWHERE = "http://127.0.0.1:9"
-
-
-async def faults(service: Any) -> list[Any]:
-    """What the rows of a store do not say as its records do."""
-    found: list[Any] = await service.store.read(lambda tx: list(faults_of_tables(tx, service.runtime.worker.key)))
-    return found
 
 
 async def test_one_person_approves_alone_and_it_is_marked_everywhere(store_url: str) -> None:

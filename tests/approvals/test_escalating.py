@@ -8,23 +8,17 @@ import pytest
 
 from answerable.agents.options import HOUR
 from answerable.agents.people import person, role
-from answerable.approvals.forgeries import faults_of_tables
 from answerable.errors import AlreadyDecided, DeclarationError, NotEligible, NotOpen
 from answerable.orchestrator.engine import advance_due
 from answerable.testing import FakeClock, FakeReceiver
 from answerable.tracing.ledger.records.afterwards import Escalated
-from tests.orchestrator.letters import Ask, Letter, Receipt, letters, recorded, rows, serving, tamper
+from tests.orchestrator.letters import Ask, Letter, Receipt, faults, letters, recorded, rows, serving, tamper
+from tests.support.servers import NOWHERE
 
 pytestmark = pytest.mark.anyio
 
 STAGES: Any = {0.5 * HOUR: role("manager"), 0.75 * HOUR: person("cto")}
 PEOPLE = {"mona": "manager", "cto": "reader"}
-
-
-async def faults(service: Any) -> list[Any]:
-    """What the rows of a store do not say as its records do."""
-    found: list[Any] = await service.store.read(lambda tx: list(faults_of_tables(tx, service.runtime.worker.key)))
-    return found
 
 
 async def test_it_escalates_when_its_time_has_come_in_whichever_process(store_url: str) -> None:
@@ -56,9 +50,7 @@ async def test_it_escalates_when_its_time_has_come_in_whichever_process(store_ur
 
 async def test_whoever_decides_first_escalates_by_that(store_url: str) -> None:
     clock = FakeClock()
-    async with serving(
-        letters(escalate=STAGES), store_url, "http://127.0.0.1:9", clock=clock, people=PEOPLE
-    ) as service:
+    async with serving(letters(escalate=STAGES), store_url, NOWHERE, clock=clock, people=PEOPLE) as service:
         run = await service.arun(Ask(), by="nils")
         clock.advance(0.8 * HOUR)
         await service.areject(run.waiting_for[0].id, by="cto", reason="no")
@@ -68,9 +60,7 @@ async def test_whoever_decides_first_escalates_by_that(store_url: str) -> None:
 
 async def test_whoever_looks_sees_it(sqlite_url: str) -> None:
     clock = FakeClock()
-    async with serving(
-        letters(escalate=STAGES), sqlite_url, "http://127.0.0.1:9", clock=clock, people=PEOPLE
-    ) as service:
+    async with serving(letters(escalate=STAGES), sqlite_url, NOWHERE, clock=clock, people=PEOPLE) as service:
         run = await service.arun(Ask(), by="nils")
         clock.advance(0.5 * HOUR)
         (request,) = await service.arequests()
@@ -82,9 +72,7 @@ async def test_a_clock_that_is_set_back_and_a_stage_that_is_written_by_hand_give
     sqlite_url: str,
 ) -> None:
     clock = FakeClock()
-    async with serving(
-        letters(escalate=STAGES), sqlite_url, "http://127.0.0.1:9", clock=clock, people=PEOPLE
-    ) as service:
+    async with serving(letters(escalate=STAGES), sqlite_url, NOWHERE, clock=clock, people=PEOPLE) as service:
         run = await service.arun(Ask(), by="nils")
         (request,) = run.waiting_for
         await tamper(service, "requests", stage=2)
@@ -95,7 +83,7 @@ async def test_a_clock_that_is_set_back_and_a_stage_that_is_written_by_hand_give
         clock.advance(0.5 * HOUR)
         await service.arequests()
     earlier = FakeClock()  # half an hour behind what was recorded
-    async with serving(letters(escalate=STAGES), sqlite_url, "http://127.0.0.1:9", clock=earlier) as service:
+    async with serving(letters(escalate=STAGES), sqlite_url, NOWHERE, clock=earlier) as service:
         assert [row["stage"] for row in await rows(service, "requests")] == [1]
         with pytest.raises(NotEligible):
             await service.aapprove(request.id, by="mona")
@@ -103,9 +91,7 @@ async def test_a_clock_that_is_set_back_and_a_stage_that_is_written_by_hand_give
 
 async def test_what_is_frozen_neither_escalates_nor_expires(store_url: str) -> None:
     clock = FakeClock()
-    async with serving(
-        letters(escalate=STAGES), store_url, "http://127.0.0.1:9", clock=clock, people=PEOPLE
-    ) as service:
+    async with serving(letters(escalate=STAGES), store_url, NOWHERE, clock=clock, people=PEOPLE) as service:
         run = await service.arun(Ask(), by="nils")
         stop = await service.afreeze(by="alice", reason="look at it")
         clock.advance(0.6 * HOUR)
@@ -121,7 +107,7 @@ async def test_what_is_frozen_neither_escalates_nor_expires(store_url: str) -> N
 async def test_time_never_approves_whoever_it_was_escalated_to(sqlite_url: str) -> None:
     clock = FakeClock()
     app = letters(escalate=STAGES, denied=True)
-    async with serving(app, sqlite_url, "http://127.0.0.1:9", clock=clock, people=PEOPLE) as service:
+    async with serving(app, sqlite_url, NOWHERE, clock=clock, people=PEOPLE) as service:
         run = await service.arun(Ask(), by="nils")
         (request,) = run.waiting_for
         clock.advance(HOUR)
@@ -132,9 +118,7 @@ async def test_time_never_approves_whoever_it_was_escalated_to(sqlite_url: str) 
 
 async def test_an_edit_escalates_when_what_it_edits_would_have(sqlite_url: str) -> None:
     clock = FakeClock()
-    async with serving(
-        letters(escalate=STAGES), sqlite_url, "http://127.0.0.1:9", clock=clock, people=PEOPLE
-    ) as service:
+    async with serving(letters(escalate=STAGES), sqlite_url, NOWHERE, clock=clock, people=PEOPLE) as service:
         run = await service.arun(Ask(), by="nils")
         clock.advance(0.4 * HOUR)
         edited = await service.aedit(run.waiting_for[0].id, Letter(text="hello"), by="dora", reason="shorter")
@@ -144,9 +128,7 @@ async def test_an_edit_escalates_when_what_it_edits_would_have(sqlite_url: str) 
 
 async def test_whoever_it_was_escalated_to_by_now_may_edit_it_though_nobody_looked(store_url: str) -> None:
     clock = FakeClock()
-    async with serving(
-        letters(escalate=STAGES), store_url, "http://127.0.0.1:9", clock=clock, people=PEOPLE
-    ) as service:
+    async with serving(letters(escalate=STAGES), store_url, NOWHERE, clock=clock, people=PEOPLE) as service:
         run = await service.arun(Ask(), by="nils")
         clock.advance(0.5 * HOUR)
         edited = await service.aedit(run.waiting_for[0].id, Letter(text="hello"), by="mona", reason="shorter")
@@ -157,9 +139,7 @@ async def test_whoever_it_was_escalated_to_by_now_may_edit_it_though_nobody_look
 
 async def test_whoever_it_is_escalated_to_does_not_decide_their_own(sqlite_url: str) -> None:
     clock = FakeClock()
-    async with serving(
-        letters(escalate=STAGES), sqlite_url, "http://127.0.0.1:9", clock=clock, people=PEOPLE
-    ) as service:
+    async with serving(letters(escalate=STAGES), sqlite_url, NOWHERE, clock=clock, people=PEOPLE) as service:
         run = await service.arun(Ask(), by="mona")
         clock.advance(0.5 * HOUR)
         with pytest.raises(NotEligible, match="nobody decides their own"):

@@ -16,6 +16,7 @@ from answerable.testing import FakeReceiver
 from answerable.tracing.ledger.records.effects import EffectRefused
 from answerable.tracing.storage.store import open_store
 from tests.orchestrator.letters import Ask, Letter, letters, recorded, rows, serving, tamper
+from tests.support.servers import NOWHERE
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +40,7 @@ async def test_a_request_and_its_call_exchanged_before_the_decision_cannot_be_de
 
 @pytest.mark.parametrize("change", [{"edited_by": "prs_other"}, {"expires_at": 9 * 10**15}, {"approval": "other"}])
 async def test_a_requests_columns_repeat_what_it_binds(store_url: str, change: dict[str, object]) -> None:
-    async with serving(letters(), store_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), store_url, NOWHERE) as service:
         await service.arun(Ask(), by="nils")
         (request,) = await rows(service, "requests")
         await tamper(service, "requests", **change)
@@ -102,7 +103,7 @@ def both(letter: Letter, ask: Ask) -> dict[str, Letter]:
 
 
 async def test_options_of_the_same_words_have_calls_of_their_own(sqlite_url: str) -> None:
-    async with serving(letters(options=both), sqlite_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(options=both), sqlite_url, NOWHERE) as service:
         await service.arun(Ask(), by="nils")
         effects: Sequence[dict[str, object]] = await rows(service, "effects")
     assert len({row["id"] for row in effects}) == len({row["idempotency_key"] for row in effects}) == 2

@@ -17,15 +17,11 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeReceiver, nowhere
 from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ApprovalDeclined
-from tests.orchestrator.letters import LEAD, Ask, Letter, letters, recorded, serving, signed
+from tests.orchestrator.letters import LEAD, Ask, Letter, length, letters, recorded, serving, signed
 
 pytestmark = pytest.mark.anyio
 
 TWO = quorum(2, LEAD)
-
-
-def length(letter: Letter, ask: Ask) -> int:
-    return len(letter.text)
 
 
 def other_length(letter: Letter, ask: Ask) -> int:

@@ -37,7 +37,7 @@ from answerable.tracing.ledger.records.ruling import RuleApproved
 from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.people import get_person
 from tests.approvals.rules.ruled import proposed, rule_file, ruled
-from tests.orchestrator.letters import CARRIER, LEAD, Ask, Letter, letters, recorded, rows, serving, tamper
+from tests.orchestrator.letters import CARRIER, LEAD, Ask, Letter, kinder, letters, recorded, rows, serving, tamper
 
 pytestmark = pytest.mark.anyio
 
@@ -144,7 +144,7 @@ async def test_edits_noes_and_votes_are_signed_too(store_url: str) -> None:
 )
 async def test_what_was_not_signed_so_is_not_taken(store_url: str, what: str) -> None:
     clock = FakeClock()
-    app = letters(options=_kinder)
+    app = letters(options=kinder)
     async with serving(app, store_url, origins={CARRIER: nowhere()}, people={"emil": "lead"}, clock=clock) as service:
         private, another = await key_of(service), await key_of(service, "emil")
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
@@ -176,10 +176,6 @@ async def test_what_was_not_signed_so_is_not_taken(store_url: str, what: str) ->
         with pytest.raises(NotAuthenticated):
             await service.office.decide(request.id, replace(given, signed=signed), by=who)
         assert (await service.arequest(request.id)).state == "open" and not await rows(service, "decisions")
-
-
-def _kinder(letter: Letter, ask: Ask) -> dict[str, Letter]:
-    return {"kinder": Letter(text=f"{letter.text}, with love")}
 
 
 async def test_an_edited_message_is_the_one_that_was_signed(store_url: str) -> None:

@@ -15,6 +15,7 @@ from answerable.testing import FakeReceiver
 from answerable.tracing import ids
 from answerable.tracing.ledger.records.effects import EffectRefused
 from tests.orchestrator.letters import Ask, Letter, Receipt, insert, letters, recorded, rows, serving, tamper
+from tests.support.servers import NOWHERE
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ async def approved(service: Service[Any, Any]) -> str:
 
 @pytest.mark.parametrize("column", ["body", "view"])
 async def test_a_request_that_was_changed_cannot_be_shown_or_decided(store_url: str, column: str) -> None:
-    async with serving(letters(), store_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), store_url, NOWHERE) as service:
         run = await service.arun(Ask(), by="nils")
         (request,) = await rows(service, "requests")
         changed = bytes(request[column]).replace(b"dear a", b"dear b").replace(b"nils", b"mils")

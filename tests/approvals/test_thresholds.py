@@ -18,17 +18,13 @@ from answerable.tracing.evidence.story.answers import explain
 from answerable.tracing.evidence.telling.words import as_plain
 from answerable.tracing.ledger.records.deciding import Decided
 from answerable.tracing.ledger.records.votes import Voted
-from tests.orchestrator.letters import LEAD, Ask, Letter, Receipt, letters, recorded, rows, serving
+from tests.orchestrator.letters import LEAD, Ask, Letter, Receipt, length, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio
 
 TWO = quorum(2, LEAD)
 THREE = quorum(2, LEAD) & role("boss")
 PEOPLE = {"dan": "lead", "bea": "boss", "eve": "lead"}
-
-
-def length(letter: Letter, ask: Ask) -> int:
-    return len(letter.text)
 
 
 def no_idea(letter: Letter, ask: Ask) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from answerable.agents.people import quorum, role
-from tests.inbox.site import Site, kinder, problem, standing
-from tests.orchestrator.letters import LEAD, letters
+from tests.inbox.site import Site, problem, standing
+from tests.orchestrator.letters import LEAD, kinder, letters
 
 APP = letters(by=quorum(2, LEAD) & role("pharmacist"), options=kinder)
 YES = {"answer": "approve", "option": "kinder"}

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.inbox.site import API, Browser, Site, problem
+from tests.inbox.site import API, Site, problem
 from tests.orchestrator.letters import rows, tamper
 
 
 def _stored(row: dict[str, Any]) -> dict[str, Any]:
     return {"body": row["body"], "view": row["view"]}
-
-
-def _untouched(site: Site, request: str) -> bool:
-    return site.service.request(request).state == "open" and not site.receiver.received
-
-
-def _answer(site: Site, browser: Browser, request: str) -> dict[str, str]:
-    path = f"/requests/{request}"
-    return browser.form(path, f"{path}/decisions") | {"answer": "approve:kinder"}
-
-
-def _open(site: Site, request: str) -> bool:
-    return site.service.request(request).state == "open" and not site.receiver.received
 
 
 def test_a_digest_that_was_not_shown_is_refused(site: Site) -> None:
@@ -34,7 +21,7 @@ def test_a_digest_that_was_not_shown_is_refused(site: Site) -> None:
         body = {"answer": "approve", "option": "kinder", **missing}
         refused = site.client.post(f"{API}/requests/{request.id}/decisions", json=body, headers=site.headers("dora"))
         assert problem(refused) == (422, "invalid-input")
-    assert _untouched(site, request.id)
+    assert site.is_untouched(request.id)
 
 
 def test_a_request_that_changed_between_showing_and_deciding_is_not_decided(site: Site) -> None:
@@ -48,7 +35,7 @@ def test_a_request_that_changed_between_showing_and_deciding_is_not_decided(site
         decided = site.client.post(f"{API}/requests/{request.id}/decisions", json=body, headers=site.headers("dora"))
         assert problem(seen) == problem(decided) == (500, "store-corrupt")
     site.service.portal.call(tamper, site.service, "requests", **_stored(row))
-    assert _untouched(site, request.id)
+    assert site.is_untouched(request.id)
 
 
 def test_a_call_that_changed_between_showing_and_deciding_is_not_sent(site: Site) -> None:
@@ -73,7 +60,7 @@ def test_a_decision_for_another_run_moves_nothing_of_this_one(site: Site) -> Non
 
 def test_a_form_of_another_request_decides_nothing(site: Site) -> None:
     mine, other, dora = site.asked("ann"), site.asked("bob"), site.browser("dora")
-    said = _answer(site, dora, other.id)
+    said = dora.answer(other.id)
     refused = dora.post(f"/requests/{mine.id}/decisions", said)
     assert refused.status_code == 409 and "not the one that was shown" in refused.text
-    assert _open(site, mine.id) and _open(site, other.id)
+    assert site.is_untouched(mine.id) and site.is_untouched(other.id)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from answerable.testing import FakeReceiver
 from answerable.tracing.clock import micros
-from tests.inbox.site import kinder
-from tests.orchestrator.letters import CARRIER, Ask, letters, rows
+from tests.orchestrator.letters import CARRIER, Ask, kinder, letters, rows
 
 YEARS = 100 * 365 * 24 * 3600
 APP = letters(options=kinder, denied=True)

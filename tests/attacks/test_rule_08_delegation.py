@@ -8,8 +8,8 @@ import pytest
 
 from answerable.agents.options import DAY
 from answerable.agents.people import quorum
-from tests.inbox.site import Site, kinder, problem, standing
-from tests.orchestrator.letters import LEAD, letters, tamper
+from tests.inbox.site import Site, problem, standing
+from tests.orchestrator.letters import LEAD, kinder, letters, tamper
 
 YES = {"answer": "approve", "option": "kinder"}
 WHY: dict[str, Any] = {"reason": "holidays", "seconds": DAY}

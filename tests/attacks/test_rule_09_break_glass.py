@@ -13,6 +13,7 @@ from answerable.errors import AnswerableError, InvalidInput, NotEligible, NotOpe
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver
 from tests.orchestrator.letters import Ask, letters, rows, serving
+from tests.support.servers import NOWHERE
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +57,7 @@ async def test_a_freeze_holds_behind_broken_glass_too(store_url: str) -> None:
 
 async def test_neither_another_person_nor_another_day_gets_round_an_overdue_review(store_url: str) -> None:
     clock = FakeClock()
-    async with serving(APP, store_url, "http://127.0.0.1:9", people=PEOPLE, clock=clock) as service:
+    async with serving(APP, store_url, NOWHERE, people=PEOPLE, clock=clock) as service:
         await service.abreak_glass(await asked(service), by="dirk", **WHY)
         assert issubclass(await refused(service, await asked(service), "dan"), NotEligible)  # the cap is the approval's
         clock.advance(2 * DAY)
@@ -72,7 +73,7 @@ async def test_neither_another_person_nor_another_day_gets_round_an_overdue_revi
 
 @pytest.mark.parametrize("giver", ["dirk", "nils"])
 async def test_no_delegate_of_who_broke_it_or_of_who_asked_reviews_it(store_url: str, giver: str) -> None:
-    async with serving(APP, store_url, "http://127.0.0.1:9", people=PEOPLE) as service:
+    async with serving(APP, store_url, NOWHERE, people=PEOPLE) as service:
         await service.people.adelegate(by=giver, to="dora", seconds=DAY, reason="asleep")
         await service.abreak_glass(await asked(service), by="dirk", **WHY)
         (review,) = await service.office.reviews()

@@ -10,19 +10,6 @@ from tests.inbox.site import API, ORIGIN, Browser, Site, problem
 from tests.orchestrator.letters import rows, tamper
 
 
-def _untouched(site: Site, request: str) -> bool:
-    return site.service.request(request).state == "open" and not site.receiver.received
-
-
-def _answer(site: Site, browser: Browser, request: str) -> dict[str, str]:
-    path = f"/requests/{request}"
-    return browser.form(path, f"{path}/decisions") | {"answer": "approve:kinder"}
-
-
-def _open(site: Site, request: str) -> bool:
-    return site.service.request(request).state == "open" and not site.receiver.received
-
-
 def test_without_a_token_nothing_is_shown_or_done(site: Site) -> None:
     request = site.asked()
     reads = ["me", "requests", f"requests/{request.id}", "runs", f"runs/{request.run}", "freezes", "events"]
@@ -34,7 +21,7 @@ def test_without_a_token_nothing_is_shown_or_done(site: Site) -> None:
         refused = site.client.post(f"{API}/requests/{request.id}/decisions", json=body, headers=headers)
         assert problem(refused) == (401, "not-authenticated")
         assert refused.headers["www-authenticate"].startswith("Bearer")
-    assert _untouched(site, request.id)
+    assert site.is_untouched(request.id)
 
 
 def test_a_revoked_token_opens_nothing(site: Site) -> None:
@@ -43,7 +30,7 @@ def test_a_revoked_token_opens_nothing(site: Site) -> None:
     site.service.portal.call(site.service.office.people.revoke_token, token.id)
     body = {"answer": "approve", "option": "kinder", "digest": request.digest}
     refused = site.client.post(f"{API}/requests/{request.id}/decisions", json=body, headers=dora)
-    assert problem(refused) == (401, "not-authenticated") and _untouched(site, request.id)
+    assert problem(refused) == (401, "not-authenticated") and site.is_untouched(request.id)
 
 
 def test_a_revoked_token_that_somebody_put_back_opens_nothing(site: Site) -> None:
@@ -58,7 +45,7 @@ def test_a_revoked_token_that_somebody_put_back_opens_nothing(site: Site) -> Non
     body = {"answer": "approve", "option": "kinder", "digest": request.digest}
     refused = site.client.post(f"{API}/requests/{request.id}/decisions", json=body, headers=dora)
     assert problem(refused) == (401, "not-authenticated") and "as a record says" in refused.json()["detail"]
-    assert _untouched(site, request.id)
+    assert site.is_untouched(request.id)
 
 
 def test_an_expired_token_opens_nothing(site: Site) -> None:
@@ -72,7 +59,7 @@ def test_an_expired_token_opens_nothing(site: Site) -> None:
 def test_a_body_that_claims_another_person_is_refused(site: Site, claim: dict[str, Any]) -> None:
     request = site.asked()
     refused = site.decide(request.id, "nils", answer="approve", option="kinder", **claim)
-    assert problem(refused) == (422, "invalid-input") and _untouched(site, request.id)
+    assert problem(refused) == (422, "invalid-input") and site.is_untouched(request.id)
 
 
 def test_a_header_that_claims_another_person_changes_nothing(site: Site) -> None:
@@ -84,12 +71,12 @@ def test_a_header_that_claims_another_person_changes_nothing(site: Site) -> None
 def test_a_form_that_claims_another_person_is_answered_as_who_sent_it(site: Site) -> None:
     request, nils = site.asked(), site.browser("nils")
     dora = site.browser("dora")
-    said = _answer(site, dora, request.id) | {
+    said = dora.answer(request.id) | {
         "by": "dora",
         "person": "dora",
         "csrf": nils.form("/requests", "/sign-out")["csrf"],
     }
-    assert nils.post(f"/requests/{request.id}/decisions", said).status_code == 403 and _open(site, request.id)
+    assert nils.post(f"/requests/{request.id}/decisions", said).status_code == 403 and site.is_untouched(request.id)
 
 
 def test_a_token_is_no_session_and_a_session_no_token(site: Site) -> None:

@@ -10,19 +10,6 @@ from tests.inbox.site import API, ORIGIN, Browser, Site, problem
 ABROAD = "http://127.0.0.1:9999"
 
 
-def _untouched(site: Site, request: str) -> bool:
-    return site.service.request(request).state == "open" and not site.receiver.received
-
-
-def _answer(site: Site, browser: Browser, request: str) -> dict[str, str]:
-    path = f"/requests/{request}"
-    return browser.form(path, f"{path}/decisions") | {"answer": "approve:kinder"}
-
-
-def _open(site: Site, request: str) -> bool:
-    return site.service.request(request).state == "open" and not site.receiver.received
-
-
 def test_nothing_is_decided_by_get(site: Site) -> None:
     request, dora = site.asked(), site.headers("dora")
     query = {"answer": "approve", "option": "kinder", "digest": request.digest}
@@ -31,7 +18,7 @@ def test_nothing_is_decided_by_get(site: Site) -> None:
             method, f"{API}/requests/{request.id}/decisions", params=query, headers={**dora, "Origin": ORIGIN}
         )
         assert found.status_code == 405, method
-    assert _untouched(site, request.id)
+    assert site.is_untouched(request.id)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +39,7 @@ def test_what_another_page_sends_is_refused(site: Site, headers: dict[str, str])
     body = {"answer": "approve", "option": "kinder", "digest": request.digest}
     path = f"{API}/requests/{request.id}/decisions"
     refused = site.client.post(path, json=body, headers={**site.headers("dora"), **headers})
-    assert problem(refused) == (403, "access-refused") and _untouched(site, request.id)
+    assert problem(refused) == (403, "access-refused") and site.is_untouched(request.id)
 
 
 def test_no_answer_may_be_read_by_another_page(site: Site) -> None:
@@ -77,7 +64,7 @@ def test_what_is_no_answer_is_refused(site: Site, content: bytes) -> None:
     request = site.asked()
     dora = {**site.headers("dora"), "Content-Type": "application/json"}
     refused = site.client.post(f"{API}/requests/{request.id}/decisions", content=content, headers=dora)
-    assert problem(refused) in ((400, "invalid-input"), (422, "invalid-input")) and _untouched(site, request.id)
+    assert problem(refused) in ((400, "invalid-input"), (422, "invalid-input")) and site.is_untouched(request.id)
 
 
 def test_every_answer_forbids_what_our_pages_do_not_need(site: Site) -> None:
@@ -96,33 +83,33 @@ def test_every_answer_forbids_what_our_pages_do_not_need(site: Site) -> None:
 
 def test_csrf_from_another_origin_decides_nothing(site: Site) -> None:
     request, dora = site.asked(), site.browser("dora")
-    said, path = _answer(site, dora, request.id), f"/requests/{request.id}/decisions"
+    said, path = dora.answer(request.id), f"/requests/{request.id}/decisions"
     for origin in (ABROAD, "null", "https://evil.example", "http://localhost:9999"):
         assert dora.post(path, said, Origin=origin).status_code == 403
     browserless = site.client.post(path, data=said, headers={"Cookie": dora.cookie})
     assert browserless.status_code == 403  # it says nothing of where it comes from
-    assert _open(site, request.id)
+    assert site.is_untouched(request.id)
 
 
 def test_csrf_without_the_sessions_own_word_decides_nothing(site: Site) -> None:
     request, dora, emil = site.asked(), site.browser("dora"), site.browser("emil")
-    said, path = _answer(site, dora, request.id), f"/requests/{request.id}/decisions"
-    theirs = _answer(site, emil, request.id)["csrf"]
+    said, path = dora.answer(request.id), f"/requests/{request.id}/decisions"
+    theirs = emil.answer(request.id)["csrf"]
     assert theirs != said["csrf"]
     for word in ("", "0" * 64, theirs, said["csrf"][:-1]):
         assert dora.post(path, said | {"csrf": word}).status_code == 403
-    assert _open(site, request.id)
+    assert site.is_untouched(request.id)
     assert dora.post(path, said).status_code == 303
 
 
 def test_a_page_of_another_port_has_no_use_of_our_cookie(site: Site) -> None:
     """Cookies ignore ports: the browser sends ours along from there, and that is not enough."""
     request, dora = site.asked(), site.browser("dora")
-    said, path = _answer(site, dora, request.id), f"/requests/{request.id}/decisions"
+    said, path = dora.answer(request.id), f"/requests/{request.id}/decisions"
     sent = {"Origin": ABROAD, "Sec-Fetch-Site": "same-site"}
     assert dora.post(path, said, **sent).status_code == 403
     assert dora.post("/freezes", {"system": "letters", "reason": "x"}, **sent).status_code == 403
-    assert _open(site, request.id) and not site.service.freezes()
+    assert site.is_untouched(request.id) and not site.service.freezes()
 
 
 def test_a_cookie_that_was_planted_is_worth_nothing_after_signing_in(site: Site) -> None:
@@ -143,16 +130,16 @@ def test_a_session_looks_at_the_api_and_changes_nothing_by_it(site: Site) -> Non
     path = f"/api/v1/requests/{request.id}/decisions"
     body = {"answer": "approve", "option": "kinder", "digest": request.digest}
     refused = site.client.post(path, json=body, headers={"Cookie": dora.cookie, "Origin": ORIGIN})
-    assert refused.status_code == 401 and _open(site, request.id)
+    assert refused.status_code == 401 and site.is_untouched(request.id)
 
 
 def test_approve_by_get_is_no_way(site: Site) -> None:
     request, dora = site.asked(), site.browser("dora")
-    said = _answer(site, dora, request.id)
+    said = dora.answer(request.id)
     query = "&".join(f"{name}={value}" for name, value in said.items())
     for path in (f"/requests/{request.id}/decisions?{query}", f"/requests/{request.id}?{query}"):
         dora.get(path)
-    assert _open(site, request.id)
+    assert site.is_untouched(request.id)
 
 
 def test_a_link_is_shown_by_get_and_used_by_post_once(site: Site) -> None:

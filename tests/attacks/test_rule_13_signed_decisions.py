@@ -21,6 +21,7 @@ from answerable.testing import FakeReceiver
 from answerable.tracing.people import get_person
 from tests.approvals.test_signatures import with_token
 from tests.orchestrator.letters import Ask, letters, rows, serving, tamper
+from tests.support.servers import NOWHERE
 
 pytestmark = pytest.mark.anyio
 
@@ -74,7 +75,7 @@ async def test_a_signature_is_not_replayed_for_the_same_words_elsewhere(store_ur
 
 
 async def test_nobody_signs_for_somebody_else(store_url: str) -> None:
-    async with serving(letters(), store_url, "http://127.0.0.1:9", people={"emil": "lead"}) as service:
+    async with serving(letters(), store_url, NOWHERE, people={"emil": "lead"}) as service:
         emil = await registered(service, "emil")
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
         for claimed in ("dora", "emil"):
@@ -99,7 +100,7 @@ async def test_a_signature_that_was_stripped_or_made_up_in_the_database(
 
 
 async def test_what_requires_a_signature_takes_no_password_like_word(store_url: str) -> None:
-    async with serving(letters(requires="signed"), store_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(requires="signed"), store_url, NOWHERE) as service:
         await registered(service, "dora")
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
         for who in ("dora", Identity(handle="dora", assurance="token"), Identity(handle="dora", assurance="oidc")):
@@ -113,7 +114,7 @@ async def test_what_requires_a_signature_takes_no_password_like_word(store_url: 
 
 async def test_a_key_that_mallory_registers_as_doras_signs_nothing_that_is_required(store_url: str) -> None:
     """Mallory runs the command line, says `--as dora`, and shows that he has the key, which is true."""
-    async with serving(letters(requires="signed"), store_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(requires="signed"), store_url, NOWHERE) as service:
         mallorys = await registered(service, "dora", asserted=True)
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
         given = with_signature(await signed(service, request.id, mallorys, "dora"))
@@ -125,7 +126,7 @@ async def test_a_key_that_mallory_registers_as_doras_signs_nothing_that_is_requi
 
 async def test_a_signed_yes_is_not_taken_for_broken_glass(store_url: str) -> None:
     app = letters(break_glass=BreakGlass(by=role("duty"), per_day=1))
-    async with serving(app, store_url, "http://127.0.0.1:9", people={"dirk": "duty"}) as service:
+    async with serving(app, store_url, NOWHERE, people={"dirk": "duty"}) as service:
         dirk = await registered(service, "dirk")
         (request,) = (await service.arun(Ask(), by="nils")).waiting_for
         plain = replace(YES, reason="the dam breaks")

@@ -10,16 +10,12 @@ from tests.inbox.site import Site, problem, standing
 from tests.orchestrator.letters import Ask, Letter, letters
 
 
-def _untouched(site: Site, request: str) -> bool:
-    return site.service.request(request).state == "open" and not site.receiver.received
-
-
 @pytest.mark.parametrize("spoiled", ["evil\u202e", "evil\x1b[2J", "evil\x00"])
 def test_texts_that_mislead_are_refused(site: Site, spoiled: str) -> None:
     request = site.asked()
     assert problem(site.decide(request.id, answer="reject", reason=spoiled)) == (422, "invalid-input")
     assert problem(site.decide(request.id, answer="approve", option=spoiled)) == (422, "invalid-input")
-    assert _untouched(site, request.id)
+    assert site.is_untouched(request.id)
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,6 @@ from tests.inbox.site import API, Site, problem, standing
 from tests.orchestrator.letters import Account, Ask, serving
 
 
-def _untouched(site: Site, request: str) -> bool:
-    return site.service.request(request).state == "open" and not site.receiver.received
-
-
 def test_a_body_of_10_mb_is_not_read(site: Site) -> None:
     request = site.asked()
     dora = {**site.headers("dora"), "Content-Type": "application/json"}
@@ -31,7 +27,7 @@ def test_a_body_of_10_mb_is_not_read(site: Site) -> None:
     assert problem(whole) == problem(pieces) == (413, "invalid-input")
     message = {"text": "x" * MOST_BYTES}
     assert problem(site.decide(request.id, answer="edit", message=message)) == (413, "invalid-input")
-    assert _untouched(site, request.id)
+    assert site.is_untouched(request.id)
 
 
 def test_one_person_is_answered_only_so_often_and_others_meanwhile(sqlite_url: str) -> None:

@@ -12,8 +12,8 @@ from answerable.approvals.node import exemption
 from answerable.errors import NotEligible, UnknownId
 from tests.commands.conftest import Desk as Terminal
 from tests.commands.test_tokens import connect
-from tests.inbox.site import API, ORIGIN, Site, kinder, problem, standing
-from tests.orchestrator.letters import Ask, Letter, letters
+from tests.inbox.site import API, ORIGIN, Site, problem, standing
+from tests.orchestrator.letters import Ask, Letter, kinder, letters
 
 
 @pytest.mark.parametrize("agent", ["write", "letters", "sign", "post"])

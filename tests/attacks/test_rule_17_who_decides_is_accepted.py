@@ -14,7 +14,7 @@ from answerable.agents.options import HOUR
 from answerable.agents.people import person, quorum, role
 from answerable.approvals.accepting.declared import rules_of
 from answerable.approvals.forgeries import faults_of_tables
-from answerable.approvals.node import BreakGlass, exemption
+from answerable.approvals.node import BreakGlass
 from answerable.approvals.who.identity import Identity
 from answerable.errors import NotAuthenticated, NotEligible
 from answerable.orchestrator.app import App
@@ -26,7 +26,19 @@ from answerable.tracing.ledger.records.accepting import ApprovalAccepted, Approv
 from answerable.tracing.ledger.records.effects import EffectSent
 from answerable.tracing.people import read_rules_anew
 from tests.approvals.rules.ruled import proposed, rule_file, ruled
-from tests.orchestrator.letters import CARRIER, LEAD, QUICKLY, Ask, Letter, Receipt, letters, post, recorded, serving
+from tests.orchestrator.letters import (
+    CARRIER,
+    LEAD,
+    QUICKLY,
+    Ask,
+    Letter,
+    Receipt,
+    always,
+    letters,
+    post,
+    recorded,
+    serving,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -196,11 +208,6 @@ def two_approvals(*, by: Any = TWO, behind: str = "sign", **options: Any) -> App
     system.edge(last, posting, purpose="send it")
     system.edge(posting, END, purpose="the receipt")
     return system.build(Ask, Receipt)
-
-
-@exemption(version=1)
-def always(letter: Letter, ask: Ask) -> bool:
-    return True
 
 
 async def test_a_call_does_not_come_to_be_asked_of_others_by_moving(store_url: str) -> None:

@@ -11,14 +11,10 @@ from typing import Any
 from answerable.agents.people import quorum, role
 from answerable.approvals.node import exemption
 from answerable.orchestrator.service import Service
-from tests.orchestrator.letters import CARRIER, LEAD, Ask, Letter, Receipt, letters
+from tests.orchestrator.letters import CARRIER, LEAD, Ask, Letter, Receipt, kinder, letters
 
 ORIGIN = "TESTS_LETTERS_ORIGIN"
 PROGRAM = f"{__name__}:connect"
-
-
-def kinder(letter: Letter, ask: Ask) -> dict[str, Letter]:
-    return {"kinder": Letter(text=f"{letter.text}, with love")}
 
 
 @exemption(version=2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from answerable.tracing.storage.store import open_store
 from answerable.tracing.storage.tables.store import metadata
 from tests import postgresql_server
 from tests.postgresql_server import Server
+from tests.support.servers import listens
 
 _A_SKIPPED_TEST = """
 import pytest
@@ -126,19 +126,14 @@ with postgresql_server.running(pathlib.Path(sys.argv[1])) as server:
 """
 
 
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def test_a_killed_test_process_leaves_no_server_behind(postgres_server: Server) -> None:
     folder = postgresql_server.programs()
     command = [sys.executable, "-c", _A_PROCESS_WITH_A_SERVER, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        assert _accepts(port)
+        assert listens(port)
         process.kill()
-    while _accepts(port):  # if the guard failed, this test would hang, and be ended as such
+    while listens(port):  # if the guard failed, this test would hang, and be ended as such
         time.sleep(0.05)
-    assert _accepts(postgres_server.port)
+    assert listens(postgres_server.port)

@@ -11,14 +11,8 @@ from answerable.examples.logistics.forecast import expected_demand
 from answerable.examples.logistics.founding import founding_case
 from answerable.examples.logistics.goods import CATALOGUE, TIERS
 from answerable.examples.logistics.messages import Allocation, Conditions, Expected, Forecast, Storm, Weather
-from answerable.examples.logistics.world import storm
 
 NOTHING = Forecast(expected=[])
-
-
-@pytest.fixture(scope="module")
-def world() -> Storm:
-    return storm()
 
 
 @pytest.fixture(scope="module")

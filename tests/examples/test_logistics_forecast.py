@@ -6,12 +6,6 @@ import pytest
 from answerable.examples.logistics.forecast import expected_demand
 from answerable.examples.logistics.founding import founding_case
 from answerable.examples.logistics.messages import Forecast, Storm
-from answerable.examples.logistics.world import storm
-
-
-@pytest.fixture(scope="module")
-def world() -> Storm:
-    return storm()
 
 
 @pytest.fixture(scope="module")

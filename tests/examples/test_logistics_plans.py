@@ -20,11 +20,6 @@ from answerable.examples.logistics.world import storm
 
 
 @pytest.fixture(scope="module")
-def world() -> Storm:
-    return storm()
-
-
-@pytest.fixture(scope="module")
 def plan(world: Storm) -> Plan:
     return carry_out(world, drive(world, by_margin(world, expected_demand(world))))
 

@@ -13,12 +13,6 @@ from answerable.examples.logistics.goods import TIERS
 from answerable.examples.logistics.messages import Plan, Report, Storm
 from answerable.examples.logistics.options import FLOOR, TIER_ORDER, alternatives
 from answerable.examples.logistics.people import DISPATCH_LEAD, EMPLOYEES, NIGHT_DESK, RESPONSIBLE
-from answerable.examples.logistics.world import storm
-
-
-@pytest.fixture(scope="module")
-def world() -> Storm:
-    return storm()
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ from tests.approvals.rules.ruled import active, rule_file, ruled
 from tests.orchestrator.letters import LEAD, Account, Ask, Letter, Receipt, batches, letters, serving, signed
 from tests.support import parcels
 from tests.support.forks import KILLED, forking
+from tests.support.servers import NOWHERE
 
 Scenario = Callable[[str], Coroutine[Any, Any, None]]
 
@@ -189,7 +190,7 @@ async def loop(url: str) -> None:
 
 @scenario
 async def denial(url: str) -> None:
-    async with serving(letters(denied=True), url, "http://127.0.0.1:9") as service:
+    async with serving(letters(denied=True), url, NOWHERE) as service:
         run = await service.arun(Ask(), by="nils", run_id="denial")
         await service.areject(run.waiting_for[0].id, by="dora", reason="it is rude")
         await service.aresume(run.id)
@@ -252,7 +253,7 @@ async def response(url: str) -> None:
 @scenario
 async def expiry(url: str) -> None:
     clock = FakeClock()
-    async with serving(letters(denied=True), url, "http://127.0.0.1:9", clock=clock) as service:
+    async with serving(letters(denied=True), url, NOWHERE, clock=clock) as service:
         run = await service.arun(Ask(), by="nils", run_id="expiry")
         clock.advance(2 * HOUR)
         await service.aresume(run.id)
@@ -269,7 +270,7 @@ async def exempted(url: str) -> None:
 @scenario
 async def rules_accepted(url: str) -> None:
     """Two leads decide; a version that asks one is connected, asks two, and asks one when that was accepted."""
-    async with serving(letters(by=quorum(2, LEAD)), url, "http://127.0.0.1:9"):
+    async with serving(letters(by=quorum(2, LEAD)), url, NOWHERE):
         pass
     with FakeReceiver() as receiver:
         async with serving(letters(), url, receiver.origin) as service:
@@ -281,7 +282,7 @@ async def rules_accepted(url: str) -> None:
 @scenario
 async def rules_declined(url: str) -> None:
     """A version that asks one lead is connected; the Responsible Individual says no while it asks two."""
-    async with serving(letters(by=quorum(2, LEAD)), url, "http://127.0.0.1:9"):
+    async with serving(letters(by=quorum(2, LEAD)), url, NOWHERE):
         pass
     with FakeReceiver() as receiver:
         async with serving(letters(), url, receiver.origin, people={"erik": "lead"}) as service:
@@ -396,7 +397,7 @@ async def dead_attempt(url: str) -> None:
 @scenario
 async def withdrawn(url: str) -> None:
     """A run that is cancelled while it is decided on, and one while its grant waits to be used."""
-    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), url, NOWHERE) as service:
         for name in ("asked", "granted"):
             run = await service.arun(Ask(), by="nils", run_id=name)
             if name == "granted":
@@ -414,7 +415,7 @@ async def egress(url: str) -> None:
             reaching.connect(("192.0.2.1", 9))  # a datagram socket: nothing is sent
         return Letter(text=ask.text)
 
-    async with serving(letters(writer=write), url, "http://127.0.0.1:9") as service:
+    async with serving(letters(writer=write), url, NOWHERE) as service:
         await service.arun(Ask(), by="nils", run_id="egress")
 
 
@@ -462,12 +463,12 @@ async def escalated(url: str) -> None:
 @scenario
 async def restored(url: str) -> None:
     """A backup that was granted a call, and may have sent it."""
-    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), url, NOWHERE) as service:
         run = await service.arun(Ask(), by="nils", run_id="restored")
         await service.aapprove(run.waiting_for[0].id, by="dora")
     async with open_office(url) as opened:
         found = await opened.keeping.restored(by="alice")
-    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), url, NOWHERE) as service:
         await service.asettle(found.in_doubt[0], outcome="failed", by="dora", reason="they have not got it")
         await service.aresume(run.id)
 
@@ -475,7 +476,7 @@ async def restored(url: str) -> None:
 @scenario
 async def office(url: str) -> None:
     """What belongs to no run: a token, a reading, another key, rows made anew."""
-    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), url, NOWHERE) as service:
         await service.arun(Ask(), by="nils", run_id="office")
     async with open_office(url) as opened:
         made, _ = await opened.people.make_token("dora", seconds=HOUR, note="for the night")
@@ -491,7 +492,7 @@ async def office(url: str) -> None:
 async def own_keys(url: str) -> None:
     """A person signs an answer with a key of their own, which is revoked afterwards."""
     private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), url, NOWHERE) as service:
         office, now = service.office, service.store.clock.now()
         dora = (await service.store.read(lambda tx: get_person(tx, "dora"))).id
         proof = prove_possession(private, dora, at=now)
@@ -508,7 +509,7 @@ async def own_keys(url: str) -> None:
 @scenario
 async def logins(url: str) -> None:
     """A login at a provider that is somebody for a while."""
-    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), url, NOWHERE) as service:
         await service.arun(Ask(), by="nils", run_id="logins")
     async with open_office(url) as opened:
         bound = await opened.people.bind("dora", issuer="https://login.example", subject="248289761001")
@@ -518,7 +519,7 @@ async def logins(url: str) -> None:
 @scenario
 async def kept(url: str) -> None:
     """What must not go, and what goes: a legal hold, payloads, and a person."""
-    async with serving(letters(), url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), url, NOWHERE) as service:
         run = await service.arun(Ask(), by="nils", run_id="kept")
         await service.areject(run.waiting_for[0].id, by="dora", reason="not like that")
         await service.aresume(run.id)

@@ -40,8 +40,8 @@ from answerable.orchestrator.reports import OpenRequest
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.store import metadata
-from tests.inbox.site import ORIGIN, Site, kinder, standing
-from tests.orchestrator.letters import letters
+from tests.inbox.site import ORIGIN, Site, standing
+from tests.orchestrator.letters import kinder, letters
 
 SIGNED_SECONDS = 60.0
 SLOWLY = 6  # seconds from one case to the next: more than any limit asks for

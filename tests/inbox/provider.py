@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,8 +131,3 @@ def exchanged(told: Told, back: str, verifier: str, redirect: str, **more: str) 
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
-
-
-def keys_of(kids: Sequence[str]) -> list[RSAKey]:
-    """New keys of these names."""
-    return [new_key(kid) for kid in kids]

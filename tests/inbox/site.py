@@ -17,14 +17,10 @@ from answerable.orchestrator.app import App
 from answerable.orchestrator.reports import OpenRequest
 from answerable.orchestrator.service import Service
 from answerable.testing import FakeClock, FakeReceiver
-from tests.orchestrator.letters import CARRIER, Ask, Letter, letters
+from tests.orchestrator.letters import CARRIER, Ask, kinder, letters
 
 ORIGIN = "http://127.0.0.1:8765"
 API = "/api/v1"
-
-
-def kinder(letter: Letter, ask: Ask) -> dict[str, Letter]:
-    return {"kinder": Letter(text=f"{letter.text}, with love")}
 
 
 LETTERS: App[Any, Any] = letters(options=kinder, denied=True)
@@ -58,6 +54,10 @@ class Site:
         office = self.service.office
         secret: str = self.service.portal.call(office.act, lambda tx, now: make_link(tx, office.key, person, at=now))
         return secret
+
+    def is_untouched(self, request: str) -> bool:
+        """Whether it is open as it was, and nothing left."""
+        return self.service.request(request).state == "open" and not self.receiver.received
 
     def browser(self, person: str) -> Browser:
         """A browser in which a person entered by their link."""
@@ -101,6 +101,11 @@ class Browser:
         page = self.get(path)
         assert page.status_code == 200, page.text
         return fields_of(page.text, action)
+
+    def answer(self, request: str) -> dict[str, str]:
+        """The form that approves a request's kinder option."""
+        path = f"/requests/{request}"
+        return self.form(path, f"{path}/decisions") | {"answer": "approve:kinder"}
 
 
 def fields_of(text: str, action: str) -> dict[str, str]:

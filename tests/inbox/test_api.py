@@ -12,8 +12,8 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from answerable.approvals.who.signatures import prove_possession
-from tests.inbox.site import API, Site, kinder, problem, standing
-from tests.orchestrator.letters import Ask, Letter, letters, tamper
+from tests.inbox.site import API, Site, problem, standing
+from tests.orchestrator.letters import Ask, Letter, kinder, letters, tamper
 
 
 def test_who_asks_is_who_the_token_belongs_to(site: Site) -> None:

@@ -9,14 +9,9 @@ from answerable.agents.people import quorum, role
 from answerable.approvals.node import BreakGlass
 from answerable.approvals.rules.file import read_rule
 from answerable.orchestrator.places import place_of
-from tests.inbox.site import API, Site, kinder, standing
+from tests.inbox.site import API, Site, standing
 from tests.inbox.test_rules import RULE
-from tests.orchestrator.letters import Ask, Letter, letters
-
-
-def length(letter: Letter, ask: Ask) -> int:
-    return len(letter.text)
-
+from tests.orchestrator.letters import kinder, length, letters
 
 DEAR = letters(options=kinder, value=length, above={15: role("boss")}, denied=True)
 GLASS = letters(break_glass=BreakGlass(by=role("duty"), at_most=15, per_day=5), options=kinder, value=length)

@@ -12,14 +12,8 @@ from answerable.approvals.grouping import MOST_TOGETHER
 from answerable.errors import InvalidInput
 from answerable.orchestrator.reports import OpenRequest
 from answerable.tracing.ledger.records.deciding import Decided
-from tests.inbox.site import API, Site, kinder, problem, standing
-from tests.orchestrator.letters import Ask, letters, recorded, tamper
-
-
-@pytest.fixture
-def site(store_url: str) -> Iterator[Site]:
-    with standing(store_url) as site:
-        yield site
+from tests.inbox.site import API, Site, problem, standing
+from tests.orchestrator.letters import Ask, kinder, letters, recorded, tamper
 
 
 def asked(site: Site, text: str = "ann", *, count: int = 3) -> list[OpenRequest]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,12 +17,6 @@ from tests.orchestrator.letters import Ask, Letter, letters, tamper
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # LangGraph moves these types about; what inboxes know is their shape
     from langgraph.prebuilt.interrupt import HumanInterrupt
-
-
-@pytest.fixture
-def site(store_url: str) -> Iterator[Site]:
-    with standing(store_url) as site:
-        yield site
 
 
 def shown(site: Site, request: str) -> dict[str, Any]:

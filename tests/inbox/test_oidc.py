@@ -26,8 +26,8 @@ from answerable.testing import FakeClock
 from answerable.tracing.ledger.entries import records_of
 from answerable.tracing.ledger.records.access import IdentityBound, IdentityUnbound
 from tests.inbox.provider import AUDIENCE, CLIENT, Told, exchanged, logged_in, new_key, providing
-from tests.inbox.site import API, LETTERS, ORIGIN, Browser, Site, kinder, problem, standing
-from tests.orchestrator.letters import letters, rows
+from tests.inbox.site import API, LETTERS, ORIGIN, Browser, Site, problem, standing
+from tests.orchestrator.letters import kinder, letters, rows
 
 _BACK = f"{ORIGIN}/sign-in/oidc/back"
 

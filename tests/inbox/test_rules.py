@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from answerable.agents.people import role
-from tests.inbox.site import API, Site, kinder, standing
-from tests.orchestrator.letters import Ask, letters
+from tests.inbox.site import API, Site, standing
+from tests.orchestrator.letters import Ask, kinder, letters
 
 RULE = """\
 name = "one-letter"

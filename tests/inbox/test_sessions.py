@@ -8,17 +8,6 @@ from answerable.inbox.sessions import SESSION_SECONDS
 from tests.inbox.site import ORIGIN, Browser, Site
 from tests.orchestrator.letters import rows
 
-_ABROAD = "http://127.0.0.1:9999"
-
-
-def _answer(site: Site, browser: Browser, request: str) -> dict[str, str]:
-    path = f"/requests/{request}"
-    return browser.form(path, f"{path}/decisions") | {"answer": "approve:kinder"}
-
-
-def _open(site: Site, request: str) -> bool:
-    return site.service.request(request).state == "open" and not site.receiver.received
-
 
 def test_a_link_is_good_on_this_machine_only(site: Site) -> None:
     secret = site.link("dora")
@@ -45,9 +34,9 @@ def test_a_session_opened_with_a_token_ends_with_it_and_decides_as_sure(site: Si
     assert (entered.status_code, entered.headers["location"]) == (303, f"/requests/{request.id}")
     site.client.cookies.clear()
     dora = Browser(site=site, cookie=entered.headers["set-cookie"].partition(";")[0])
-    said = _answer(site, dora, request.id)
+    said = dora.answer(request.id)
     site.service.portal.call(site.service.office.people.revoke_token, made.id)
-    assert dora.post(f"/requests/{request.id}/decisions", said).status_code == 401 and _open(site, request.id)
+    assert dora.post(f"/requests/{request.id}/decisions", said).status_code == 401 and site.is_untouched(request.id)
 
 
 def test_what_is_no_token_does_not_sign_in(site: Site) -> None:
@@ -78,4 +67,4 @@ def test_a_form_that_cannot_be_read_is_refused(site: Site, body: bytes) -> None:
     assert refused.status_code == 422
     headers["Content-Type"] = "text/plain"
     assert site.client.post(f"/requests/{request.id}/decisions", content=body, headers=headers).status_code == 422
-    assert _open(site, request.id)
+    assert site.is_untouched(request.id)

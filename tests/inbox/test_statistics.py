@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from answerable.agents.options import HOUR
 from answerable.agents.people import role
 from answerable.approvals.node import BreakGlass
-from tests.inbox.site import API, Site, kinder, problem, standing
-from tests.orchestrator.letters import letters
-
-
-@pytest.fixture
-def site(store_url: str) -> Iterator[Site]:
-    with standing(store_url) as site:
-        yield site
+from tests.inbox.site import API, Site, problem, standing
+from tests.orchestrator.letters import kinder, letters
 
 
 def counted(site: Site, **query: Any) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from answerable.agents.people import quorum, role
-from tests.inbox.site import API, Site, kinder, standing
-from tests.orchestrator.letters import LEAD, letters
+from tests.inbox.site import API, Site, standing
+from tests.orchestrator.letters import LEAD, kinder, letters
 
 SEVERAL = letters(options=kinder, by=quorum(2, LEAD) & role("pharmacist"), denied=True, denials=2)
 

@@ -26,9 +26,9 @@ from answerable.inbox import pages
 from answerable.orchestrator.reports import OpenRequest
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.tables.ledger import records
-from tests.inbox.site import API, ORIGIN, Site, fields_of, kinder, standing
+from tests.inbox.site import API, ORIGIN, Site, fields_of, standing
 from tests.inbox.test_rules import RULE
-from tests.orchestrator.letters import CARRIER, Ask, Letter, letters
+from tests.orchestrator.letters import CARRIER, Ask, Letter, kinder, letters
 
 NOBODY = frozenset({"nobody", "garbage", "revoked", "session"})  # who shows no token that is good
 EVERYBODY = ("olaf", "nils", "dora", "alice")  # no role; a lead who started the runs; a lead; who answers

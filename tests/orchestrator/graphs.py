@@ -14,6 +14,7 @@ from answerable.agents.outcomes import Ended, Expired, Rejected
 from answerable.agents.people import role
 from answerable.approvals.node import Approval
 from answerable.errors import GraphError, Problem
+from answerable.orchestrator.graph import Graph
 from answerable.orchestrator.system import System
 
 LEAD = role("lead")
@@ -72,10 +73,6 @@ def draft_to_bundle(draft: Draft) -> Bundle:
 
 def draft_to_account(draft: Draft) -> Account:
     return Account(text=draft.text)
-
-
-def draft_to_advice(draft: Draft) -> Advice:
-    return Advice(text=draft.text)
 
 
 def order_or_advice_to_draft(task: Order | Advice) -> Draft:
@@ -251,3 +248,8 @@ def only(bench: Bench, code: str, *words: str) -> None:
     assert [problem.code for problem in found] == [code]
     for word in words:
         assert word in str(found[0])
+
+
+def graph_of(bench: Bench) -> Graph:
+    """The graph of what was declared."""
+    return bench.system.build(Order, Account).graph

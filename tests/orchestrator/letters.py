@@ -12,6 +12,8 @@ from answerable.agents.nodes import END, START, Receiver
 from answerable.agents.options import DAY, HOUR, Retry
 from answerable.agents.outcomes import Ended, Expired, Rejected
 from answerable.agents.people import role
+from answerable.approvals.forgeries import faults_of_tables
+from answerable.approvals.node import exemption
 from answerable.orchestrator.app import App
 from answerable.orchestrator.reports import Run
 from answerable.orchestrator.service import Service
@@ -55,6 +57,19 @@ def write(ask: Ask) -> Letter:
 def post(letter: Letter) -> Call[Receipt]:
     response = yield POST("/letters", json=letter)
     return Receipt(text=response.json()["text"])
+
+
+def kinder(letter: Letter, ask: Ask) -> dict[str, Letter]:
+    return {"kinder": Letter(text=f"{letter.text}, with love")}
+
+
+def length(letter: Letter, ask: Ask) -> int:
+    return len(letter.text)
+
+
+@exemption(version=1)
+def always(letter: Letter, ask: Ask) -> bool:
+    return True
 
 
 def letters(
@@ -167,3 +182,9 @@ async def insert(service: Service[Any, Any], table: str, **values: Any) -> None:
     """Write a row by hand."""
     made = Statement(metadata.tables[table].insert().values(values))
     await service.store.write(lambda tx: tx.run(made))
+
+
+async def faults(service: Service[Any, Any]) -> list[Any]:
+    """What the rows of a store do not say as its records do."""
+    key = service.office.key
+    return await service.store.read(lambda tx: list(faults_of_tables(tx, key)))

@@ -9,12 +9,7 @@ from rich.cells import cell_len
 
 from answerable.agents.nodes import END, START
 from answerable.orchestrator.drawing import carried, mermaid, terminal
-from answerable.orchestrator.graph import Graph
-from tests.orchestrator.graphs import Account, Bench, Order, drafting, nested, order_to_account, sending
-
-
-def graph_of(bench: Bench) -> Graph:
-    return bench.system.build(Order, Account).graph
+from tests.orchestrator.graphs import Bench, drafting, graph_of, nested, order_to_account, sending
 
 
 def test_mermaid_of_a_system_with_an_effect() -> None:

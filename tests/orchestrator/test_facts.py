@@ -12,7 +12,6 @@ import pytest
 from answerable.agents.options import DAY, HOUR
 from answerable.approvals.asking.resting import FactShown, facts_shown
 from answerable.approvals.forgeries import faults_of_tables
-from answerable.approvals.node import exemption
 from answerable.errors import DeclarationError, FactsUnknown
 from answerable.orchestrator.engine import advance_due
 from answerable.orchestrator.progress import Progress
@@ -20,7 +19,8 @@ from answerable.orchestrator.running.facts import AGAIN_SECONDS
 from answerable.testing import FakeClock, FakeReceiver, Reply
 from answerable.tracing.ledger.records.afterwards import DecisionRevoked
 from answerable.tracing.ledger.records.effects import EffectRefused
-from tests.orchestrator.letters import Ask, Letter, Receipt, batches, letters, recorded, rows, serving
+from tests.orchestrator.letters import Ask, Letter, Receipt, always, batches, letters, recorded, rows, serving
+from tests.support.servers import NOWHERE
 
 pytestmark = pytest.mark.anyio
 
@@ -159,7 +159,7 @@ async def test_facts_that_are_none_fail_the_step_that_asks(sqlite_url: str, foun
     def look(letter: Letter, ask: Ask) -> Any:
         return found
 
-    async with serving(letters(facts=look), sqlite_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(facts=look), sqlite_url, NOWHERE) as service:
         run = await service.arun(Ask(), by="nils")
         assert (run.status, await rows(service, "requests")) == ("failed", [])
         assert "the facts of sign cannot be read" in run.detail
@@ -182,17 +182,12 @@ async def test_an_edit_is_about_the_facts_of_its_own_message(sqlite_url: str) ->
 
 async def test_an_edit_without_its_facts_is_not_made(sqlite_url: str) -> None:
     stock = Stock(paper=1)
-    async with serving(letters(facts=stock.look), sqlite_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(facts=stock.look), sqlite_url, NOWHERE) as service:
         run = await service.arun(Ask(), by="nils")
         stock.away = True
         with pytest.raises(FactsUnknown, match="the warehouse does not answer"):
             await service.aedit(run.waiting_for[0].id, Letter(text="hello"), by="dora", reason="shorter")
         assert [row["state"] for row in await rows(service, "requests")] == ["open"]
-
-
-@exemption(version=1)
-def always(letter: Letter, ask: Ask) -> bool:
-    return True
 
 
 async def test_an_exemption_rests_on_facts_too(sqlite_url: str) -> None:

@@ -12,7 +12,6 @@ from answerable.agents.nodes import END, START
 from answerable.agents.outcomes import Expired, Failed, Rejected, Response
 from answerable.errors import GraphError
 from answerable.orchestrator.declaring.versions import describe, version_of
-from answerable.orchestrator.graph import Graph
 from tests.orchestrator.graphs import (
     Account,
     Advice,
@@ -24,6 +23,7 @@ from tests.orchestrator.graphs import (
     Piece,
     Receipt,
     drafting,
+    graph_of,
     nested,
     order_or_advice_to_draft,
     order_to_bundle,
@@ -33,10 +33,6 @@ from tests.orchestrator.graphs import (
     send_part,
     sending,
 )
-
-
-def graph_of(bench: Bench) -> Graph:
-    return bench.system.build(Order, Account).graph
 
 
 def is_big(bundle: Bundle) -> bool:

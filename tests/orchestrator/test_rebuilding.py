@@ -27,6 +27,7 @@ from answerable.tracing.storage.tables.runs import runs
 from answerable.tracing.storage.tables.stops import freezes
 from answerable.tracing.storage.tables.store import metadata
 from tests.orchestrator.letters import Ask, insert, letters, rows, serving, signed, tamper
+from tests.support.servers import NOWHERE
 from tests.tracing.storage.old_store import write_old_key, write_old_store
 
 
@@ -201,7 +202,7 @@ async def test_records_of_an_older_version_have_no_seal(store_url: str, tmp_path
 
 @pytest.mark.anyio
 async def test_nothing_that_is_written_meanwhile_is_taken_for_forged(postgres_url: str) -> None:
-    async with serving(letters(), postgres_url, "http://127.0.0.1:9") as service, open_office(postgres_url) as office:
+    async with serving(letters(), postgres_url, NOWHERE) as service, open_office(postgres_url) as office:
         added = 0
 
         async def keep_writing() -> None:

@@ -10,9 +10,7 @@ import pytest
 from answerable.agents.options import Retry
 from answerable.approvals.asking.resting import why_anew
 from answerable.approvals.deciding.reasons import Reason
-from answerable.approvals.forgeries import faults_of_tables
 from answerable.approvals.gate import Passed, let_pass
-from answerable.approvals.node import exemption
 from answerable.approvals.revoking import revoke_what_a_rule_decided
 from answerable.errors import InvalidInput, NotEligible, NotOpen, UnknownId
 from answerable.orchestrator.engine import advance_due
@@ -23,17 +21,12 @@ from answerable.tracing.ledger.records.afterwards import DecisionRevoked
 from answerable.tracing.ledger.records.deciding import RequestMade
 from answerable.tracing.ledger.records.effects import EffectSent, EffectWithdrawn
 from answerable.tracing.people import get_person
-from tests.orchestrator.letters import Ask, Letter, Receipt, batches, letters, recorded, rows, serving
+from tests.orchestrator.letters import Ask, Letter, Receipt, always, batches, faults, letters, recorded, rows, serving
+from tests.support.servers import NOWHERE
 
 pytestmark = pytest.mark.anyio
 
 BACK: dict[str, Any] = {"code": "wrong", "reason": "they moved away"}
-
-
-async def faults(service: Any) -> list[Any]:
-    """What the rows of a store do not say as its records do."""
-    found: list[Any] = await service.store.read(lambda tx: list(faults_of_tables(tx, service.runtime.worker.key)))
-    return found
 
 
 async def test_what_was_not_sent_is_void_and_asked_anew(store_url: str) -> None:
@@ -106,7 +99,7 @@ async def test_where_no_edit_was_approved_none_is_offered(store_url: str) -> Non
 
 async def test_who_may_take_a_decision_back(sqlite_url: str) -> None:
     people = {"dan": "lead", "rita": "reader", "lea": "lead"}
-    async with serving(letters(), sqlite_url, "http://127.0.0.1:9", people=people) as service:
+    async with serving(letters(), sqlite_url, NOWHERE, people=people) as service:
         decision = None
         for by in ("dora", "dan", "alice"):
             run = await service.arun(Ask(), by="lea")
@@ -126,7 +119,7 @@ async def test_who_may_take_a_decision_back(sqlite_url: str) -> None:
 
 @pytest.mark.parametrize(("code", "reason"), [("", "because"), ("whim", "because"), ("wrong", ""), ("wrong", "  ")])
 async def test_taking_back_needs_a_code_and_a_text(sqlite_url: str, code: str, reason: str) -> None:
-    async with serving(letters(), sqlite_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), sqlite_url, NOWHERE) as service:
         run = await service.arun(Ask(), by="nils")
         decision = await service.aapprove(run.waiting_for[0].id, by="dora")
         with pytest.raises(InvalidInput, match="reason"):
@@ -194,7 +187,7 @@ async def test_a_call_that_was_turned_away_is_not_tried_again(sqlite_url: str) -
 
 
 async def test_a_process_that_serves_asks_anew(store_url: str) -> None:
-    async with serving(letters(), store_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), store_url, NOWHERE) as service:
         run = await service.arun(Ask(), by="nils")
         decision = await service.aapprove(run.waiting_for[0].id, by="dora")
         await service.arevoke(decision.id, by="dora", **BACK)
@@ -230,14 +223,9 @@ async def test_nothing_is_sent_by_a_decision_that_is_revoked_while_its_run_is_wo
     assert not isinstance(resumed, BaseException)
 
 
-@exemption(version=1)
-def always(letter: Letter, ask: Ask) -> bool:
-    return True
-
-
 async def test_what_was_revoked_is_asked_of_a_person(store_url: str) -> None:
     """Neither an exemption, nor running the step anew, lets it pass again."""
-    async with serving(letters(exempt=always), store_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(exempt=always), store_url, NOWHERE) as service:
         await service.aaccept_exemption("sign", by="alice")
         stop = await service.afreeze("effect:post", by="alice", reason="wait")
         run = await service.arun(Ask(), by="nils")
@@ -258,7 +246,7 @@ async def test_what_was_revoked_is_asked_of_a_person(store_url: str) -> None:
 
 async def test_a_rule_that_is_revoked_takes_its_unsent_decisions_along(store_url: str) -> None:
     """Standing rules decide as NAME@VERSION, as exemptions do."""
-    async with serving(letters(exempt=always), store_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(exempt=always), store_url, NOWHERE) as service:
         await service.aaccept_exemption("sign", by="alice")
         await service.afreeze("effect:post", by="alice", reason="wait")
         runs = [await service.arun(Ask(), by="nils") for _ in range(3)]

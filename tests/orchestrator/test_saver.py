@@ -7,7 +7,7 @@ import enum
 import inspect
 import operator
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import closing
 from typing import Annotated, Any, TypedDict
 
@@ -33,13 +33,6 @@ from answerable.tracing.storage.tables.runs import checkpoint_writes, checkpoint
 
 COUNT = Statement(select(func.count()).select_from(checkpoints))
 COUNT_WRITES = Statement(select(func.count()).select_from(checkpoint_writes))
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    opened = open_store(store_url)
-    yield opened
-    opened.close()
 
 
 async def count(store: Store) -> tuple[int, int]:

@@ -35,6 +35,7 @@ from tests.orchestrator.graphs import (
     Order,
     advice_to_account,
     drafting,
+    graph_of,
     nested,
     review,
     sending,
@@ -52,10 +53,6 @@ def crossed(scope: Scope, edge: Edge, *, step: str = "step", index: int | None =
     after = cross(scope, edge, step=step, index=index)
     assert not isinstance(after, OverBudget)
     return after
-
-
-def graph_of(bench: Bench) -> Graph:
-    return bench.system.build(Order, Account).graph
 
 
 # the algebra

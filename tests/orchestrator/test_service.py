@@ -18,6 +18,7 @@ from answerable.orchestrator.progress import Progress
 from answerable.orchestrator.running.http import check_origin
 from answerable.testing import FakeReceiver
 from tests.orchestrator.letters import CARRIER, Ask, letters, rows, serving, signed
+from tests.support.servers import NOWHERE
 
 LEFT_OPEN = """
 from answerable.testing import nowhere
@@ -125,7 +126,7 @@ NO_TEXT: Any = [None, 5, "", " ", "a\x00", "\ud800"]
 @pytest.mark.anyio
 @pytest.mark.parametrize("reason", NO_TEXT)
 async def test_who_stops_or_changes_something_says_why(sqlite_url: str, reason: Any) -> None:
-    async with serving(letters(), sqlite_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), sqlite_url, NOWHERE) as service:
         run = await service.arun(Ask(), by="nils")
         (request,) = run.waiting_for
         acts = (
@@ -148,7 +149,7 @@ async def test_who_stops_or_changes_something_says_why(sqlite_url: str, reason: 
 @pytest.mark.anyio
 @pytest.mark.parametrize("by", [None, 5, "", "a b", "\ud800", ["dora"]])
 async def test_whoever_acts_has_a_handle(sqlite_url: str, by: Any) -> None:
-    async with serving(letters(), sqlite_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), sqlite_url, NOWHERE) as service:
         run = await service.arun(Ask(), by="nils")
         (request,) = run.waiting_for
         acts = (
@@ -168,7 +169,7 @@ async def test_whoever_acts_has_a_handle(sqlite_url: str, by: Any) -> None:
 
 @pytest.mark.anyio
 async def test_a_request_is_no_id_of_one(sqlite_url: str) -> None:
-    async with serving(letters(), sqlite_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), sqlite_url, NOWHERE) as service:
         run: Any = await service.arun(Ask(), by="nils")
         for acting in (
             service.aapprove(run.waiting_for[0], by="dora"),
@@ -188,7 +189,7 @@ async def test_a_request_is_no_id_of_one(sqlite_url: str) -> None:
     "wrong", [{"roles": "lead"}, {"roles": [5]}, {"roles": None}, {"teams": [""]}, {"name": 5}, {"contact": "\ud800"}]
 )
 async def test_what_is_said_of_a_person_is_text(sqlite_url: str, wrong: Any) -> None:
-    async with serving(letters(), sqlite_url, "http://127.0.0.1:9") as service:
+    async with serving(letters(), sqlite_url, NOWHERE) as service:
         with pytest.raises(InvalidInput):
             await service.people.aadd("zed", **wrong)
         assert "zed" not in [person.handle for person in await service.people.aall()]

@@ -19,6 +19,7 @@ from tests.properties.playing import HandClock
 from tests.real import jaeger_server
 from tests.real.jaeger_client import Jaeger
 from tests.real.seen import check_traces, crossed, shown, tree
+from tests.support.servers import NOWHERE
 
 RUN = "run-1"
 FIRM = Receiver("firm", keeps_keys_for=DAY)
@@ -260,7 +261,7 @@ def ask(service: Service[Any, Any], run: str) -> str:
 
 def test_a_denial_by_way_of_three_services(page: Jaeger, sqlite_url: str) -> None:
     app = ordering("denying", guarantee="idempotent")
-    origins = {FIRM: "http://127.0.0.1:9"}
+    origins = {FIRM: NOWHERE}
     with app.connect(sqlite_url, origins=origins) as service:  # each has a service of its own, as processes have
         request = ask(service, run_id(app))
     with app.connect(sqlite_url, origins=origins) as service:

@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+NOWHERE = "http://127.0.0.1:9"
+"""The discard port, where nobody listens."""
+
 _STOP_SECONDS = 30
 _PORTS = range(20_000, 32_768)
 _reserved: list[socket.socket] = []

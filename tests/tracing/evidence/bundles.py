@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +14,6 @@ from answerable.tracing.ledger.notes import Signer
 from answerable.tracing.ledger.signing import open_signer, signing_keys_of
 from answerable.tracing.storage.store import Store, open_store
 from tests.golden.scenarios import SCENARIOS
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Store]:
-    store = open_store(url)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +41,7 @@ async def bundle(store: Store, given: str, **more: Any) -> tuple[Bundle, dict[st
 async def hand_out_everything(url: str) -> Handed:
     """All about a run that is played in this store."""
     await SCENARIOS["loop"](url)
-    with opened(url) as store:
+    with closing(open_store(url)) as store:
         made = await prepare_bundle(store, "loop", with_names=True, with_payloads=True)
         key = await open_signer(store)
     return Handed(data=made.data, key=str(key.public), signer=key)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,11 @@ from answerable.tracing.ledger.records.effects import EffectAnswered, EffectPrep
 from answerable.tracing.ledger.records.every import read_record
 from answerable.tracing.ledger.signing import key_file, open_signer, replace_key
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.store import Store, store_id
+from answerable.tracing.storage.store import Store, open_store, store_id
 from answerable.tracing.storage.tables.ledger import records
 from answerable.tracing.storage.tables.runs import effects, messages
 from tests.golden.scenarios import SCENARIOS
-from tests.tracing.evidence.bundles import bundle, files_of, opened
+from tests.tracing.evidence.bundles import bundle, files_of
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +43,7 @@ async def ids_of(store: Store, kind: str, field: str) -> list[str]:
 
 async def test_each_kind_of_thing_has_one_that_is_sound(store_url: str) -> None:
     await SCENARIOS["loop"](store_url)
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         wanted = {
             "run": "loop",
             "effect": (await ids_of(store, "effect.answered", "effect"))[0],
@@ -63,7 +64,7 @@ async def test_each_kind_of_thing_has_one_that_is_sound(store_url: str) -> None:
 
 async def test_what_is_in_the_one_about_a_call(sqlite_url: str) -> None:
     await SCENARIOS["loop"](sqlite_url)
-    with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         effect = (await ids_of(store, "effect.answered", "effect"))[0]
         made, files, key = await bundle(store, effect)
     read = [read_record(line) for line in files["records.jsonl"].splitlines()]
@@ -92,7 +93,7 @@ async def test_what_is_in_the_one_about_a_call(sqlite_url: str) -> None:
 
 async def test_names_and_payloads_are_in_it_only_when_they_are_asked_for(sqlite_url: str) -> None:
     await SCENARIOS["loop"](sqlite_url)
-    with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         _, plain, _ = await bundle(store, "loop")
         _, named, _ = await bundle(store, "loop", with_names=True)
         _, full, _ = await bundle(store, "loop", with_payloads=True)
@@ -111,11 +112,11 @@ async def test_names_and_payloads_are_in_it_only_when_they_are_asked_for(sqlite_
 
 async def test_the_same_ledger_and_checkpoint_give_the_same_bytes(store_url: str) -> None:
     await SCENARIOS["loop"](store_url)
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         first, files, _ = await bundle(store, "loop", with_names=True, with_payloads=True)
     await SCENARIOS["denial"](store_url)  # the ledger grows
     kept = read_checkpoint(files["checkpoint.txt"].decode())
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         again, _, _ = await bundle(store, "loop", with_names=True, with_payloads=True, checkpoint=kept)
         newer, _, _ = await bundle(store, "loop", with_names=True, with_payloads=True)
         assert again.data == first.data
@@ -141,7 +142,7 @@ def test_the_seed_of_hashes_does_not_matter(sqlite_url: str, tmp_path: Path) -> 
 
 async def test_a_key_that_was_replaced_before_and_after(sqlite_url: str) -> None:
     await SCENARIOS["loop"](sqlite_url)
-    with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         first = str((await open_signer(store)).public)
         older, _, _ = await bundle(store, "loop")
         await replace_key(store, by="prs_" + "a" * 32, reason="a year is over")
@@ -156,9 +157,9 @@ async def test_a_checkpoint_of_another_ledger_is_refused(sqlite_url: str, tmp_pa
     await SCENARIOS["denial"](sqlite_url)
     other = f"sqlite:///{tmp_path / 'other.db'}"
     await SCENARIOS["denial"](other)
-    with opened(other) as store:
+    with closing(open_store(other)) as store:
         _, files, _ = await bundle(store, "denial")
-    with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         await bundle(store, "denial")
         with pytest.raises(NotProved, match="another system"):
             await bundle(store, "denial", checkpoint=read_checkpoint(files["checkpoint.txt"].decode()))
@@ -166,7 +167,7 @@ async def test_a_checkpoint_of_another_ledger_is_refused(sqlite_url: str, tmp_pa
 
 async def test_what_was_changed_gives_no_bundle(store_url: str) -> None:
     await SCENARIOS["loop"](store_url)
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         await bundle(store, "loop", with_payloads=True)
         for table, column, value in ((messages, "payload", b"{}"), (effects, "path", "/elsewhere")):
             changed = Statement(table.update().values({column: value}))
@@ -178,7 +179,7 @@ async def test_what_was_changed_gives_no_bundle(store_url: str) -> None:
 
 async def test_without_the_stores_key_it_is_made_for_the_newest_checkpoint(sqlite_url: str) -> None:
     await SCENARIOS["loop"](sqlite_url)
-    with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         first, _, key = await bundle(store, "loop")
         key_file(sqlite_url, await store.read(store_id)).unlink()
         made, files, _ = await bundle(store, "loop")
@@ -189,7 +190,7 @@ async def test_without_the_stores_key_it_is_made_for_the_newest_checkpoint(sqlit
 
 async def test_what_was_erased_is_not_handed_out_and_the_rest_is_sound(store_url: str) -> None:
     await SCENARIOS["kept"](store_url)
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         made, files, key = await bundle(store, "kept", with_names=True, with_payloads=True)
     payloads = json.loads(files["payloads.json"])
     assert payloads["messages"] == payloads["calls"] == {}

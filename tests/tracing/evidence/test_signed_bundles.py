@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from answerable.approvals.who.signatures import key_id, public_of
 from answerable.testing import nowhere
 from answerable.tracing.evidence.handing import verifier
+from answerable.tracing.storage.store import open_store
 from tests.approvals.test_signatures import _own, key_of
 from tests.orchestrator.letters import CARRIER, Ask, letters, serving
-from tests.tracing.evidence.bundles import bundle, files_of, opened
+from tests.tracing.evidence.bundles import bundle, files_of
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +33,7 @@ async def records(tmp_path: Path) -> dict[int, dict[str, Any]]:
         await service.aapprove(edited.id, by="emil")
         await service.office.people.revoke_key(key_id(public_of(private)), by="dora", reason="a new laptop")
         await service.acancel("one", by="dora", reason="enough")
-    with opened(url) as store:
+    with closing(open_store(url)) as store:
         made, _, key = await bundle(store, "one")
     said = verifier.verify(made.data, key)
     assert "1 answers of people are signed with their own keys, 1 are attested by the server" in said

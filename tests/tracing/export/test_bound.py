@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -21,6 +20,7 @@ from answerable.tracing.ledger.placed import placed_from
 from answerable.tracing.spans.projection import project_all
 from answerable.tracing.storage.store import Store, open_store
 from tests.support.otlp_receiver import Journal, http_receiver
+from tests.support.outbox import project_whole
 from tests.support.servers import free_ports
 from tests.support.story import Story, whole_run
 
@@ -34,15 +34,6 @@ def settings(endpoint: str = "http://127.0.0.1:9/v1/traces") -> ExportSettings:
     return ExportSettings(endpoint=endpoint, most_bytes=MOST, first_wait_seconds=0.01, longest_wait_seconds=0.05)
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Store]:
-    store = open_store(url)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 async def ledger(store: Store, runs: int) -> list[Story]:
     """A ledger whose spans are more than the outbox may hold."""
     stories = [whole_run(f"run_{number:032x}") for number in range(runs)]
@@ -51,20 +42,15 @@ async def ledger(store: Store, runs: int) -> list[Story]:
     return stories
 
 
-async def advance(flow: Flow) -> None:
-    while await flow._advance():
-        pass
-
-
 async def test_the_projection_stands_still_where_it_is_full_and_goes_on_when_there_is_room(
     store_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal, (port,) = Journal(), free_ports(1)
     chosen = settings(f"http://127.0.0.1:{port}/v1/traces")
-    async with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         stories = await ledger(store, 40)
         flow = Flow(store, chosen)
-        await advance(flow)
+        await project_whole(flow)
         stood = await store.read(lambda tx: status(tx, chosen))
         assert (stood.room, stood.dropped) == ("full", 0)
         assert 0.9 * MOST <= stood.bytes <= MOST
@@ -87,11 +73,11 @@ async def test_the_projection_stands_still_where_it_is_full_and_goes_on_when_the
 async def test_at_the_bound_other_libraries_spans_are_dropped_and_counted(
     store_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         flow = Flow(store, settings())
         for _ in range(12):
             flow.hand_over(BIG)
-        await advance(flow)
+        await project_whole(flow)
         found = await store.read(lambda tx: status(tx, settings()))
         assert (found.waiting, found.dropped, flow.dropped) == (9, 3, 3)
         assert found.bytes <= MOST
@@ -100,7 +86,7 @@ async def test_at_the_bound_other_libraries_spans_are_dropped_and_counted(
 
 
 async def test_what_waits_in_memory_is_bounded(store_url: str) -> None:
-    async with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         others = Others(ExportSettings(most_bytes=10 * MOST_BYTES))
         fits = MOST_BYTES // BIG.size
         for _ in range(fits + 5):
@@ -117,7 +103,7 @@ async def test_what_waits_in_memory_is_bounded(store_url: str) -> None:
 
 
 async def test_a_store_that_fails_keeps_them_waiting(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         others = Others(settings())
         others.add(BIG)
 
@@ -146,10 +132,10 @@ def test_the_bound_is_a_number_of_bytes() -> None:
 
 
 async def test_spans_of_a_program_without_an_endpoint_are_not_counted_as_dropped(sqlite_url: str) -> None:
-    async with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         flow = Flow(store, ExportSettings())
         flow.hand_over(BIG)
-        await advance(flow)
+        await project_whole(flow)
         assert flow.dropped == 0
         await store.write(lambda tx: put(tx, [], at=1))
         assert await store.read(tallies.all_values) == {}

@@ -16,6 +16,7 @@ from answerable.tracing.export.settings import ExportSettings
 from answerable.tracing.storage.store import open_store, store_id
 from tests.orchestrator.letters import CARRIER, Ask, letters
 from tests.support.otlp_receiver import Answer, Journal, grpc_receiver, http_receiver
+from tests.support.servers import NOWHERE
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +54,7 @@ async def test_a_service_exports_every_metric_of_the_registry(
         base = endpoint.removesuffix("/v1/traces")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", base)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
-        async with letters().connect(store_url, origins={CARRIER: "http://127.0.0.1:9"}) as service:
+        async with letters().connect(store_url, origins={CARRIER: NOWHERE}) as service:
             await service.people.aadd("dora", roles=["lead"])
             assert (await service.arun(Ask(), by="nils")).status == "waiting"
             name = await service.store.read(store_id)
@@ -83,7 +84,7 @@ async def test_a_collector_without_a_receiver_for_them_is_asked_once(
     monkeypatch.setattr(journal, "take_metrics", refuse)
     with http_receiver(journal) as endpoint:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.removesuffix("/v1/traces"))
-        async with letters().connect(sqlite_url, origins={CARRIER: "http://127.0.0.1:9"}) as service:
+        async with letters().connect(sqlite_url, origins={CARRIER: NOWHERE}) as service:
             while not asked:
                 await service.arun(Ask(), by="nils")
             for _ in range(10):
@@ -107,7 +108,7 @@ async def test_one_that_hangs_keeps_nobody_waiting(sqlite_url: str, monkeypatch:
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "20")
     with http_receiver(journal) as endpoint:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.removesuffix("/v1/traces"))
-        async with letters().connect(sqlite_url, origins={CARRIER: "http://127.0.0.1:9"}) as service:
+        async with letters().connect(sqlite_url, origins={CARRIER: NOWHERE}) as service:
             while not asked.is_set():
                 assert (await service.arun(Ask(), by="nils")).status == "waiting"
             assert (await service.arun(Ask(), by="nils")).status == "waiting"
@@ -117,7 +118,7 @@ async def test_one_that_hangs_keeps_nobody_waiting(sqlite_url: str, monkeypatch:
 
 async def test_without_an_endpoint_nothing_is_started(sqlite_url: str) -> None:
     before = threading.active_count()
-    async with letters().connect(sqlite_url, origins={CARRIER: "http://127.0.0.1:9"}):
+    async with letters().connect(sqlite_url, origins={CARRIER: NOWHERE}):
         assert threading.active_count() == before
     store = open_store(sqlite_url)
     store.close()
@@ -131,7 +132,7 @@ async def test_a_failure_is_said_once_until_it_works_again(
     assert journal.metrics is not None
     with http_receiver(journal) as endpoint, caplog.at_level(logging.WARNING):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", endpoint.replace("traces", "metrics"))
-        async with letters().connect(sqlite_url, origins={CARRIER: "http://127.0.0.1:9"}) as service:
+        async with letters().connect(sqlite_url, origins={CARRIER: NOWHERE}) as service:
             while len(journal.metrics) < 3:
                 await service.arun(Ask(), by="nils")
             journal.status = 200

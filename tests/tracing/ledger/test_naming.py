@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import bindparam, delete, select, update
@@ -25,13 +24,6 @@ FORGET = Statement(delete(named_ids))
 NAMED = Statement(select(named_ids.c.key))
 BEND = Statement(update(named_ids).values(record=1))
 SPOIL = Statement(update(records).where(records.c.kind == "gather.closed").values(body=bindparam("junk")))
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    opened = open_store(store_url)
-    yield opened
-    opened.close()
 
 
 def named_in(run: str) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import bindparam, delete, select, update
@@ -15,7 +15,7 @@ from answerable.tracing.ledger.merkle import EMPTY_ROOT, Head
 from answerable.tracing.ledger.proofs import ConsistencyProof, InclusionProof, prove_growth, prove_records, read_proof
 from answerable.tracing.ledger.sequencer import head, sequence_all
 from answerable.tracing.storage.statements import Statement
-from answerable.tracing.storage.store import Store, open_store
+from answerable.tracing.storage.store import Store
 from answerable.tracing.storage.tables.ledger import records, tree_nodes
 from tests.tracing.ledger.signers import signer
 from tests.tracing.storage.store_worker import step
@@ -25,13 +25,6 @@ CHANGE_BODY = Statement(update(records).where(records.c.seq == bindparam("place"
 CHANGE_LEAF = Statement(update(records).where(records.c.seq == bindparam("place")).values(leaf=b"x" * 32))
 REMOVE_NODES = Statement(delete(tree_nodes))
 TRUSTED = [signer().public]
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    opened = open_store(store_url)
-    yield opened
-    opened.close()
 
 
 async def grown(store: Store, count: int) -> Checkpoint:

@@ -5,7 +5,6 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -27,13 +26,6 @@ ROOT = Path(__file__).parents[2]
 IN_ORDER = Statement(select(records.c.seq, records.c.leaf, records.c.id).order_by(records.c.seq))
 UNPLACED = Statement(select(func.count()).select_from(records).where(records.c.seq.is_(None)))
 NODES = Statement(select(tree_nodes.c.level, tree_nodes.c.position, tree_nodes.c.hash))
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    opened = open_store(store_url)
-    yield opened
-    opened.close()
 
 
 async def append(store: Store, count: int, run: str = "run_1") -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -30,13 +30,6 @@ MOVE_UP = Statement(update(records).where(records.c.seq == bindparam("place")).v
 CHANGE_NODE = Statement(update(tree_nodes).where(tree_nodes.c.position == bindparam("at")).values(hash=b"x" * 32))
 REMOVE_NODE = Statement(delete(tree_nodes).where(tree_nodes.c.position == bindparam("at")))
 ADD_NODE = Statement(insert(tree_nodes).values(level=8, position=bindparam("at"), hash=b"x" * 32))
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    opened = open_store(store_url)
-    yield opened
-    opened.close()
 
 
 async def filled(store: Store, count: int = 600) -> Head:

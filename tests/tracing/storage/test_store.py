@@ -8,8 +8,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,15 +30,6 @@ SYNCHRONOUS = {
     "sqlite": Statement(text("PRAGMA synchronous")),
     "postgresql": Statement(text("SHOW synchronous_commit")),
 }
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Store]:
-    store = open_store(url)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def worker(*arguments: str) -> subprocess.Popen[str]:
@@ -65,7 +55,7 @@ async def value_of(store: Store, key: str) -> str | None:
 
 @pytest.mark.anyio
 async def test_a_transaction_returns_what_its_function_returns(store_url: str) -> None:
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         assert await store.write(lambda tx: tx.run(SET_META, key="a", value="1")) == 1
         assert await store.write(lambda tx: tx.run(CHANGE_META, wanted="none", new="1")) == 0
         assert await store.read(lambda tx: tx.one(META, wanted="a")) == ("1",)
@@ -81,7 +71,7 @@ async def test_a_transaction_that_raises_writes_nothing(store_url: str) -> None:
         tx.run(SET_META, key="a", value="1")
         raise Stop
 
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         with pytest.raises(Stop):
             await store.write(work)
         assert await value_of(store, "a") is None
@@ -95,7 +85,7 @@ async def test_a_database_error_undoes_what_came_before_it(store_url: str) -> No
         tx.run(SET_META, key="b", value="1")
         tx.run(SET_META, key="a", value="2")
 
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         await set_value(store, "a", "1")
         with pytest.raises(StoreError) as caught:
             await store.write(work)
@@ -107,7 +97,7 @@ async def test_a_database_error_undoes_what_came_before_it(store_url: str) -> No
 
 @pytest.mark.anyio
 async def test_reading_does_not_write(store_url: str) -> None:
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         with pytest.raises(StoreError, match=r"read"):
             await store.read(lambda tx: tx.run(SET_META, key="a", value="1"))
         assert await value_of(store, "a") is None
@@ -115,7 +105,7 @@ async def test_reading_does_not_write(store_url: str) -> None:
 
 @pytest.mark.anyio
 async def test_a_reader_sees_one_state(store_url: str) -> None:
-    with opened(store_url) as store, opened(store_url) as other:
+    with closing(open_store(store_url)) as store, closing(open_store(store_url)) as other:
         await set_value(store, "a", "1")
 
         def work(tx: Tx) -> tuple[object, object]:
@@ -134,7 +124,7 @@ async def test_a_reader_sees_one_state(store_url: str) -> None:
 
 @pytest.mark.anyio
 async def test_durable_transactions_and_only_those_wait_for_the_disk(store_url: str) -> None:
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         statement = SYNCHRONOUS[store.dialect]
         strong, weak = {"sqlite": (2, 1), "postgresql": ("on", "off")}[store.dialect]
         for durable in (True, False, True, True, False):
@@ -156,7 +146,7 @@ async def test_many_rows_with_values_that_the_statement_fixes(store_url: str) ->
         .limit(5)
     )
     insert = inserting(tree_nodes)
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
 
         def work(tx: Tx) -> None:
             tx.many(insert, [{"level": level, "position": at, "hash": b"old"} for level in (8, 9) for at in range(4)])
@@ -173,7 +163,7 @@ async def test_a_statement_may_set_null_and_use_a_percent_sign(store_url: str) -
     clear = Statement(update(runs).where(runs.c.id == bindparam("run")).values(ended_at=None, detail="100%"))
     like = Statement(select(runs.c.ended_at).where(runs.c.detail.like("1%")))
     row = {column.name: "" if str(column.type) == "TEXT" else 7 for column in runs.columns}
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         await store.write(lambda tx: tx.many(inserting(runs), [{**row, "id": "run_1"}]))
         assert await store.write(lambda tx: tx.run(clear, run="run_1")) == 1
         assert await store.read(lambda tx: tx.all(like)) == [(None,)]
@@ -190,7 +180,7 @@ def test_a_list_as_a_parameter_is_refused() -> None:
 
 @pytest.mark.anyio
 async def test_a_second_process_is_waited_for(store_url: str) -> None:
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         await set_value(store, "counter", "0")
         with worker("hold", store_url) as holder:
             assert holder.stdout is not None
@@ -217,7 +207,7 @@ async def test_a_second_process_is_waited_for(store_url: str) -> None:
 @pytest.mark.anyio
 async def test_waiting_ends(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "LOCK_WAIT_SECONDS", 0.05)
-    with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         await set_value(store, "counter", "0")
         with worker("hold", sqlite_url) as holder:
             assert holder.stdout is not None
@@ -242,7 +232,7 @@ async def test_who_has_no_luck_waits_while_others_are_written(sqlite_url: str, m
             raise busy
         return tried
 
-    with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         waiting = asyncio.create_task(store.write(unlucky))
         while not waiting.done():
             await set_value(store, str(uuid.uuid4()), "1")
@@ -254,7 +244,7 @@ async def test_who_has_no_luck_waits_while_others_are_written(sqlite_url: str, m
 async def test_a_row_that_another_wrote_first_is_seen_by_the_next_try(postgres_url: str) -> None:
     blocked = Statement(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
     anew = Statement(text("SELECT pg_stat_clear_snapshot()"))  # or a transaction sees the activity as it was at first
-    with opened(postgres_url) as store:
+    with closing(open_store(postgres_url)) as store:
         written, go_on = threading.Event(), threading.Event()
 
         def first(tx: Tx) -> str:
@@ -286,7 +276,7 @@ async def test_a_row_that_another_wrote_first_is_seen_by_the_next_try(postgres_u
 
 
 def test_threads_with_their_own_event_loops(store_url: str) -> None:
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         errors: list[BaseException] = []
 
         async def write(name: str) -> None:
@@ -322,7 +312,7 @@ async def test_opening_at_once(store_url: str) -> None:
 
 
 def test_a_fork_must_open_its_own(sqlite_url: str) -> None:
-    with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         child = os.fork()
         if child == 0:
             try:
@@ -338,10 +328,10 @@ def test_a_fork_must_open_its_own(sqlite_url: str) -> None:
 
 @pytest.mark.anyio
 async def test_what_was_written_is_there_when_it_is_opened_again(store_url: str) -> None:
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         name = await store.read(store_id)
         await set_value(store, "a", "1")
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         assert await store.read(store_id) == name
         assert await value_of(store, "a") == "1"
 
@@ -403,7 +393,7 @@ async def test_closing_in_a_transaction_lets_it_end(sqlite_url: str, tmp_path: P
 
     await store.write(work)
     assert names(tmp_path) == ["answerable.db"]
-    with opened(sqlite_url) as again:
+    with closing(open_store(sqlite_url)) as again:
         assert await value_of(again, "a") == "1"
 
 
@@ -414,7 +404,7 @@ async def test_closing_in_a_transaction_lets_it_end(sqlite_url: str, tmp_path: P
 async def test_a_full_disk_leaves_nothing_half_written(sqlite_url: str) -> None:
     limit = Statement(text("PRAGMA max_page_count = 1"))  # SQLite takes the present size for its lowest value
     more = Statement(text("PRAGMA max_page_count = 1000000"))
-    with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         await set_value(store, "a", "1")
 
         def fill(tx: Tx) -> None:
@@ -435,7 +425,7 @@ async def test_a_full_disk_leaves_nothing_half_written(sqlite_url: str) -> None:
 @pytest.mark.anyio
 async def test_a_newer_schema_is_refused_and_left_alone(store_url: str) -> None:
     newer = str(SCHEMA_VERSION + 1)
-    with opened(store_url) as store:
+    with closing(open_store(store_url)) as store:
         await store.write(lambda tx: tx.run(CHANGE_META, wanted="schema_version", new=newer))
         with pytest.raises(StoreNewer, match=f"schema {newer}"):
             open_store(store_url)
@@ -471,14 +461,14 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_a_damaged_file(sqlite_url: str, tmp_path: Path) -> None:
-    with opened(sqlite_url) as store:
+    with closing(open_store(sqlite_url)) as store:
         await store.write(
             lambda tx: tx.many(SET_META, [{"key": f"key-{number}", "value": "x" * 900} for number in range(200)])
         )
     file = tmp_path / "answerable.db"
     pages = file.read_bytes()
     file.write_bytes(pages[:8192] + b"\xff" * (len(pages) - 8192))
-    with pytest.raises(StoreCorrupt), opened(sqlite_url) as store:
+    with pytest.raises(StoreCorrupt), closing(open_store(sqlite_url)) as store:
         await store.read(lambda tx: tx.all(Statement(select(meta.c.value))))
 
 
@@ -490,7 +480,7 @@ async def test_a_missing_database(postgres_url: str) -> None:
 
 @pytest.mark.anyio
 async def test_connections_that_the_server_ended_while_they_were_idle(postgres_url: str) -> None:
-    with opened(postgres_url) as store:
+    with closing(open_store(postgres_url)) as store:
         await asyncio.gather(*(set_value(store, str(number), "1") for number in range(20)))
         end_sessions(postgres_url)
         await set_value(store, "a", "1")
@@ -504,7 +494,7 @@ async def test_a_connection_that_breaks_in_a_transaction(postgres_url: str) -> N
         end_sessions(postgres_url)
         tx.run(SET_META, key="b", value="1")
 
-    with opened(postgres_url) as store:
+    with closing(open_store(postgres_url)) as store:
         with pytest.raises(StoreUnavailable):
             await store.write(work)
         assert await value_of(store, "a") is None
