@@ -13,7 +13,7 @@ COMPILE := $(UV) pip compile --quiet --python .venv/bin/python --universal --pyt
 	--no-annotate --custom-compile-command "make lock"
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check guide golden format bench crash soak jaeger setup lock
+.PHONY: demo test check types layers duplicates guide golden format bench crash soak jaeger setup lock
 
 demo: .venv/.ready-demo  ## the storm, from its forecast to the decision, in this terminal
 	.venv/bin/answerable demo logistics || test $$? -eq 3  # 3: it waits for a person, as it does without a terminal
@@ -29,8 +29,15 @@ test: .venv/.ready-all  ## every test but the long ones
 check: .venv/.ready-all  ## what can be said about the code without running it
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	$(MAKE) --no-print-directory --jobs --output-sync=target types layers duplicates
+
+types:
 	.venv/bin/mypy
+
+layers:
 	.venv/bin/lint-imports --no-logo
+
+duplicates:
 	.venv/bin/pylint --recursive=y --score=n $(ROOMS)
 
 guide: .venv/.ready-all  ## the guide's generated tables, from the code

@@ -7,6 +7,7 @@
 4. Async tests are marked `@pytest.mark.anyio` and run on asyncio, the only event loop that we support.
 5. Tests do not time: hypothesis has no deadline for an example.
 6. A span that is not as the registry of attributes says fails the test that made it (see `tests.support.spans`).
+7. What takes longest begins first, so that at the end nobody waits for one test alone.
 """
 
 from __future__ import annotations
@@ -141,6 +142,21 @@ def _no_faults() -> None:
     from tests.support.spans import take_faults
 
     assert take_faults() == []
+
+
+LONGEST = (  # tests of a quarter minute and more
+    "tests/inbox/test_cases.py",
+    "tests/authority/",
+    "tests/races/",
+    "tests/properties/",
+    "tests/tracing/ledger/test_tampering.py",
+    "tests/crash/test_random_kills.py",
+    "tests/examples/test_storm.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((at for at, path in enumerate(LONGEST) if item.nodeid.startswith(path)), 99))
 
 
 def pytest_collection_finish() -> None:
