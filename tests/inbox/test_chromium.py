@@ -17,6 +17,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from answerable.agents.people import quorum
 from answerable.approvals.rules.file import read_rule
 from answerable.orchestrator.places import place_of
 from answerable.orchestrator.reports import OpenRequest, Run
@@ -25,7 +26,7 @@ from tests.commands.serving import app
 from tests.inbox.served import Served, serving
 from tests.inbox.site import fields_of
 from tests.inbox.test_rules import RULE
-from tests.orchestrator.letters import CARRIER
+from tests.orchestrator.letters import CARRIER, LEAD, letters
 from tests.support.servers import free_ports
 from tests.support.waiting import until
 
@@ -326,4 +327,33 @@ def test_a_standing_rule_is_read_and_approved_on_a_phone(chromium: Browser, desk
         assert not _serious(page)
         page.get_by_role("button", name="Approve one-letter@1").tap()
         expect(page.get_by_role("status")).to_contain_text("dora approved it")
+        assert not _serious(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_proposed_is_declined_and_accepted_after_all_on_a_phone(
+    chromium: Browser, desk: Desk, scheme: Any
+) -> None:
+    with letters(by=quorum(2, LEAD)).connect(desk.url, origins={CARRIER: desk.receiver.origin}):
+        pass
+    with app.connect(desk.url, origins={CARRIER: desk.receiver.origin}):
+        pass
+    with (
+        serving(desk.url, "--as", "alice", environment=desk.environment) as served,
+        _page(chromium, color_scheme=scheme, **_PHONE) as page,
+    ):
+        page.goto(served.link)
+        page.get_by_role("button", name="Enter as alice").click()
+        page.goto(f"{served.address}/approvals")
+        assert page.evaluate("document.documentElement.scrollWidth") <= _PHONE["viewport"]["width"]
+        assert not _serious(page)
+        page.get_by_label("Why not").fill("two see more than one")
+        page.get_by_role("button", name="Decline these rules for sign").tap()
+        expect(page.get_by_text("alice declined it on")).to_be_visible()
+        expect(page.get_by_text("two see more than one")).to_be_visible()
+        assert not _serious(page)
+        page.get_by_role("button", name="Accept these rules for sign after all").tap()
+        expect(page.get_by_text("accepted by alice")).to_be_visible()
+        page.get_by_role("button", name="Accept is_short@2 for sign").tap()
+        expect(page.get_by_text("Accepted by alice: what it says yes to passes")).to_be_visible()
         assert not _serious(page)
