@@ -18,7 +18,7 @@ from answerable.approvals.who.bindings import bound
 from answerable.approvals.who.credentials import identity_of, whose
 from answerable.approvals.who.identity import Identity
 from answerable.approvals.who.tokens import token_holder
-from answerable.errors import NotAuthenticated
+from answerable.errors import AccessRefused, NotAuthenticated
 from answerable.inbox.desk import Desk
 from answerable.inbox.limits import DECIDING, GUESSING, READING, Limits
 from answerable.inbox.oidc.vouching import Provider
@@ -53,7 +53,7 @@ def cookie_name(desk: Desk) -> str:
 
 
 async def reader(request: Request) -> Identity:
-    """The person who looks: by token or session. Raises: NotAuthenticated, TooManyRequests."""
+    """The person who looks: by token or session. Raises: NotAuthenticated, AccessRefused, TooManyRequests."""
     desk = the_desk(request)
     who = await (_by_token(request) if "authorization" in request.headers else _by_session(request))
     limits_of(request).take(who.handle, READING, now=desk.now)
@@ -110,9 +110,13 @@ async def _by_provider(request: Request, provider: Provider, token: str) -> Iden
 
 
 async def _by_session(request: Request) -> Identity:
-    secret = request.cookies.get(cookie_name(the_desk(request)), "")
+    name = cookie_name(the_desk(request))
+    secret = request.cookies.get(name, "")
     if not secret:
         raise NotAuthenticated("nobody is signed in", hint="sign in first")
+    pairs = ";".join(request.headers.getlist("cookie")).split(";")
+    if sum(pair.partition("=")[0].strip() == name for pair in pairs) > 1:  # one of them was planted
+        raise AccessRefused("two sessions were shown at once", hint="clear the cookies of this address, and sign in")
     return await _known(request, "session", secret)
 
 

@@ -3,7 +3,8 @@
 1. Only the addresses that this server was told are its own are answered (a name that somebody else points here is not).
 2. What changes something comes from one of those addresses, or from no page at all: `Origin` is checked wherever a
    browser sends it, and where it sends none and no token is shown, `Sec-Fetch-Site` must say that it was our page.
-3. A body is read whole before anything looks at it, and has a limit.
+3. A body is read whole before anything looks at it, and has a limit. What says twice who asks, from where or how long
+   it is, is refused: whoever stands before us may have read the other one.
 4. Every answer forbids what our pages do not need: foreign scripts, frames, sniffing, caching.
 """
 
@@ -42,6 +43,7 @@ _HEADERS: Final = {
     "cache-control": "no-store",
 }
 _SAFE: Final = frozenset({"GET", "HEAD"})
+_ONCE: Final = ("host", "origin", "authorization", "sec-fetch-site", "content-type", "idempotency-key")
 
 
 class Guarded:
@@ -79,6 +81,10 @@ class Guarded:
         host = headers.get("host", "").lower()
         if host not in self._hosts:
             return problem(AccessRefused("this server does not go by that name", hint=_ASK), status=421)
+        twice = next((name for name in _ONCE if len(headers.getlist(name)) > 1), "")
+        if twice or {"content-length", "transfer-encoding"} <= set(headers):
+            said = f"{twice.title()} is said twice" if twice else "it says in two ways how long it is"
+            return problem(InvalidInput(said), status=400, headers={"connection": "close"})
         if method in _SAFE:
             return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")

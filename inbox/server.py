@@ -130,6 +130,7 @@ async def serve_inbox(
         async with _at_work(services), _telling(office.store, targets, origins[0]):
             settings = uvicorn.Config(
                 app,
+                http="h11",  # it has limits of its own, and reads no request in two ways
                 log_config=None,
                 access_log=False,  # an address may hold a link's secret
                 server_header=False,

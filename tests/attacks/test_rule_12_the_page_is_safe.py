@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import MutableMapping
+from typing import Any
+
 import pytest
 
+from answerable.inbox.guarding import Guarded
 from answerable.inbox.sessions import LINK_SECONDS
 from tests.inbox.site import API, ORIGIN, Browser, Site, problem
 
@@ -161,3 +167,49 @@ def test_an_expired_link_opens_nothing(site: Site) -> None:
     site.clock.advance(LINK_SECONDS)
     assert site.client.get(f"/enter/{secret}").status_code == 401
     assert site.client.post("/enter", data={"secret": secret}, headers={"Origin": ORIGIN}).status_code == 401
+
+
+def _as_it_came(site: Site, path: str, headers: list[tuple[str, str]], body: bytes) -> int:
+    """The status of what is sent with these very headers; a client library would join those of one name."""
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": path, "query_string": b"", "scheme": "http"}
+    scope |= {"headers": [(name.lower().encode(), value.encode()) for name, value in headers]}
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        statuses.append(message.get("status", 0))
+
+    asyncio.run(Guarded(site.client.app, origins=(ORIGIN,))(scope, receive, send))
+    return statuses[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["Host", "Origin", "Authorization", "Sec-Fetch-Site", "Content-Type", "Idempotency-Key"]
+)
+def test_what_says_twice_who_asks_or_from_where_is_refused(site: Site, name: str) -> None:
+    request = site.asked()
+    body = json.dumps({"answer": "approve", "digest": request.digest, "option": "kinder"}).encode()
+    good = {"Origin": ORIGIN, "Host": ORIGIN.removeprefix("http://"), "Content-Type": "application/json"}
+    good |= site.headers("dora") | {"Sec-Fetch-Site": "same-origin", "Idempotency-Key": "once"}
+    for values in ([good[name], "http://evil.example"], ["http://evil.example", good[name]], [good[name]] * 2):
+        headers = [pair for pair in good.items() if pair[0] != name] + [(name, value) for value in values]
+        assert _as_it_came(site, f"{API}/requests/{request.id}/decisions", headers, body) in (400, 421), values
+    assert _untouched(site, request.id)
+
+
+def test_a_request_of_two_lengths_is_refused(site: Site) -> None:
+    headers = {**site.headers("dora"), "Content-Length": "2", "Transfer-Encoding": "chunked"}
+    answer = site.client.post(f"{API}/freezes", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.headers["connection"]) == (400, "close")
+
+
+def test_a_second_cookie_that_was_planted_makes_nobody_somebody_else(site: Site) -> None:
+    dora, mallory = site.browser("dora"), site.browser("emil")
+    for first, second in ((dora, mallory), (mallory, dora), (dora, dora)):
+        cookie = f"{first.cookie}; {second.cookie}"
+        page = site.client.get("/requests", headers={"Cookie": cookie})
+        assert page.status_code == 403 and "Two sessions were shown at once" in page.text
+        assert problem(site.client.get(f"{API}/me", headers={"Cookie": cookie})) == (403, "access-refused")
+    assert dora.get("/requests").status_code == 200
