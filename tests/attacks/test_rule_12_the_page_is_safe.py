@@ -196,7 +196,7 @@ def test_what_says_twice_who_asks_or_from_where_is_refused(site: Site, name: str
     for values in ([good[name], "http://evil.example"], ["http://evil.example", good[name]], [good[name]] * 2):
         headers = [pair for pair in good.items() if pair[0] != name] + [(name, value) for value in values]
         assert _as_it_came(site, f"{API}/requests/{request.id}/decisions", headers, body) in (400, 421), values
-    assert _open(site, request.id)
+    assert site.is_untouched(request.id)
 
 
 def test_a_request_of_two_lengths_is_refused(site: Site) -> None:
