@@ -114,19 +114,19 @@ class _Known:
         self._suspended = suspended
         self._approved = approved
         self._changes = sorted({one.head.not_before for one in approved} | {one.head.expires_at for one in approved})
-        self._between = (0, 0)  # the times between which these are active
-        self._active: ActiveRules | None = None
+        self._now: tuple[int, int, ActiveRules | None] = (0, 0, None)  # which are active, between which times
 
     def active(self, place: Place, *, at: int) -> ActiveRules | None:
         """The rules that have force at a time, parsed; None if there are none."""
-        if not self._between[0] <= at < self._between[1]:
+        begins, ends, active = self._now
+        if not begins <= at < ends:
             after = bisect_right(self._changes, at)
             begins = self._changes[after - 1] if after else 0
             ends = self._changes[after] if after < len(self._changes) else FOR_EVER
             found = active_rules(self._approved, at=at)
-            self._active = ActiveRules(found, place, self._suspended) if found else None
-            self._between = begins, ends
-        return self._active
+            active = ActiveRules(found, place, self._suspended) if found else None
+            self._now = begins, ends, active  # at once: transactions run in threads
+        return active
 
 
 class RuleBook:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Set
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -51,6 +52,7 @@ class _Told:
     late: set[int] = field(default_factory=set)  # the records that were read, of those that are looked for again
 
 
+_LOCK: Final = Lock()
 _TOLD: Final[WeakKeyDictionary[Key, _Told]] = WeakKeyDictionary()  # a key is that of one store
 
 
@@ -60,9 +62,9 @@ def ended(tx: Tx, key: Key) -> Set[str]:
     after = told.newest if tx.dialect == "sqlite" else told.newest - LATE
     new = {id for (id,) in tx.all(_IDS, after=after)} - told.late
     if new:
-        for id, kind, body in tx.all(_SINCE, first=min(new)):
-            told.ended.add(json.loads(bytes(body))[ENDED[kind]])
-            told.late.add(id)
-        told.newest = max(told.newest, *new)
-        told.late = {id for id in told.late if id > told.newest - LATE}
+        read = [(id, json.loads(bytes(body))[ENDED[kind]]) for id, kind, body in tx.all(_SINCE, first=min(new))]
+        with _LOCK:  # transactions run in threads
+            told.ended.update(what for _, what in read)
+            told.newest = max(told.newest, *new)
+            told.late = {id for id in (*told.late, *(id for id, _ in read)) if id > told.newest - LATE}
     return told.ended
