@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from answerable.agents.texts import plain_lines
+from answerable.agents.texts import plain
 from answerable.approvals.who.identity import By, identified
 from answerable.commands.acting import as_option, sign_option
 from answerable.commands.options import json_option, reason_option, store_option, system_option
@@ -90,7 +90,7 @@ def _say(one: dict[str, Any], store: str) -> None:
         words = (one["approval"], "--digest", rules["digest"][:12], "--as", "PERSON")
         accept = command_line("approvals", "accept", *words, store=store)
         if (no := rules["declined"]) is not None:
-            say(f"    declined by {no['by']} on {to_the_second(no['at'])} UTC: {plain_lines(no['reason'])}")
+            say(f"    declined by {no['by']} on {to_the_second(no['at'])} UTC: {plain(' '.join(no['reason'].split()))}")
             say(f"    accept it all the same: {accept}")
             continue
         say(f"    accept it: {accept}")

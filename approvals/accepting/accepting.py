@@ -24,6 +24,7 @@ from answerable.tracing.ledger.entries import append
 from answerable.tracing.ledger.records.accepting import ApprovalAccepted, ApprovalDeclared, ApprovalDeclined
 from answerable.tracing.people import PersonRow, check_responsible, get_person, lock_system, read_rules_anew, stamp
 from answerable.tracing.storage.store import Tx
+from answerable.tracing.turns import take_turn
 
 
 def declare(
@@ -88,6 +89,7 @@ def decline_rules(
     Raises: UnknownId; NotEligible if they are not the RI; InvalidInput if nothing is proposed, or several are and none
     is named; NotAsShown if what is named is not proposed; AlreadyDecided if it was declined.
     """
+    take_turn(tx)
     lock_system(tx, system)  # of two who decide on it at once, the second sees what the first wrote
     standing, person, chosen = _read(tx, key, system, approval, who, digest)
     if chosen.declined is not None:

@@ -25,6 +25,7 @@ from answerable.tracing.people import check_responsible, get_person, lock_system
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import exemptions
+from answerable.tracing.turns import take_turn
 
 _INSERT = inserting(exemptions)
 _GET = Statement(
@@ -84,6 +85,7 @@ def accept_exemption(
         raise NotAsShown(
             f"the exemption of {approval.name} is {exempt.label}, and {seen} was shown", hint="look at it again"
         )
+    take_turn(tx)
     lock_system(tx, system)  # of two who accept it at once, the second sees what the first wrote
     person = get_person(tx, who.handle)
     check_responsible(tx, system, person, what="an exemption")
