@@ -24,7 +24,8 @@ from answerable.approvals.voting.delegations import all_delegations
 from answerable.approvals.voting.votes import read_vote
 from answerable.approvals.who.ended import wrong_credentials
 from answerable.errors import StoreCorrupt
-from answerable.tracing.ledger.agreement import ERASED_TYPE, disagreements
+from answerable.tracing.ledger.agreement import disagreements
+from answerable.tracing.ledger.records.kept import ERASED_TYPE
 from answerable.tracing.ledger.verify import Fault
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx

@@ -26,7 +26,7 @@ from answerable.inbox.revoking import Aftermath, aftermath
 from answerable.orchestrator.balloting import ballot_document
 from answerable.orchestrator.documents import handles
 from answerable.tracing.freezes import frozen_for_show
-from answerable.tracing.ledger.agreement import ERASED, ERASED_TYPE
+from answerable.tracing.ledger.records.kept import ERASED, ERASED_TYPE
 from answerable.tracing.people import authority, find_person
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

@@ -20,7 +20,7 @@ from sqlalchemy import Table, bindparam, select
 
 from answerable.orchestrator.runs import get_run
 from answerable.tracing import ids
-from answerable.tracing.ledger.agreement import ERASED
+from answerable.tracing.ledger.records.kept import ERASED
 from answerable.tracing.people import all_people
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

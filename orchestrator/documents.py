@@ -22,9 +22,9 @@ from answerable.orchestrator.graph import Edge, Graph
 from answerable.orchestrator.runs import RunRow, get_run
 from answerable.tracing.clock import iso
 from answerable.tracing.freezes import SOURCE, Freeze, frozen_for_show
-from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import Entry, records_of
 from answerable.tracing.ledger.placed import as_placed
+from answerable.tracing.ledger.records.kept import ERASED
 from answerable.tracing.ledger.records.steps import Crossed
 from answerable.tracing.people import all_people, authority
 from answerable.tracing.spans.projection import span_count

@@ -24,9 +24,8 @@ from answerable.approvals.voting.votes import Vote, read_vote
 from answerable.errors import NotEligible, NotErasable, StoreCorrupt
 from answerable.tracing.evidence.keeping import holds
 from answerable.tracing.evidence.keeping.erasing import empty_message, without_words
-from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import append, records_of
-from answerable.tracing.ledger.records.kept import EvidenceRead, PersonErased
+from answerable.tracing.ledger.records.kept import ERASED, EvidenceRead, PersonErased
 from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.people import get_person, read_rules_anew
 from answerable.tracing.storage.statements import Statement, named

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from answerable.agents.texts import check_handle, check_text
 from answerable.approvals.who.credentials import check_standing
 from answerable.approvals.who.identity import By, identified
 from answerable.orchestrator.desks.acting import Acting
 from answerable.orchestrator.erasing import ErasedPerson, erase_person
-from answerable.orchestrator.rebuilding.rebuilding import rebuild
-from answerable.orchestrator.rebuilding.rows import Rebuilt
 from answerable.orchestrator.restoring import Restored, restored
 from answerable.tracing.evidence.keeping.erasing import (
     ErasedPayloads,
@@ -25,6 +23,9 @@ from answerable.tracing.evidence.keeping.holds import Hold, lift_hold, place_hol
 from answerable.tracing.ledger.signing import SigningKeys, replace_key
 from answerable.tracing.people import get_person
 from answerable.tracing.storage.store import Tx
+
+if TYPE_CHECKING:
+    from answerable.orchestrator.rebuilding.rows import Rebuilt
 
 T = TypeVar("T")
 Erasable: TypeAlias = Literal["message", "run", "subject"]
@@ -95,6 +96,8 @@ class KeepingDesk:
 
     async def rebuild(self, *, by: By, reason: str) -> Rebuilt:
         """Make the tables say what the records say. Raises: UnknownId, RunBusy, StoreCorrupt."""
+        from answerable.orchestrator.rebuilding.rebuilding import rebuild  # a repair, which few programs need
+
         key = self._office.key
         return await self._keep(by, reason, lambda tx, who, now: rebuild(tx, key, by=who, reason=reason, at=now))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, select
 
@@ -18,17 +18,15 @@ from answerable.errors import StoreCorrupt, UnknownId
 from answerable.orchestrator.rebuilding.rows import Rows, without
 from answerable.tracing import ids
 from answerable.tracing.clock import micros
-from answerable.tracing.ledger import agreement
 from answerable.tracing.ledger.agreement import differing
 from answerable.tracing.ledger.indexes.indexes import Columns, Indexes
 from answerable.tracing.ledger.records.deciding import Decided
+from answerable.tracing.ledger.records.kept import GONE, LOST
 from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.tables.approvals import decisions, grants, reviews, votes
 
 W = TypeVar("W", Decision, Vote)
-
-LOST: Final = "[lost]"  # a reason that lay in a row that is gone
 
 _GRANT = Statement(select(*grants.c).where(grants.c.id == bindparam("id")))
 _VOTE = Statement(select(*votes.c).where(votes.c.id == bindparam("id")))
@@ -79,7 +77,7 @@ def _worded(rows: Rows, made: W, stored: Columns | None, commitment: str) -> W:
     words = {"reason": stored["reason"], "salt": stored["salt"]} if stored else {"reason": ""}
     signed = replace(made, **words).signed(rows.key)
     if commitment and ids.commitment(bytes.fromhex(signed.mac), signed.reason.encode()) != commitment:
-        erased = stored is not None and stored["reason"] in agreement.GONE
+        erased = stored is not None and stored["reason"] in GONE
         return replace(signed, reason=stored["reason"] if stored and erased else LOST).signed(rows.key)
     return signed
 

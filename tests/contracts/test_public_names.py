@@ -21,7 +21,7 @@ PUBLIC = """
 _PACKAGE = Path(answerable.__file__).parent
 _ROOMS = ["agents", "approvals", "orchestrator", "tracing"]
 _MODULES = [path for room in _ROOMS for path in sorted((_PACKAGE / room).rglob("*.py"))]
-_LARGEST_MODULE_LINES = 600
+_LARGEST_MODULE_LINES = 420  # the aim is 200, nine of ten under 350
 
 
 def _name(path: Path) -> str:

@@ -24,6 +24,7 @@ from sqlalchemy import ColumnElement, Integer, Select, Table, bindparam, case, f
 from answerable.tracing import ids
 from answerable.tracing.ledger.indexes.indexes import Columns, Indexes, Use, exemption_key, newest_uses
 from answerable.tracing.ledger.indexes.taking import KINDS, finish, take
+from answerable.tracing.ledger.records.kept import ERASED, ERASED_TYPE, GONE
 from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.ledger.verify import FAULTS_LISTED, Fault, LedgerReport
 from answerable.tracing.storage.statements import Statement
@@ -44,9 +45,6 @@ from answerable.tracing.storage.tables.runs import effects, messages, runs
 from answerable.tracing.storage.tables.stops import freezes
 
 RUNS_AT_ONCE: Final = 200
-ERASED: Final = "[erased]"  # what stands for words that were removed
-GONE: Final = frozenset({ERASED, "[lost]"})  # or that went with their row
-ERASED_TYPE: Final = "erased"  # the content type of a call whose bytes were removed
 APART: Final = 30_000_000  # microseconds between a row and its record, where older programs looked at the clock twice
 OF_RUNS: Final = (runs, requests, votes, decisions, reviews, grants, effects)
 OF_THE_STORE: Final = (people, systems, exemptions, rules, delegations, freezes)

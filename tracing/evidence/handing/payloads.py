@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from answerable.tracing.evidence.lineage.beside import as_bytes
-from answerable.tracing.ledger.agreement import ERASED_TYPE, GONE
 from answerable.tracing.ledger.records.deciding import Decided, RequestMade
 from answerable.tracing.ledger.records.effects import EffectPrepared
+from answerable.tracing.ledger.records.kept import ERASED_TYPE, GONE
 from answerable.tracing.ledger.records.record import MessageRef, Record
 from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.storage.statements import Statement

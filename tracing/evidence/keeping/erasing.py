@@ -23,9 +23,8 @@ from sqlalchemy import BindParameter, bindparam, case, delete, exists, select, u
 from answerable.errors import InvalidInput, NotEligible, NotErasable, UnknownId
 from answerable.tracing.clock import micros
 from answerable.tracing.evidence.keeping import holds
-from answerable.tracing.ledger.agreement import ERASED, ERASED_TYPE
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records.kept import PayloadErased
+from answerable.tracing.ledger.records.kept import ERASED, ERASED_TYPE, PayloadErased
 from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.people import authority, stamp
 from answerable.tracing.storage.statements import Statement

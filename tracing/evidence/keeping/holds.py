@@ -16,9 +16,8 @@ from sqlalchemy import bindparam, select, update
 
 from answerable.errors import InvalidInput, UnknownId
 from answerable.tracing import ids
-from answerable.tracing.ledger.agreement import ERASED
 from answerable.tracing.ledger.entries import append
-from answerable.tracing.ledger.records.kept import HoldLifted, HoldPlaced
+from answerable.tracing.ledger.records.kept import ERASED, HoldLifted, HoldPlaced
 from answerable.tracing.people import get_person
 from answerable.tracing.storage import locks
 from answerable.tracing.storage.statements import Statement, inserting, named

@@ -17,8 +17,8 @@ from sqlalchemy import bindparam, select
 
 from answerable.tracing import ids
 from answerable.tracing.evidence.lineage.facts import Fact
-from answerable.tracing.ledger.agreement import GONE
 from answerable.tracing.ledger.records.deciding import Decided, RequestMade
+from answerable.tracing.ledger.records.kept import GONE
 from answerable.tracing.ledger.records.votes import Voted
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx

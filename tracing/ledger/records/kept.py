@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from answerable.tracing.ledger.records.record import Act, Record
+
+ERASED: Final = "[erased]"
+"""What stands for words that were removed."""
+LOST: Final = "[lost]"
+"""What stands for words that went with their row."""
+GONE: Final = frozenset({ERASED, LOST})
+ERASED_TYPE: Final = "erased"
+"""The content type of a call whose bytes were removed."""
 
 
 class EvidenceRead(Record):
