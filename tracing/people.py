@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -87,9 +88,15 @@ def _person(row: Sequence[str]) -> PersonRow:
         handle=handle,
         name=name,
         contact=contact,
-        roles=tuple(json.loads(roles)),
-        teams=tuple(json.loads(teams)),
+        roles=listed(roles),
+        teams=listed(teams),
     )
+
+
+@lru_cache(maxsize=4096)  # the same few are read again and again
+def listed(text: str) -> tuple[str, ...]:
+    """What a column that is a JSON list says: roles, teams, the ids of persons."""
+    return tuple(json.loads(text))
 
 
 def find_person(tx: Tx, handle: str) -> PersonRow | None:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, Literal
@@ -16,6 +15,7 @@ from sqlalchemy import bindparam, select
 from answerable.approvals.asking.requests import RequestRow
 from answerable.approvals.sealing.keys import Key
 from answerable.tracing import ids
+from answerable.tracing.people import listed
 from answerable.tracing.storage.statements import Statement, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.approvals import decisions
@@ -64,7 +64,7 @@ class Decision:
     @property
     def people(self) -> tuple[str, ...]:
         """Whoever stands behind it, by id: who completed it, for whom, and who voted before."""
-        return tuple(dict.fromkeys(id for id in (self.by, self.for_person, *json.loads(self.voters)) if id))
+        return tuple(dict.fromkeys(id for id in (self.by, self.for_person, *listed(self.voters)) if id))
 
     def genuine(self, key: Key) -> bool:
         """Whether it was written by this program with the store's key."""

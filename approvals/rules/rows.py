@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from operator import attrgetter
 from typing import Any
@@ -20,6 +21,7 @@ from sqlalchemy import bindparam, select, update
 
 from answerable.approvals.sealing.keys import Key
 from answerable.errors import StoreCorrupt, UnknownId
+from answerable.tracing.people import listed
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.people import systems
@@ -77,7 +79,7 @@ class RuleHead:
     @property
     def approved_by(self) -> tuple[str, ...]:
         """The persons who approved it, by id."""
-        return tuple(json.loads(self.approvers))
+        return listed(self.approvers)
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ class RuleRow:
     head: RuleHead
     body: Mapping[str, Any]
 
-    @property
+    @cached_property
     def caps(self) -> tuple[tuple[str, int, str], ...]:
         """Each cap: of what, at most how much, per hour or day; in one order for everybody."""
         return tuple(sorted((cap["of"], cap["most"], cap["per"]) for cap in self.body["caps"]))
