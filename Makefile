@@ -57,6 +57,7 @@ bench: .venv/.ready-all  ## what a step costs, beside the peers; what an outage 
 	.venv/bin/python -m benchmarks.why
 	.venv/bin/python -m benchmarks.freeze
 	.venv/bin/python -m benchmarks.rules
+	.venv/bin/python -m benchmarks.inbox
 
 crash: .venv/.ready-all  ## kill the logistics run at random instants, ANSWERABLE_CRASH_RUNS times
 	ANSWERABLE_CRASH_RUNS=$(ANSWERABLE_CRASH_RUNS) .venv/bin/pytest tests/crash -m long -o faulthandler_timeout=0 --numprocesses=auto

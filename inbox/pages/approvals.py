@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -15,8 +16,11 @@ from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.exempting import accept_as_shown, exemptions_of
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page
+from answerable.inbox.rights import why_not
 from answerable.orchestrator.accepted import approval_document
 from answerable.orchestrator.documents import handles
+from answerable.tracing.people import check_responsible
+from answerable.tracing.storage.store import Tx
 
 router = APIRouter(include_in_schema=False)
 
@@ -87,5 +91,11 @@ async def _page(
     exemptions = await exemptions_of(desk)
     lines = [approval_document(one, names) for one in found]
     lines.sort(key=lambda one: (all(new["declined"] for new in one["proposed"]), one["system"], one["approval"]))
-    shown: dict[str, Any] = {"approvals": lines, "exemptions": exemptions, "typed": typed or {}}
+    not_you = await desk.office.store.read(lambda tx: _not_you(tx, {one.system for one in found}, who.handle))
+    shown: dict[str, Any] = {"approvals": lines, "exemptions": exemptions, "typed": typed or {}, "not_you": not_you}
     return page(request, "approvals.html", who=who, trouble=trouble, **shown)
+
+
+def _not_you(tx: Tx, systems: Iterable[str], reader: str) -> dict[str, str]:
+    """Why whoever looks may not accept anything of these systems, "" where they may."""
+    return {name: why_not(tx, reader, partial(check_responsible, tx, name, what="it")) for name in systems}

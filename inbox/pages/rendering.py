@@ -32,7 +32,7 @@ SHOWN_CHARACTERS: Final = 20_000
 
 def visible(value: Any) -> Any:
     """A text with its control and bidirectional characters made visible; newlines and tabs stay."""
-    if isinstance(value, str) and not isinstance(value, Markup):
+    if isinstance(value, str) and not isinstance(value, Markup) and not (value.isascii() and value.isprintable()):
         return "\n".join("\t".join(plain(part) for part in line.split("\t")) for line in value.split("\n"))
     return value
 

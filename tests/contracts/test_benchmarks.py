@@ -12,6 +12,7 @@ import pytest
 from benchmarks.chains import NAMES
 from benchmarks.freeze import MEASURED as FROZEN
 from benchmarks.growth import grow
+from benchmarks.inbox import NAMES as INBOX
 from benchmarks.rules import NAMES as RULED
 from benchmarks.verify import NAMES as VERIFIED
 
@@ -62,3 +63,9 @@ def test_a_gate_that_a_standing_rule_decides_is_measured() -> None:
     said = json.loads(subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout)
     assert said["rules"] == 50 and all(said[name] > 0 for name in (*RULED, "per_decision"))
     assert said["gate"] == pytest.approx(said["ruled"] - said["hop"], abs=0.2)
+
+
+def test_a_full_inbox_is_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.inbox", "--json", "--requests", "120", "--rounds", "2"]
+    said = json.loads(subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    assert said["open"] == 120 and all(0 < said[name][0] <= said[name][1] for name in INBOX)

@@ -45,7 +45,8 @@ def test_the_page_shows_it_and_the_responsible_individual_accepts_there(changed:
     dora, alice = changed.browser("dora"), changed.browser("alice")
     text = dora.get("/approvals").text
     assert "<td>2 of role(&#34;lead&#34;)</td><td>role lead</td>" in text and "as it was first declared" in text
-    form = dora.form("/approvals", "/approvals")
+    assert "You cannot accept or decline them: dora does not answer for" in text and 'action="/approvals' not in text
+    form = alice.form("/approvals", "/approvals") | {"csrf": dora.form("/freezes", "/freezes")["csrf"]}
     refused = dora.post("/approvals", form)
     assert "Nothing was changed:" in refused.text and "does not answer for" in refused.text
     assert alice.post("/approvals", {**alice.form("/approvals", "/approvals"), "csrf": "x"}).status_code == 403
@@ -78,10 +79,14 @@ def test_the_api_takes_a_refusal(changed: Site) -> None:
 def test_the_responsible_individual_declines_on_the_page_and_thinks_better_of_it(changed: Site) -> None:
     dora, alice = changed.browser("dora"), changed.browser("alice")
     path = "/approvals/refusal"
-    form = {**dora.form("/approvals", path), "reason": "two <see> more"}
+    csrf = dora.form("/freezes", "/freezes")["csrf"]
+    form = {**alice.form("/approvals", path), "csrf": csrf, "reason": "two <see> more"}
     refused = dora.post(path, form)
-    assert "Nothing was changed:" in refused.text and ">two &lt;see&gt; more</textarea>" in refused.text
-    assert "Nothing was changed:" in alice.post(path, {**alice.form("/approvals", path), "reason": " "}).text
+    assert "Nothing was changed:" in refused.text
+    for reason in (" ", "two <see> more\x07"):  # what was typed is kept
+        refused = alice.post(path, {**alice.form("/approvals", path), "reason": reason})
+        assert "Nothing was changed:" in refused.text
+    assert ">two &lt;see&gt; more\\u0007</textarea>" in refused.text
     assert alice.post(path, {**form, "csrf": "x"}).status_code == 403
     assert alice.post(path, {**alice.form("/approvals", path), "reason": form["reason"]}).status_code == 303
     text = alice.get("/approvals").text

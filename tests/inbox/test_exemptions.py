@@ -55,7 +55,9 @@ def test_the_page_shows_and_accepts_what_was_shown(exempting: Site) -> None:
     text = dora.get("/approvals").text
     assert "The exemption short@2" in text and "It has no force: nobody accepted it." in text
     assert "Accepted by alice. No program that is at hand here declares it." in text  # the first version
-    assert "does not answer for" in dora.post(path, dora.form("/approvals", path)).text
+    assert "You cannot accept it: dora does not answer for" in dora.get("/approvals").text
+    theirs = alice.form("/approvals", path) | {"csrf": dora.form("/freezes", "/freezes")["csrf"]}
+    assert "does not answer for" in dora.post(path, theirs).text
     form = alice.form("/approvals", path)
     for change in ({"csrf": "x"}, {"exemption": "short@1"}, {"exemption": ""}):
         assert alice.post(path, {**form, **change}).status_code >= 400
