@@ -117,7 +117,13 @@ async def open_signer(store: Store) -> Signer:
             return signing_keys_of(tx)
 
         known = await store.write(settle, durable=True)
-    return _open(path, known)
+    try:
+        return _open(path, known)
+    except StoreError:
+        since = await store.read(signing_keys_of)
+        if since.in_force == known.in_force:
+            raise
+        return _open(path, since)  # it was replaced since it was looked up
 
 
 def sign_ledger(tx: Tx, signer: Signer, *, at: Micros, wait: bool = False) -> Checkpoint | None:

@@ -272,6 +272,22 @@ async def test_a_replacement_that_was_cut_off_is_ended(store: Store) -> None:
     assert path.read_text() != old
 
 
+async def test_a_key_that_is_replaced_while_it_is_opened(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, read, waits = await open_signer(store), Store.read, True
+
+    async def read_then_replace(self: Store, work: Callable[[Tx], T]) -> T:
+        nonlocal waits
+        found = await read(self, work)
+        if waits:
+            waits = False
+            await replaced(store)
+        return found
+
+    monkeypatch.setattr(Store, "read", read_then_replace)
+    new = await open_signer(store)
+    assert new.public == (await store.read(signing_keys_of)).in_force != old.public
+
+
 async def test_two_who_replace_it_at_once(store: Store) -> None:
     await open_signer(store)
     done = await asyncio.gather(replaced(store), replaced(store), return_exceptions=True)
