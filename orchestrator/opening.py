@@ -70,7 +70,7 @@ async def open_app(
     progress: Callable[[Progress], None],
 ) -> Opened:
     """Open the store at `url` with its key, and register the app's system there. Raises: StoreError."""
-    # What these load (LangGraph, OpenTelemetry's SDK) is for a service that is open: docs/decisions/0033-start.md
+    # What these load (LangGraph, OpenTelemetry's SDK) is for a service that is open: docs/decisions/0040-start.md
     from answerable.orchestrator.runtime import Runtime
     from answerable.tracing.export.meters import open_meters
 

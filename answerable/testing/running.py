@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from answerable.agents.messages import Message
 from answerable.agents.nodes import Node, Receiver
@@ -19,6 +20,8 @@ from answerable.tracing.clock import Clock
 
 In = TypeVar("In", bound=Message)
 Out = TypeVar("Out", bound=Message)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 async def arun(
@@ -57,33 +60,19 @@ async def arun(
             return run
 
 
-def run(
-    app: App[In, Out],
-    run_input: In,
-    *,
-    override: Mapping[Node[Any, Any], Callable[..., Any]] | None = None,
-    approve: Approver = Approve(),  # noqa: B008 - a frozen value
-    store: str | Path | None = None,
-    origins: Mapping[Receiver, str] | None = None,
-    deps: Callable[[], Any] | None = None,
-    clock: Clock | None = None,
-    by: str = "tester",
-) -> Run[Out]:
-    """`arun`, blocking; it works wherever an event loop is running already, too."""
-    portal = Portal()
-    portal.start()
-    try:
-        return portal.call(
-            arun,
-            app,
-            run_input,
-            override=override,
-            approve=approve,
-            store=store,
-            origins=origins,
-            deps=deps,
-            clock=clock,
-            by=by,
-        )
-    finally:
-        portal.stop()
+def _blocking(fn: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """The blocking form of an async function; it works wherever an event loop is running already, too."""
+
+    @wraps(fn)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        portal = Portal()
+        portal.start()
+        try:
+            return portal.call(fn, *args, **kwargs)
+        finally:
+            portal.stop()
+
+    return call
+
+
+run = _blocking(arun)

@@ -9,17 +9,14 @@ from typing import Any
 import pytest
 import rfc8785
 
-from answerable.agents.nodes import END, START
 from answerable.agents.options import HOUR
-from answerable.agents.outcomes import Response
 from answerable.agents.people import person
 from answerable.errors import AlreadyDecided, InvalidInput, InvalidMessage, NotEligible, NotOpen, UnknownId
-from answerable.orchestrator.app import App
-from answerable.orchestrator.system import System
 from answerable.testing import FakeClock, FakeReceiver, nowhere
 from answerable.tracing.ledger.records.deciding import Decided, RequestMade
 from answerable.tracing.ledger.records.effects import EffectWithdrawn
-from tests.orchestrator.letters import LEAD, Ask, Batch, Letter, Receipt, batches, letters, recorded, rows, serving
+from tests.golden.scenarios import conversation
+from tests.orchestrator.letters import Ask, Batch, Letter, Receipt, batches, letters, recorded, rows, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -328,33 +325,6 @@ async def test_an_edit_of_an_edit(sqlite_url: str) -> None:
                     await service.aapprove(second.id, by=author)
             await service.aapprove(second.id, by="alice")
             assert (await service.aresume(run.id)).result == Receipt(text="2")
-
-
-def conversation(at_most: int) -> App[Ask, Receipt]:
-    """A letter is written anew for each response, at most so many rounds; then there is none."""
-    system = System("conversation", responsible="alice")
-
-    @system.agent(owner="writers")
-    def write(task: Ask | Response) -> Letter:
-        return Letter(text=task.text)
-
-    @system.agent(owner="writers")
-    def give_up(response: Response) -> Receipt:
-        return Receipt(text=f"gave up at {response.text}")
-
-    @system.agent(owner="writers")
-    def read(letter: Letter) -> Receipt:
-        return Receipt(text=letter.text)
-
-    sign = system.approval("sign", of=Letter, by=LEAD, within=HOUR)
-    system.edge(START, write, purpose="ask")
-    system.edge(write, sign, purpose="is it good?")
-    system.edge(sign.response, write, purpose="write it anew")
-    system.edge(sign, read, purpose="it is good")
-    system.edge(read, END, purpose="read")
-    system.edge(give_up, END, purpose="given up")
-    system.loop(write, sign, at_most=at_most, then=give_up)
-    return system.build(Ask, Receipt)
 
 
 async def test_a_response_goes_round_until_it_is_approved(store_url: str) -> None:

@@ -104,8 +104,8 @@ def conditional() -> App[Ask, Account]:
     return system.build(Ask, Account)
 
 
-def conversation() -> App[Ask, Receipt]:
-    """A letter that is written anew for each response, at most twice."""
+def conversation(at_most: int = 2) -> App[Ask, Receipt]:
+    """A letter is written anew for each response, at most so many rounds; then there is none."""
     system = System("conversation", responsible="alice")
 
     @system.agent(owner="writers")
@@ -127,7 +127,7 @@ def conversation() -> App[Ask, Receipt]:
     system.edge(sign, read, purpose="it is good")
     system.edge(read, END, purpose="read")
     system.edge(give_up, END, purpose="given up")
-    system.loop(write, sign, at_most=2, then=give_up)
+    system.loop(write, sign, at_most=at_most, then=give_up)
     return system.build(Ask, Receipt)
 
 
