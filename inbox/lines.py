@@ -124,15 +124,15 @@ def _told(tx: Tx, rows: Sequence[RequestRow]) -> Iterator[tuple[str, tuple[Kind,
         else:
             beside.setdefault((row.system, row.approval), []).append(row)
     for group in beside.values():
-        yield from zip([row.id for row in group], _apart([_leaves(row) for row in group]), strict=True)
+        yield from zip([row.id for row in group], apart([_leaves(row) for row in group]), strict=True)
 
 
-def _apart(found: Sequence[Leaves]) -> list[tuple[Kind, tuple[Told, ...]]]:
+def apart(found: Sequence[Leaves]) -> list[tuple[Kind, tuple[Told, ...]]]:
     """For each of these messages, what it says where they differ; of one alone, how it begins."""
     places = list(dict.fromkeys(place for one in found for place in one))
     different = [place for place in places if len({one.get(place) for one in found}) > 1]
-    own, deeper = [[place for place in different if ("." in place) is deep] for deep in (False, True)]
-    chosen = _telling([*own, *deeper] if different else places[:MOST_PLACES], found)
+    own, deeper = [[place for place in different or places if ("." in place) is deep] for deep in (False, True)]
+    chosen = _telling([*own, *deeper], found) if different else [*own, *deeper][:MOST_PLACES]
     starts = {place: sorted({one[place] for one in found if place in one}) for place in chosen}
     return [
         ("message", tuple(_beside(place, one[place], starts[place]) for place in chosen if place in one))

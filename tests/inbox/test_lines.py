@@ -7,7 +7,8 @@ from html import unescape
 
 import pytest
 
-from answerable.inbox.lines import MOST_CHARACTERS
+from answerable.inbox.leaves import leaves
+from answerable.inbox.lines import MOST_CHARACTERS, apart
 from tests.inbox.site import Site, standing
 from tests.inbox.test_afterwards import RESTING, STOCK
 from tests.orchestrator.letters import Letter
@@ -55,7 +56,7 @@ def test_what_is_asked_anew_says_which_facts_moved(sqlite_url: str, monkeypatch:
         monkeypatch.setitem(STOCK, "paper", 7)
         (new,) = site.service.resume(request.run).waiting_for
         assert told(site.browser("dora").get("/requests").text) == {
-            new.id: 'Asked anew, since these moved: paper "40" → "7"'
+            new.id: 'Asked anew, since these moved: "paper" "40" → "7"'
         }
 
 
@@ -77,3 +78,10 @@ def test_what_is_alone_says_how_it_begins_and_what_a_list_of_the_past_had(site: 
 def test_any_text_is_told_on_one_line(site: Site, text: str) -> None:
     request = site.asked(text)
     assert told(site.browser("dora").get("/requests").text)[request.id].startswith('An agent wrote text "dear')
+
+
+def test_a_messages_own_fields_are_told_before_what_is_deep_in_it() -> None:
+    message = {"cost_cents": 190377, "dispatches": [{"date": "2015-12-08"}], "note": "by the coast", "stops": []}
+    ((kind, told),) = apart([dict(leaves(message))])
+    assert kind == "message"
+    assert [(one.where, one.now) for one in told] == [("cost", "1,903.77"), ("note", "by the coast"), ("stops", "none")]
