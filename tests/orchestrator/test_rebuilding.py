@@ -183,7 +183,11 @@ async def test_not_while_somebody_works_on_a_run(store_url: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_records_of_an_older_version_have_no_seal(store_url: str, tmp_path: Any, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("where", ["sqlite_url", "empty_postgres_url"])
+async def test_records_of_an_older_version_have_no_seal(
+    where: str, request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: Any
+) -> None:
+    store_url: str = request.getfixturevalue(where)  # without tables: an older program makes them
     write_old_store(store_url)
     write_old_key(tmp_path / "old.key")
     monkeypatch.setenv("ANSWERABLE_KEY_FILE", str(tmp_path / "old.key"))
