@@ -99,7 +99,7 @@ class Server:
     def _alone(self, database: str) -> Iterator[psycopg.Connection]:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             yield connection
