@@ -219,8 +219,9 @@ async def test_nothing_that_is_written_meanwhile_is_taken_for_forged(postgres_ur
         over: list[bool] = []
         async with anyio.create_task_group() as group:
             group.start_soon(keep_writing)
-            done = [await office.keeping.rebuild(by="dora", reason="a look") for _ in range(20)]
+            done: list[Rebuilt] = []
+            while len(done) < 20 or added <= 5:  # however slow either is
+                done.append(await office.keeping.rebuild(by="dora", reason="a look"))
             over.append(True)
-        assert added > 5
         assert not [one for one in done if one.made or one.changed or one.dropped or one.not_made]
         assert await _faults(postgres_url) == []

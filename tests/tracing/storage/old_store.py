@@ -20,13 +20,14 @@ KEY: Final = "121e769f1317c58a034ccc379176526adfc0bb43eddd7f36173fa5749a746eb6"
 
 
 def write_old_store(url: str) -> None:
-    """Write the old store into the empty database at `url`."""
+    """Write the old store into the database at `url`, in the place of what is there."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         _write_sqlite(parsed.database or "").close()
         return
     kept = _write_sqlite(":memory:")
     with psycopg.connect(url) as there:
+        there.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC")
         there.execute(sql.SQL(_text("postgresql")))
         for (table,) in kept.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             read = kept.execute(f"SELECT * FROM {table}")
