@@ -2,7 +2,7 @@
 
 1. `store_url`: an empty store, once on SQLite and once on PostgreSQL, for each test that takes it.
 2. `postgres_url`: the same on PostgreSQL, on a server that these tests started; its tables are there, their rows were
-   deleted. `empty_postgres_url`: a database without tables. Where PostgreSQL is not installed, such a test is skipped.
+   removed. `empty_postgres_url`: a database without tables. Where PostgreSQL is not installed, such a test is skipped.
 3. With CI=true a skipped test is a failed one: all that the tests need is installed there.
 4. Async tests are marked `@pytest.mark.anyio` and run on asyncio, the only event loop that we support.
 5. Tests do not time: hypothesis has no deadline for an example.
