@@ -60,7 +60,7 @@ class Told:
 
     def loads(self) -> dict[str, int]:
         """How often each of its addresses was asked for."""
-        found: dict[str, int] = httpx.get(f"{self.issuer}/loads").json()
+        found: dict[str, int] = httpx.get(f"{self.issuer}/loads", timeout=60).json()
         return found
 
 
@@ -102,7 +102,7 @@ def providing(told: Told) -> Iterator[Told]:
 
 def logged_in(told: Told, url: str, name: str, *, browser: httpx.Client | None = None) -> str:
     """Log in as somebody at the provider, from where we sent the browser; where it is sent back to."""
-    with httpx.Client() if browser is None else _kept(browser) as client:
+    with httpx.Client(timeout=60) if browser is None else _kept(browser) as client:
         answer = client.get(url)
         while answer.status_code in (302, 303):
             url = urljoin(url, answer.headers["location"])
@@ -127,7 +127,7 @@ def exchanged(told: Told, back: str, verifier: str, redirect: str, **more: str) 
     code = httpx.URL(back).params["code"]
     form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier, "redirect_uri": redirect}
     pair = tuple(httpx.QueryParams({"": part}).__str__()[1:] for part in (CLIENT, SECRET))
-    answer = httpx.post(f"{told.issuer}/token", data=form | more, auth=httpx.BasicAuth(*pair))
+    answer = httpx.post(f"{told.issuer}/token", data=form | more, auth=httpx.BasicAuth(*pair), timeout=60)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found

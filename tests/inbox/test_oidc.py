@@ -232,7 +232,7 @@ async def _drafts(site: Site) -> list[Any]:
 
 def test_a_provider_that_does_not_ask_anew_makes_nothing_fresh(provider: Told, sqlite_url: str) -> None:
     """As if somebody had taken prompt=login out of the address on the way."""
-    with _site(provider, sqlite_url) as site, httpx.Client() as browser:
+    with _site(provider, sqlite_url) as site, httpx.Client(timeout=60) as browser:
         where, cookie = _begun(site)
         logged_in(provider, where, "dora@idp", browser=browser)
         site.clock.advance(100)

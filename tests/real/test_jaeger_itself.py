@@ -64,7 +64,7 @@ def test_files_outlive_the_process(jaeger_program: Path, tmp_path: Path) -> None
 def test_the_page_links_to_the_inbox(jaeger: Jaeger) -> None:
     patterns = json.loads((jaeger_server.ROOT / "deploy" / "jaeger" / "ui.json").read_text())["linkPatterns"]
     assert {one["key"] for one in patterns} == {"accountability.approval.id", "accountability.run.id"}
-    page = httpx.get(jaeger.query).text
+    page = httpx.get(jaeger.query, timeout=60).text
     for pattern in patterns:
         assert f"#{{{pattern['key']}}}" in pattern["url"]
         assert pattern["url"] in page

@@ -33,7 +33,7 @@ def rules(services: Path) -> dict[str, Any]:
 def measured(port: int) -> dict[str, set[str]]:
     """What can be fetched at a port of the collector: metric → the names of its labels."""
     found: dict[str, set[str]] = {}
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=60).text
     for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", text, re.MULTILINE):
         found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
     return found

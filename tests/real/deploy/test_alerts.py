@@ -80,6 +80,7 @@ def test_prometheus_is_given_every_metric_that_an_alert_reads(
             content=sent.SerializeToString(),
             headers={"Content-Type": "application/x-protobuf"},
             trust_env=False,
+            timeout=60,
         )
         assert answer.is_success, answer.text
         given = reading.measured(collector.metrics)

@@ -45,7 +45,7 @@ system = System("letters", responsible="alice")
 
 @system.agent(owner="planning")
 async def plan(question: Question) -> Plan:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         await client.get(f"{question.text}/parcels/1")
     said = await FakeListChatModel(responses=["write to them"]).ainvoke(question.text)
     return Plan(text=str(said.content))

@@ -70,7 +70,7 @@ def test_a_wrong_span_is_found_where_it_arrives(span: SpanData, fault: str) -> N
     body = request([encoded(span)])
     take_faults()
     with http_receiver(Journal()) as endpoint:
-        assert httpx.post(endpoint, content=body, trust_env=False).status_code == 200
+        assert httpx.post(endpoint, content=body, trust_env=False, timeout=60).status_code == 200
     found = take_faults()
     if span.shows == "step":
         assert found == []  # its bytes are those of an edge, and right
