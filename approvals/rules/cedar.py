@@ -1,7 +1,6 @@
 """Policies in Cedar, behind what the rest of the program needs of a policy language.
 
-1. Policies of many rules are parsed once and asked together. Those that only compare are judged without asking
-   (`plain.py`), and Cedar is asked where that says nothing.
+1. Policies of many rules are parsed once and asked together: fifty cost little more than one.
 2. A policy counts for the rule that it stands in: its id begins with the rule's.
 3. Cedar is loaded when the first rule is: most services have none.
 4. Cedar passes over a policy that fails. Here any failure is told, and whoever asks takes it for "ask a person".
@@ -16,7 +15,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from answerable.agents.texts import shortened
-from answerable.approvals.rules.plain import NotPlain, PlainPolicies
 from answerable.errors import InvalidRule
 
 if TYPE_CHECKING:
@@ -44,20 +42,15 @@ class Policies(Protocol):
 
 
 class CedarPolicies:
-    """The policies of some rules (id → text), for one schema. Raises: InvalidRule if one cannot be parsed.
+    """The policies of some rules (id → text), for one schema. Raises: InvalidRule if one cannot be parsed."""
 
-    `plainly` says whether what is plain may be judged without asking Cedar.
-    """
-
-    def __init__(self, policies: Mapping[str, str], schema: str, *, plainly: bool = False) -> None:
+    def __init__(self, policies: Mapping[str, str], schema: str) -> None:
         import cedarpy
 
         static: dict[str, Any] = {}
         for rule, text in policies.items():
             static |= {f"{rule}/{name}": policy for name, policy in _parsed(text)["staticPolicies"].items()}
-        self.parsed: Mapping[str, Any] = static
         whole = {"staticPolicies": static, "templates": {}, "templateLinks": []}
-        self._plain = _plain(static, schema) if plainly else None
         self._set = cedarpy.PolicySet.from_json_str(json.dumps(whole))
         self._schema = _schema(schema)
         self._nothing = cedarpy.Entities.from_json_str("[]")
@@ -66,13 +59,6 @@ class CedarPolicies:
 
     def judge(self, system: str, option: str, context: Mapping[str, Any]) -> Judgement:
         """What they say of an option of a system."""
-        if self._plain is not None:
-            try:
-                permits, forbids = self._plain.judge(system, option, context)
-            except NotPlain:
-                pass
-            else:
-                return Judgement(forbids=forbids) if forbids else Judgement(permits=permits)
         request = {
             "principal": {"type": "System", "id": system},
             "action": _ACTION,
@@ -147,13 +133,6 @@ def _parsed(text: str) -> dict[str, Any]:
     if parsed["templates"] or parsed["templateLinks"]:
         raise InvalidRule("the policy is a template, which decides nothing", hint="write it without ?principal")
     return parsed
-
-
-def _plain(policies: Mapping[str, Any], schema: str) -> PlainPolicies | None:
-    try:
-        return PlainPolicies(policies, schema)
-    except NotPlain:
-        return None
 
 
 @lru_cache(maxsize=64)

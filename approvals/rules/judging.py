@@ -51,7 +51,7 @@ class ActiveRules:
         self._policies: Policies | None = None
         if self.options and all(fits(rule, place) for rule in rules):
             policies = {id: rule.body["policy"] for id, rule in self.rules.items()}
-            self._policies = CedarPolicies(policies, place.schema_text, plainly=True)
+            self._policies = CedarPolicies(policies, place.schema_text)
 
     def judge(self, system: str, options: Sequence[Mapping[str, Any]]) -> list[Candidate]:
         """The rules that would decide, in the order in which they are to be tried; `options` are those of the body."""
