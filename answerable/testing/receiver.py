@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import socket
 import threading
@@ -132,6 +133,7 @@ def _taken() -> socket.socket:
     """A socket that has a port, and does not listen."""
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))
+    atexit.register(taken.close)
     return taken
 
 

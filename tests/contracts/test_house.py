@@ -16,7 +16,7 @@ from answerable.tracing.storage.store import open_store
 from answerable.tracing.storage.tables.store import metadata
 from tests import postgresql_server
 from tests.postgresql_server import Server
-from tests.support.servers import listens
+from tests.support.servers import guarded, listens
 
 _A_SKIPPED_TEST = """
 import pytest
@@ -124,6 +124,16 @@ with postgresql_server.running(pathlib.Path(sys.argv[1])) as server:
     print(server.port, flush=True)
     time.sleep(3600)
 """
+
+
+def test_a_guard_signals_nobody_who_has_the_number_of_a_server_that_ended(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "600"]) as other, subprocess.Popen(["true"]) as server:
+        server.wait()
+        server.pid = other.pid
+        with guarded(server, tmp_path / "home"):
+            pass
+        assert other.poll() is None
+        other.kill()
 
 
 def test_a_killed_test_process_leaves_no_server_behind(postgres_server: Server) -> None:

@@ -2,7 +2,8 @@
 
 1. A port that was found free stays free for the server that it was found for: nobody else's server gets it from here
    for as long as this process lives, and Linux gives its ports to outgoing connections and to "port 0" from above.
-2. A server ends with its test process, however that ends: a guard waits for the other end of a pipe to close.
+2. A server ends with its test process, however that ends: a guard waits for the other end of a pipe to close. Where the
+   test process has ended it itself, the guard is told so, and signals nobody: the number may be another process's.
 """
 
 from __future__ import annotations
@@ -56,13 +57,16 @@ def listens(port: int) -> bool:
 @contextmanager
 def guarded(process: subprocess.Popen[bytes], home: Path) -> Iterator[None]:
     """Stop the server at the end, or when this process is gone; then its folder `home` is removed, too."""
-    script = 'exec >/dev/null 2>&1; read -r _; kill -INT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2"'
+    ending = 'kill -INT "$1"; while kill -0 "$1"; do sleep 0.1; done'
+    script = f'exec >/dev/null 2>&1; read -r _ || {{ {ending}; }}; rm -rf "$2"'
     command = ["sh", "-c", script, "guard", str(process.pid), str(home)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:
         try:
             yield
         finally:
             stop(process)
+            assert guard.stdin is not None
+            guard.stdin.write(b"it is over\n")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
