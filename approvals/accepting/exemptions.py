@@ -36,8 +36,7 @@ _GET = Statement(
         exemptions.c.version == bindparam("version"),
     )
 )
-_OF_ALL = Statement(select(*exemptions.c).order_by(exemptions.c.system, exemptions.c.name))
-_ALL = Statement(select(*exemptions.c).where(exemptions.c.system == bindparam("system")).order_by(exemptions.c.name))
+_ALL = Statement(select(*exemptions.c).order_by(exemptions.c.system, exemptions.c.name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,14 +116,9 @@ def accept_exemption(
     append(tx, sealed(key, record))
 
 
-def accepted_exemptions(tx: Tx, system: str) -> list[AcceptedExemption]:
-    """All that were accepted in a system."""
-    return [AcceptedExemption(**named(exemptions, row)) for row in tx.all(_ALL, system=system)]
-
-
 def all_accepted(tx: Tx) -> list[AcceptedExemption]:
     """All that were accepted in this store."""
-    return [AcceptedExemption(**named(exemptions, row)) for row in tx.all(_OF_ALL)]
+    return [AcceptedExemption(**named(exemptions, row)) for row in tx.all(_ALL)]
 
 
 def _signed(system: str, approval: str, exempt: Exemption, by: str) -> tuple[object, ...]:
