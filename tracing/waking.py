@@ -3,11 +3,12 @@ it.
 
 While a worker holds the lease, `wake_at` is the lease's end: if the worker dies, the run wakes by itself. Likewise
 where somebody began a run, or has a step run anew: they go on with it at once, and nobody else takes it from them.
+Who wakes a run that is held wakes nobody else: its worker sees what happened before it comes to rest.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
@@ -25,6 +26,7 @@ _DUE = Statement(
         runs.c.system == bindparam("system"),
         runs.c.version == bindparam("version"),
         runs.c.wake_at <= bindparam("now"),
+        or_(runs.c.lease_until < bindparam("now"), runs.c.lease_owner == ""),  # else it could only be refused
         runs.c.ended_at.is_(None),
     )
     .order_by(runs.c.wake_at, runs.c.id)
@@ -43,5 +45,5 @@ def wake_all(tx: Tx, system: str, *, at: int) -> None:
 
 
 def due_runs(tx: Tx, system: str, version: str, *, now: int, most: int) -> list[str]:
-    """The runs of one app version that want to be advanced, the longest waiting first."""
+    """The runs of one app version that want to be advanced and that nobody holds, the longest waiting first."""
     return [str(row[0]) for row in tx.all(_DUE, system=system, version=version, now=now, most=most)]

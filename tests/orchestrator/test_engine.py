@@ -11,7 +11,7 @@ from answerable.orchestrator import interventions
 from answerable.orchestrator.engine import advance_due
 from answerable.orchestrator.running.journal import read_steps
 from answerable.orchestrator.running.starting import start_run
-from answerable.orchestrator.runs import LEASE_SECONDS
+from answerable.orchestrator.runs import LEASE_SECONDS, acquire_lease, release_lease
 from answerable.tracing.clock import micros
 from answerable.tracing.storage.store import Tx
 
@@ -70,6 +70,19 @@ async def test_a_deadline_denies_by_itself(store_url: str) -> None:
         clock.time += micros(HOUR)
         assert await advance_due(service.runtime) == 1
         assert (await service.aget(run.id)).status == "denied"
+
+
+async def test_a_run_that_another_worker_holds_is_not_due_until_it_is_given_back(store_url: str) -> None:
+    async with letters().connect(store_url) as asking, letters().connect(store_url) as working:
+        await asking.people.aadd("eve", roles=["editor"])
+        run = await asking.arun(Draft(text="hello"), by="nils")
+        now = asking.store.clock.now()
+        held = await asking.store.write(lambda tx: acquire_lease(tx, run.id, owner="elsewhere", now=now))
+        await asking.aapprove(run.waiting_for[0].id, by="eve")
+        assert await advance_due(working.runtime) == 0
+        await asking.store.write(lambda tx: release_lease(tx, run.id, fence=held.lease_fence))
+        assert await advance_due(working.runtime) == 1
+        assert (await asking.aget(run.id)).status == "done"
 
 
 async def test_serving_until_cancelled(store_url: str) -> None:
