@@ -16,6 +16,7 @@ from answerable.approvals.deciding.reviews import review_of
 from answerable.approvals.revoking import held_by, may_revoke, revocation_of
 from answerable.approvals.sealing.keys import Key
 from answerable.errors import NotEligible, NotOpen
+from answerable.inbox.rights import why_not
 from answerable.tracing.clock import iso, micros, to_the_second
 from answerable.tracing.ledger.records.afterwards import DecisionRevoked
 from answerable.tracing.people import find_person
@@ -124,21 +125,15 @@ def _revocable(tx: Tx, row: RequestRow, decision: Decision, reader: str, respons
 
 
 def _glass(tx: Tx, key: Key, row: RequestRow, reader: str, at: int) -> GlassShown | None:
-    glass, person = glass_of(row), find_person(tx, reader)
+    glass = glass_of(row)
     if glass is None:
         return None
 
-    def why_not(option: str) -> str:
-        if person is None:
-            return f"nobody is registered as {reader}"
-        try:
-            check_may_break(tx, key, row, person, option, at=at, lock=False)
-        except NotEligible as error:
-            return error.message
-        return ""
+    def against(option: str) -> str:
+        return why_not(tx, reader, lambda person: check_may_break(tx, key, row, person, option, at=at, lock=False))
 
-    not_you = why_not("")
-    found = {} if not_you else {option: why_not(option) for option in row.options}
+    not_you = against("")
+    found = {} if not_you else {option: against(option) for option in row.options}
     not_these = {option: why for option, why in found.items() if why}
     return GlassShown(at_most=glass.at_most, per_day=glass.per_day, not_you=not_you, not_these=not_these)
 

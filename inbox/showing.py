@@ -21,7 +21,9 @@ from answerable.approvals.gate import EffectRow, find_effect
 from answerable.approvals.grouping import count_alike, members
 from answerable.approvals.sealing.keys import Key
 from answerable.approvals.voting.delegations import in_force
+from answerable.approvals.who.identity import Identity
 from answerable.errors import AlreadyDecided, NotEligible, StoreCorrupt
+from answerable.inbox.desk import Desk
 from answerable.inbox.revoking import Aftermath, aftermath
 from answerable.orchestrator.balloting import ballot_document
 from answerable.orchestrator.documents import handles
@@ -95,6 +97,12 @@ class RequestShown:
     def asks(self) -> str:
         """Whom it asks, in words."""
         return self.row.asks
+
+
+async def shown_to(desk: Desk, id: str, who: Identity) -> RequestShown:
+    """A request as whoever looks at it now is shown it. Raises: UnknownId, StoreCorrupt."""
+    key = desk.office.key
+    return await desk.office.store.read(lambda tx: show_request(tx, key, id, reader=who.handle, at=desk.now))
 
 
 def show_request(tx: Tx, key: Key, id: str, *, reader: str, at: int) -> RequestShown:

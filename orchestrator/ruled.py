@@ -108,10 +108,11 @@ def _doubts(row: RuleRow, *, at: int) -> list[str]:
     """What whoever is to approve a proposed rule should know of it; nothing of another one."""
     if row.head.state != "proposed":
         return []
-    found = doubts(*_read(row))
+    rule, place = _read(row)
+    found = doubts(rule, place)
     if at >= row.head.expires_at:
         found.append("it would have expired, so nobody can approve it: a new version can say a later time")
-    wrong = [one.case.name for one in tried_stored(row) if not one.as_said]
+    wrong = [one.case.name for one in try_cases(rule, place) if not one.as_said]
     return found + [f"it does not do what its own case says: {name}" for name in wrong]
 
 

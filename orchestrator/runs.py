@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, case, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, case, select, tuple_, update
 
 from answerable.agents.texts import check_id
 from answerable.errors import RunBusy, UnknownId
@@ -22,6 +22,7 @@ from answerable.tracing.ledger.records.runs import ENDS
 from answerable.tracing.storage.statements import Statement, inserting, named
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.runs import runs
+from answerable.tracing.waking import FREE
 
 LEASE_SECONDS: Final = 30.0
 
@@ -33,7 +34,7 @@ _ACQUIRE = Statement(
     update(runs)
     .where(
         runs.c.id == bindparam("run"),
-        or_(runs.c.lease_until < bindparam("now"), runs.c.lease_owner == ""),
+        FREE,
         runs.c.status.not_in(sorted(ENDS)),
     )
     .values(

@@ -8,11 +8,16 @@ Who wakes a run that is held wakes nobody else: its worker sees what happened be
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import bindparam, or_, select, update
 
 from answerable.tracing.storage.statements import Statement
 from answerable.tracing.storage.store import Tx
 from answerable.tracing.storage.tables.runs import runs
+
+FREE: Final = or_(runs.c.lease_until < bindparam("now"), runs.c.lease_owner == "")
+"""That nobody holds a run."""
 
 _WAKE_AT = Statement(update(runs).where(runs.c.id == bindparam("run")).values(wake_at=bindparam("new_wake_at")))
 _WAKE_FROZEN = Statement(
@@ -26,7 +31,7 @@ _DUE = Statement(
         runs.c.system == bindparam("system"),
         runs.c.version == bindparam("version"),
         runs.c.wake_at <= bindparam("now"),
-        or_(runs.c.lease_until < bindparam("now"), runs.c.lease_owner == ""),  # else it could only be refused
+        FREE,  # else it could only be refused
         runs.c.ended_at.is_(None),
     )
     .order_by(runs.c.wake_at, runs.c.id)

@@ -44,9 +44,8 @@ class ActiveRules:
     """The active rules of an approval, parsed for its schema."""
 
     def __init__(self, rules: Sequence[RuleRow], place: Place, suspended: Collection[str] = ()) -> None:
-        self._suspended = frozenset(suspended)
+        self._suspended = suspended
         self.rules = {rule.head.id: rule for rule in sorted(rules, key=lambda one: one.head.name)}
-        self._places = {id: place for place, id in enumerate(self.rules)}
         self.options = tuple(sorted({rule.body["option"] for rule in rules} - {""}))
         self._policies: Policies | None = None
         if self.options and all(fits(rule, place) for rule in rules):
@@ -71,9 +70,8 @@ class ActiveRules:
 
     def _candidates(self, permits: frozenset[str], option: Mapping[str, Any]) -> list[Candidate]:
         found = []
-        for id in sorted(permits - self._suspended, key=self._places.__getitem__):
-            rule = self.rules[id]
-            if rule.body["option"] != option["name"]:
+        for id, rule in self.rules.items():
+            if id not in permits or id in self._suspended or rule.body["option"] != option["name"]:
                 continue
             wanted = amounts(rule.caps, option["context"])
             if wanted is not None and {call["name"] for call in option["calls"]} <= set(rule.body["effects"]):

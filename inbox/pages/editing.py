@@ -25,7 +25,7 @@ from answerable.inbox.fields import read_form
 from answerable.inbox.pages.forms import Sent, sent
 from answerable.inbox.pages.rendering import page, pretty
 from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, surer
-from answerable.inbox.showing import RequestShown, show_request
+from answerable.inbox.showing import RequestShown, shown_to
 
 PLACE = "m:"  # what the names of the message's own fields begin with in the form
 
@@ -41,7 +41,7 @@ async def before_editing(
     whole: bool = False,
 ) -> Response:
     """The proposal, to be changed; `whole` as JSON."""
-    shown, draft = await _shown(desk, id, who), await kept_draft(desk, who, id, "edit")
+    shown, draft = await shown_to(desk, id, who), await kept_draft(desk, who, id, "edit")
     if not draft:
         return _page(request, desk, shown, who, whole=whole)
     form = Sent(who=who, said=draft | {"digest": shown.row.digest, "once": secrets.token_hex(16)})
@@ -53,7 +53,7 @@ async def edit(
     id: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
 ) -> Response:
     """Propose another message. What is wrong is said at its field, and everything that was typed is kept."""
-    shown = await _shown(desk, id, form.who)
+    shown = await shown_to(desk, id, form.who)
     typed = _typed(form)
     whole, reason = "whole" in form.said, form.get("reason").strip()
     wrong: dict[str, str] = {}
@@ -143,8 +143,3 @@ def _schema(desk: Desk, shown: RequestShown) -> dict[str, Any]:
     node = desk.service(shown.row.system).app.graph.nodes.get(shown.row.approval)
     schema: dict[str, Any] = node.of.model_json_schema() if isinstance(node, Approval) else {}
     return schema
-
-
-async def _shown(desk: Desk, id: str, who: Identity) -> RequestShown:
-    key = desk.office.key
-    return await desk.office.store.read(lambda tx: show_request(tx, key, id, reader=who.handle, at=desk.now))

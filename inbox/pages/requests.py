@@ -29,7 +29,7 @@ from answerable.inbox.pages.rendering import page
 from answerable.inbox.pages.surer import forget_drafts, keep_draft, kept_draft, surer
 from answerable.inbox.pages.wrong import place_in_list
 from answerable.inbox.paths import path_to
-from answerable.inbox.showing import RequestShown, show_request
+from answerable.inbox.showing import shown_to
 from answerable.orchestrator.documents import handles
 from answerable.orchestrator.together import Told, answer_together
 from answerable.tracing.people import find_person
@@ -96,7 +96,7 @@ async def one_call(
     id: Id, effect: Id, desk: Annotated[Desk, Depends(desk_of)], who: Annotated[Identity, Depends(page_reader)]
 ) -> Response:
     """The body of one call, to the byte, as a file."""
-    shown = await _shown(desk, id, who)
+    shown = await shown_to(desk, id, who)
     for option in shown.options:
         for call in option.calls:
             if call.id == effect:
@@ -185,8 +185,8 @@ async def request_page(
 ) -> Response:
     """The page of one request, with what went wrong when it was answered."""
     await desk.office.escalate_due()
-    shown = await _shown(desk, id, who)
-    before = await _shown(desk, shown.row.edited_from, who) if shown.row.edited_from else None
+    shown = await shown_to(desk, id, who)
+    before = await shown_to(desk, shown.row.edited_from, who) if shown.row.edited_from else None
     draft = {} if trouble else await kept_draft(desk, who, id, "answer")
     service = desk.services.get(shown.row.system)
     lately = await desk.office.store.read(lambda tx: _decided_lately(tx, who.handle, desk.now))
@@ -234,8 +234,3 @@ def _shown_alike(said: str) -> dict[str, str]:
 def _decided_lately(tx: Tx, handle: str, at: int) -> int:
     person = find_person(tx, handle)
     return decided_lately(tx, person.id, at=at) if person else 0
-
-
-async def _shown(desk: Desk, id: str, who: Identity) -> RequestShown:
-    key = desk.office.key
-    return await desk.office.store.read(lambda tx: show_request(tx, key, id, reader=who.handle, at=desk.now))

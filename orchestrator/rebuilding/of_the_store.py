@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Table, and_, update
 
 from answerable.approvals.rules.remaking import is_genuine, remake_rule
@@ -26,7 +28,8 @@ from answerable.tracing.storage.tables.stops import freezes
 
 def remake_store_rows(rows: Rows, told: Indexes) -> None:
     """Make the rows that belong to no run say what was `told`."""
-    exempt = _accepted(rows)
+    records = [entry.record for entry in records_of(rows.tx, "")]
+    exempt = _accepted(rows, records)
     for table in OF_THE_STORE:
         stored = dict(agreement.stored_of_the_store(rows.tx, table))
         rows.drop(table, stored, told.rows[table.name])
@@ -34,7 +37,7 @@ def remake_store_rows(rows: Rows, told: Indexes) -> None:
             if table is exemptions:
                 _exemption(rows, id, stored.get(id), exempt.get(id))
             elif table is delegations:
-                _delegation(rows, id, stored.get(id), row)
+                _delegation(rows, id, stored.get(id), row, records)
             elif table is rules:
                 _rule(rows, id, stored.get(id), row)
             elif id not in stored:
@@ -48,13 +51,12 @@ def remake_store_rows(rows: Rows, told: Indexes) -> None:
         stored = dict(agreement.stored_of_no_run(rows.tx, table))
         rows.drop(table, stored, told.rows[table.name])
         if table is votes:
-            remake_votes(rows, stored, told, [entry.record for entry in records_of(rows.tx, "")])
+            remake_votes(rows, stored, told, records)
 
 
-def _accepted(rows: Rows) -> dict[str, ExemptionAccepted]:
+def _accepted(rows: Rows, records: Sequence[object]) -> dict[str, ExemptionAccepted]:
     found = {}
-    for entry in records_of(rows.tx, ""):
-        record = entry.record
+    for record in records:
         if isinstance(record, ExemptionAccepted) and is_sealed(rows.key, record):
             found[exemption_key(record.system, record.approval, record.exemption, record.version)] = record
     return found
@@ -90,8 +92,7 @@ def _rule(rows: Rows, id: str, stored: Columns | None, told: Columns) -> None:
         (rows.made if stored is None else rows.changed).append(f"rule {id}")
 
 
-def _delegation(rows: Rows, id: str, stored: Columns | None, told: Columns) -> None:
-    records = [entry.record for entry in records_of(rows.tx, "")]
+def _delegation(rows: Rows, id: str, stored: Columns | None, told: Columns, records: Sequence[object]) -> None:
     sealed = [one for one in records if isinstance(one, DelegationMade) and one.delegation == id]
     made = Delegation(id=id, **told, mac="").signed(rows.key)
     if stored == vars(made):
