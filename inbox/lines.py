@@ -159,9 +159,7 @@ def _kinds(apart: Sequence[tuple[str | None, ...]], found: Sequence[Leaves], pla
 def _beside(place: str, said: str, others: list[str]) -> Told:
     """What a message says at a place, cut around where it differs from the value that is most like it."""
     at = bisect_left(others, said)
-    neighbours = (
-        others[max(0, at - 1) : at] + others[at + 1 : at + 2]
-    )  # of sorted texts, the most alike are next to each other
+    neighbours = others[max(0, at - 1) : at] + others[at + 1 : at + 2]  # of sorted texts, the most alike
     return Told(where=_cut(named(place), 0), now=_cut(said, max((_same(said, one) for one in neighbours), default=0)))
 
 

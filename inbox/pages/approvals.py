@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from answerable.approvals.who.identity import Identity
-from answerable.errors import AnswerableError, NotAuthenticated
+from answerable.errors import AnswerableError
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
 from answerable.inbox.exempting import accept_as_shown, exemptions_of
-from answerable.inbox.pages.forms import Sent, sent
+from answerable.inbox.pages.forms import Sent, sent, trouble_of
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.rights import why_not
 from answerable.orchestrator.accepted import approval_document
@@ -39,12 +39,9 @@ async def accept_approval(
 ) -> Response:
     """Accept what was shown."""
     system, approval, digest = (form.get(name) for name in ("system", "approval", "digest"))
-    try:
-        await desk.office.accept_approval(system, approval, by=form.who, digest=digest or "0")
-    except NotAuthenticated:
-        raise
-    except AnswerableError as error:
-        return await _page(request, desk, form.who, trouble=error)
+    trouble = await trouble_of(desk.office.accept_approval(system, approval, by=form.who, digest=digest or "0"))
+    if trouble is not None:
+        return await _page(request, desk, form.who, trouble=trouble)
     return RedirectResponse("/approvals", status_code=303)
 
 
@@ -55,12 +52,11 @@ async def decline_approval(
     """Say no to what was shown."""
     system, approval, digest = (form.get(name) for name in ("system", "approval", "digest"))
     reason = form.get("reason").strip()
-    try:
-        await desk.office.decline_approval(system, approval, by=form.who, reason=reason, digest=digest or "0")
-    except NotAuthenticated:
-        raise
-    except AnswerableError as error:
-        return await _page(request, desk, form.who, trouble=error, typed={digest: reason})
+    trouble = await trouble_of(
+        desk.office.decline_approval(system, approval, by=form.who, reason=reason, digest=digest or "0")
+    )
+    if trouble is not None:
+        return await _page(request, desk, form.who, trouble=trouble, typed={digest: reason})
     return RedirectResponse("/approvals", status_code=303)
 
 
@@ -70,12 +66,9 @@ async def accept_exemption(
 ) -> Response:
     """Let what was shown pass."""
     system, approval, exemption = (form.get(name) for name in ("system", "approval", "exemption"))
-    try:
-        await accept_as_shown(desk, system, approval, exemption or "@", who=form.who)
-    except NotAuthenticated:
-        raise
-    except AnswerableError as error:
-        return await _page(request, desk, form.who, trouble=error)
+    trouble = await trouble_of(accept_as_shown(desk, system, approval, exemption or "@", who=form.who))
+    if trouble is not None:
+        return await _page(request, desk, form.who, trouble=trouble)
     return RedirectResponse("/approvals", status_code=303)
 
 

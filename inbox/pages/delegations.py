@@ -10,11 +10,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from answerable.approvals.voting.delegations import check_may_end
 from answerable.approvals.who.identity import Identity
-from answerable.errors import AnswerableError, NotAuthenticated
+from answerable.errors import AnswerableError
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
-from answerable.inbox.pages.forms import Sent, sent
+from answerable.inbox.pages.forms import Sent, sent, trouble_of
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.rights import why_not
 from answerable.orchestrator.documents import delegation_document, handles
@@ -36,12 +36,11 @@ async def revoke_delegation(
     delegation: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
 ) -> Response:
     """End one at once."""
-    try:
-        await desk.office.people.revoke_delegation(delegation, by=form.who, reason=form.get("reason").strip())
-    except NotAuthenticated:
-        raise
-    except AnswerableError as error:
-        return await _page(request, desk, form.who, trouble=error)
+    trouble = await trouble_of(
+        desk.office.people.revoke_delegation(delegation, by=form.who, reason=form.get("reason").strip())
+    )
+    if trouble is not None:
+        return await _page(request, desk, form.who, trouble=trouble)
     return RedirectResponse("/delegations", status_code=303)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 
 from answerable.approvals.who.identity import Identity
-from answerable.errors import AccessRefused, InvalidInput
+from answerable.errors import AccessRefused, AnswerableError, InvalidInput, NotAuthenticated
 from answerable.inbox.entering import limits_of, session_holder, the_desk
 from answerable.inbox.limits import DECIDING
 from answerable.inbox.pages.rendering import csrf_of
@@ -55,3 +55,17 @@ async def sent(request: Request) -> Sent:
         raise AccessRefused("this form was not made for this session", hint="go back, reload the page and try again")
     limits_of(request).take(who.handle, DECIDING, now=the_desk(request).now)
     return Sent(who=who, said=said)
+
+
+async def trouble_of(act: Awaitable[object]) -> AnswerableError | None:
+    """What stood in the way of an act, to be said on the page that it was sent from; None if it was done.
+
+    Raises: NotAuthenticated, for whoever has to sign in first.
+    """
+    try:
+        await act
+    except NotAuthenticated:
+        raise
+    except AnswerableError as error:
+        return error
+    return None

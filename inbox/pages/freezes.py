@@ -10,11 +10,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from answerable.approvals.lifting import check_may_lift
 from answerable.approvals.who.identity import Identity
-from answerable.errors import AnswerableError, NotAuthenticated
+from answerable.errors import AnswerableError
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
-from answerable.inbox.pages.forms import Sent, sent
+from answerable.inbox.pages.forms import Sent, sent, trouble_of
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.rights import why_not
 from answerable.inbox.stopping import stop
@@ -37,12 +37,11 @@ async def freeze(
     request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
 ) -> Response:
     """Stop something."""
-    try:
-        await stop(desk, form.get("system"), form.get("target"), by=form.who, reason=form.get("reason").strip())
-    except NotAuthenticated:
-        raise
-    except AnswerableError as error:
-        return await _page(request, desk, form.who, trouble=error, typed=form)
+    trouble = await trouble_of(
+        stop(desk, form.get("system"), form.get("target"), by=form.who, reason=form.get("reason").strip())
+    )
+    if trouble is not None:
+        return await _page(request, desk, form.who, trouble=trouble, typed=form)
     return RedirectResponse("/freezes", status_code=303)
 
 
@@ -51,12 +50,9 @@ async def thaw(
     id: Id, request: Request, desk: Annotated[Desk, Depends(desk_of)], form: Annotated[Sent, Depends(sent)]
 ) -> Response:
     """Let something go on."""
-    try:
-        await desk.office.thaw(id, by=form.who, reason=form.get("reason").strip())
-    except NotAuthenticated:
-        raise
-    except AnswerableError as error:
-        return await _page(request, desk, form.who, trouble=error)
+    trouble = await trouble_of(desk.office.thaw(id, by=form.who, reason=form.get("reason").strip()))
+    if trouble is not None:
+        return await _page(request, desk, form.who, trouble=trouble)
     return RedirectResponse("/freezes", status_code=303)
 
 

@@ -13,11 +13,11 @@ from answerable.approvals.deciding.decisions import get_decision
 from answerable.approvals.deciding.reviewing import check_may_review
 from answerable.approvals.deciding.reviews import Review, Verdict
 from answerable.approvals.who.identity import Identity
-from answerable.errors import AnswerableError, NotAuthenticated
+from answerable.errors import AnswerableError
 from answerable.inbox.api.cursors import Id
 from answerable.inbox.desk import Desk
 from answerable.inbox.entering import desk_of, page_reader
-from answerable.inbox.pages.forms import Sent, sent
+from answerable.inbox.pages.forms import Sent, sent, trouble_of
 from answerable.inbox.pages.rendering import page
 from answerable.inbox.pages.surer import surer
 from answerable.inbox.rights import why_not
@@ -40,12 +40,9 @@ async def review(
 ) -> Response:
     """Say what you found."""
     verdict, reason = cast(Verdict, form.get("verdict")), form.get("reason").strip()
-    try:
-        await desk.office.review(id, verdict=verdict, by=form.who, reason=reason)
-    except NotAuthenticated:
-        raise
-    except AnswerableError as error:
-        return await _page(request, desk, form.who, trouble=error, typed={id: reason})
+    trouble = await trouble_of(desk.office.review(id, verdict=verdict, by=form.who, reason=reason))
+    if trouble is not None:
+        return await _page(request, desk, form.who, trouble=trouble, typed={id: reason})
     return RedirectResponse("/reviews", status_code=303)
 
 
